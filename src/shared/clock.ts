@@ -1,0 +1,20 @@
+/**
+ * Monotonic time shared by all threads. `process.hrtime` counts from one origin in every thread of a process
+ * (CLOCK_MONOTONIC), `performance.now()` from the thread's start; the offset between them is constant, so it is taken
+ * once and the cheap call is used afterwards.
+ */
+export interface Clock {
+  /** Milliseconds since an arbitrary origin common to all threads; fractional. */
+  nowMs(): number;
+}
+
+function measureOffsetMs(): number {
+  const before = performance.now();
+  const [s, ns] = process.hrtime();
+  const after = performance.now();
+  return s * 1e3 + ns / 1e6 - (before + after) / 2;
+}
+
+const offsetMs = measureOffsetMs();
+
+export const monotonicClock: Clock = { nowMs: () => performance.now() + offsetMs };

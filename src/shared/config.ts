@@ -1,0 +1,56 @@
+/** The configuration as every thread gets it: plain data, complete, validated (src/proxy/config.ts builds it). */
+
+export const ConsistencyLevels = ['strong', 'session', 'bounded', 'monotonic', 'off'] as const;
+export type Consistency = (typeof ConsistencyLevels)[number];
+
+export interface Upstream {
+  /** Host name, address, or a directory (starts with '/') for a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  readonly sslmode: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+}
+
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Config {
+  readonly upstream: Upstream;
+  /** Where the change stream comes from when not `upstream` (same server, other address or role). */
+  readonly cdcUpstream: Upstream;
+  readonly listen: readonly TcpAddress[];
+  /** Directory of the Unix socket `.s.PGSQL.<port of the first listener>`. */
+  readonly listenUnix: string | undefined;
+  readonly admin: TcpAddress | undefined;
+  readonly workers: number;
+  readonly consistency: Consistency;
+  readonly cache: {
+    readonly memoryBytes: number;
+    readonly entryBytesMax: number;
+    readonly maxStalenessMs: number;
+  };
+  readonly transactions: { readonly lazyBegin: boolean };
+  readonly limits: {
+    readonly connectionsMax: number;
+    readonly startupTimeoutMs: number;
+    readonly originConnectTimeoutMs: number;
+  };
+  readonly cdc: {
+    /** Undefined: a temporary slot, gone with the connection. */
+    readonly slot: string | undefined;
+    readonly slotLagBytesMax: number;
+    readonly lockTimeoutMs: number;
+    readonly slotTimeoutMs: number;
+  };
+  readonly restart: { readonly backoffMsMin: number; readonly backoffMsMax: number; readonly heartbeatMsMax: number };
+  readonly drain: { readonly graceMs: number };
+  readonly log: { readonly level: string; readonly pretty: boolean };
+  /** Keep trying when the origin cannot be reached at start. */
+  readonly wait: boolean;
+  /** Test-only switches that break a rule on purpose, so that tests can show that they notice. Empty in production. */
+  readonly faults: readonly string[];
+}

@@ -1,0 +1,33 @@
+/** Every bound in one place: name, unit and rank last. Configurable ones are defaults here and fields of `Config`. */
+export const Limits = {
+  /** Largest startup packet accepted, as in PostgreSQL (MAX_STARTUP_PACKET_LENGTH, 10000). */
+  startupPacketBytesMax: 10_000,
+  /** Largest frontend frame that is assembled for a decision; larger ones are streamed to the origin undecoded. */
+  assembledFrameBytesMax: 64 * 1024,
+  /** Largest client batch (up to its Sync or Flush) held back while it is being completed. */
+  heldBatchBytesMax: 128 * 1024,
+  /** PostgreSQL's own limit on a frontend message (PQ_LARGE_MESSAGE_LIMIT, MaxAllocSize - 1). */
+  frameBytesMax: 0x3fffffff,
+  /** The longest statement text that is analysed or keyed. */
+  statementBytesMax: 64 * 1024,
+  /** The longest key (context, text, parameters) an entry may have. */
+  keyBytesMax: 64 * 1024,
+  /** Read buffer shared by all sockets of a worker. */
+  readBufferBytes: 64 * 1024,
+  /** Bytes queued towards a peer beyond which its counterpart is no longer read. */
+  peerQueueBytesMax: 256 * 1024,
+  /** Prepared statements remembered per session for local answers; beyond it the session passes through. */
+  statementsPerSessionMax: 10_000,
+  /** Verdicts remembered per worker. */
+  verdictsPerWorkerMax: 20_000,
+  /** Analyses a worker may have in flight; beyond it a statement passes through unanalysed. */
+  analysesInFlightMax: 256,
+  /** Offers a worker may have unconsumed in the cache thread's inbox; beyond it answers are not captured. */
+  offersInFlightMax: 512,
+  offerBytesInFlightMax: 32 * 1024 * 1024,
+  /** Row changes kept for checking late fills; older tokens are refused. */
+  changeLogRowsMax: 100_000,
+  /** Relations one entry may depend on. */
+  relationsPerEntryMax: 16,
+  workersMax: 64,
+} as const;

@@ -1,0 +1,123 @@
+/**
+ * The one place for numbers of shared-memory words. Two kinds of memory:
+ *
+ *   control (one per process, survives cache generations)      store (one per cache generation)
+ *   ┌──────────────────────────────────────────┐              ┌───────────────────────────────────────┐
+ *   │ words, a cache line each                 │              │ words, a cache line each              │
+ *   │ worker epoch words, a cache line each    │              │ index: buckets of 8 (tag, block)      │
+ *   │ fences: FENCE_COUNT round numbers        │              │ blocks: units of 64 bytes             │
+ *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
+ *
+ * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
+ * the fences and ROUND_WANTED, which only ever rise by compare-and-swap.
+ *
+ * **Rounds** are the logical time of consistency (ADR-003). The cache thread raises STARTED_ROUND and only then asks
+ * the origin for a WAL position; FRESH_ROUND = r says that every commit acknowledged before round r started is applied.
+ * A write whose acknowledgement arrives while STARTED_ROUND reads s is therefore covered by every round > s, so its
+ * fence is s + 1, and a hit needs FRESH_ROUND >= fence. No two threads ever compare clocks.
+ */
+const LINE = 16; // Int32 words in a 64-byte cache line
+
+export const LIMIT_ROUND = 0x7fff0000;
+
+/** Words of the control memory. */
+export const Control = {
+  /** Generation whose store may be read; 0 while the cache is down. Writer: main. */
+  CURRENT_GENERATION: 0 * LINE,
+  /** Highest round begun, in every generation. Writer: the cache thread. */
+  STARTED_ROUND: 1 * LINE,
+  /** Highest round somebody waits for. Writers: workers (raise), cache thread reads and waits on it. */
+  ROUND_WANTED: 2 * LINE,
+  /** Sessions open in all workers. Writers: workers (Atomics.add). */
+  SESSIONS: 3 * LINE,
+  /** Fence of writes whose tables are unknown. Writers: workers (raise). */
+  GLOBAL_FENCE: 4 * LINE,
+  /** Heartbeat of the cache thread's event loop, counts up. Writer: the cache thread. */
+  CACHE_HEARTBEAT: 5 * LINE,
+} as const;
+
+const CONTROL_WORDS = 16 * LINE;
+export const WORKERS_MAX = 64;
+/** Epoch word of worker w (0-based slot) is at EPOCHS + w * LINE. Writer: that worker; the supervisor clears a dead one's. */
+const EPOCHS = CONTROL_WORDS;
+export const epochWord = (workerSlot: number): number => EPOCHS + workerSlot * LINE;
+export const FENCE_COUNT = 1 << 16;
+export const FENCES = EPOCHS + WORKERS_MAX * LINE;
+export const CONTROL_BYTES = (FENCES + FENCE_COUNT) * 4;
+
+/** State word of a store. */
+export const StoreState = { starting: 0, live: 1, down: 2 } as const;
+export type StoreState = (typeof StoreState)[keyof typeof StoreState];
+
+/** Words of a store's header. Writer of all: its cache thread. */
+export const Store = {
+  GENERATION: 0 * LINE,
+  STATE: 1 * LINE,
+  /** Highest round completed. */
+  FRESH_ROUND: 2 * LINE,
+  /** Start time of that round, milliseconds of the monotonic clock truncated to 32 bits; compare by difference. */
+  FRESH_AS_OF_MS: 3 * LINE,
+  /** Rises each time applied transactions become visible to new snapshots: the token of fills. */
+  SETTLE_STAMP: 4 * LINE,
+  /** Rises when the stream is begun anew; part of the token. */
+  STREAM_EPOCH: 5 * LINE,
+  /** Rises when the origin's catalog changed: verdicts and contexts of older versions are unknown. */
+  CATALOG_VERSION: 6 * LINE,
+  /** Epoch of memory reclamation. */
+  RECLAIM_EPOCH: 7 * LINE,
+  /** Offers taken from each worker's inbox so far: CONSUMED + w * LINE. */
+  CONSUMED: 8 * LINE,
+  /** Bucket count of the index, a power of two; written once. */
+  BUCKETS: 72 * LINE,
+  /** First block's position in units of 64 bytes from the start of the memory; written once. */
+  BLOCKS_START: 73 * LINE,
+  /** Memory size in units of 64 bytes; written once. */
+  BLOCKS_END: 74 * LINE,
+} as const;
+export const STORE_HEADER_BYTES = 128 * LINE * 4;
+export const consumedWord = (workerSlot: number): number => Store.CONSUMED + workerSlot * LINE;
+
+export const BLOCK_UNIT_BYTES = 64;
+export const BUCKET_SLOTS = 8;
+
+/**
+ * A block, Int32 words then bytes. Immutable between its publication and its reclamation, except VISITED.
+ *
+ *   word 0 HASH · 1 KEY_BYTES · 2 FRAMES_BYTES · 3 VISITED · 4 FILLED_ROUND · 5 FLAGS · 6 ROW_DESCRIPTION_BYTES
+ *   7 FENCE_PAIRS (n) · then 2n fence slots · then the key, then the frames (each starting at a multiple of 4)
+ *
+ * The frames are whole backend messages: for a portal `[T] D* C`, T present iff ROW_DESCRIPTION_BYTES > 0.
+ */
+export const Block = {
+  HASH: 0,
+  KEY_BYTES: 1,
+  FRAMES_BYTES: 2,
+  /** Set to 1 by readers (plain store of 1), cleared by the eviction hand. */
+  VISITED: 3,
+  /** Floor a session gets by reading this answer under `monotonic`: STARTED_ROUND + 1 when it arrived. */
+  FILLED_ROUND: 4,
+  FLAGS: 5,
+  ROW_DESCRIPTION_BYTES: 6,
+  FENCE_PAIRS: 7,
+  HEADER_WORDS: 8,
+} as const;
+
+/** Per-worker counters: a Float64Array of its own, written by that worker alone, summed by main. */
+export const Counter = {
+  hits: 0,
+  misses: 1,
+  passthrough: 2,
+  admittedOffers: 3,
+  bytesFromClients: 4,
+  bytesToClients: 5,
+  sessionsOpened: 6,
+  sessionsOpen: 7,
+  originConnections: 8,
+  protocolErrors: 9,
+  bytesHit: 10,
+  statements: 11,
+  originPending: 12,
+  /** First of `reasonCodes.length` counters, by reason index. */
+  reasons: 32,
+} as const;
+export const COUNTERS_LENGTH = 256;

@@ -1,0 +1,199 @@
+/** Everything that crosses a thread boundary as a message. Bulk and hot data is in shared memory (`memory/layout.ts`). */
+import type { MessagePort } from 'node:worker_threads';
+import type { Config } from './config.ts';
+import type { Reason } from './reasons.ts';
+
+// ── main → worker, over threads.js ────────────────────────────────────────────────────────────────────────────────
+
+export interface WorkerInit {
+  /** 1-based, as shown in /status. */
+  readonly workerId: number;
+  /** 0-based; numbers the epoch word and the consumed word. A replacement gets its predecessor's slot. */
+  readonly workerSlot: number;
+  readonly config: Config;
+  readonly control: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  /** Carries `Handoff` from main and `HandoffReply` back. */
+  readonly handoff: MessagePort;
+}
+
+/** A worker's way to one generation of the cache thread. */
+export interface CacheLink {
+  readonly generation: number;
+  readonly store: SharedArrayBuffer;
+  /** Comlink endpoint of `CacheService`. */
+  readonly service: MessagePort;
+  /** One-way: `OfferBatch` to the cache thread, `CacheNotice` back. */
+  readonly offers: MessagePort;
+}
+
+/** `expose`d by src/worker/main.ts. */
+export interface WorkerControl {
+  start(init: WorkerInit): Promise<void>;
+  /** Replaces the link in place; sessions go on. */
+  attach(link: CacheLink): Promise<void>;
+  /** Sessions let their running statement finish, get 57P01, and end; resolves when none is left or time is up. */
+  drain(graceMs: number): Promise<void>;
+  sessions(): Promise<readonly SessionSummary[]>;
+}
+
+export interface SessionSummary {
+  readonly user: string;
+  readonly database: string;
+  readonly peer: string;
+  readonly state: string;
+  readonly statements: number;
+}
+
+/** A client socket on its way to a worker. `fd` is owned by the worker once it has claimed the ticket (handoff.ts). */
+export interface Handoff {
+  readonly fd: number;
+  readonly ticket: number;
+  readonly transport: 'tcp' | 'unix';
+  readonly peer: string;
+}
+
+// ── main → cache thread, over threads.js ──────────────────────────────────────────────────────────────────────────
+
+export interface CacheInit {
+  readonly generation: number;
+  readonly config: Config;
+  readonly control: SharedArrayBuffer;
+  /** Unique per node, names the publication (and the slot): stable across generations so that leftovers are found. */
+  readonly nodeName: string;
+}
+
+/** `expose`d by src/cache/main.ts. */
+export interface CacheControl {
+  /** Allocates the store and begins to connect; does not wait for the stream. Returns the store's memory. */
+  start(init: CacheInit): Promise<SharedArrayBuffer>;
+  /** Registers the ports of one worker; the worker's slot numbers its consumed word. */
+  connectWorker(workerSlot: number, service: MessagePort, offers: MessagePort): Promise<void>;
+  disconnectWorker(workerSlot: number): Promise<void>;
+  status(): Promise<CacheStatus>;
+  explain(sql: string): Promise<Explanation>;
+  flush(): Promise<number>;
+  /** Stops the stream and removes what was created on the origin. */
+  stop(): Promise<void>;
+}
+
+export interface CacheStatus {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  readonly admitted: number;
+  readonly rejected: number;
+  readonly invalidated: number;
+  readonly evicted: number;
+  readonly cdc: {
+    readonly state: 'connecting' | 'catchingUp' | 'streaming' | 'failed';
+    /** What is wrong and what to do about it; null while streaming. */
+    readonly problem: string | null;
+    readonly appliedLsn: string;
+    readonly lagBytes: number;
+    /** Age of the freshness clock in milliseconds; -1 before the first round. */
+    readonly freshAsOfMs: number;
+    readonly rounds: number;
+    readonly transactions: number;
+    readonly rows: number;
+  };
+  readonly catalogVersion: number;
+  readonly publishedTables: readonly string[];
+  readonly uncacheableTables: readonly { readonly table: string; readonly reason: Reason; readonly remedy: string }[];
+  /** Refusals of offers and verdicts by reason. */
+  readonly reasons: Readonly<Partial<Record<Reason, number>>>;
+}
+
+// ── worker → cache thread, over Comlink ───────────────────────────────────────────────────────────────────────────
+
+/**
+ * What the origin said about a session (worker/settings.ts asks with `contextQuery`): one text or NULL per column, in
+ * the query's order. Only the cache thread knows what the columns mean.
+ */
+export type ContextRow = readonly (string | null)[];
+
+export interface ContextAnswer {
+  /** Part of every key; equal for equal rows within a generation. 0: unusable, see reason. */
+  readonly contextId: number;
+  readonly reason: Reason | null;
+  readonly catalogVersion: number;
+}
+
+export interface AnalyseRequest {
+  readonly contextId: number;
+  /** Statement text as the client sent it, comments and all. */
+  readonly text: string;
+  /** Declared parameter type oids of Parse (0 or missing: untyped); empty for the simple protocol. */
+  readonly parameterTypes: readonly number[];
+  readonly protocol: 'simple' | 'extended';
+}
+
+/** What a write touches, for fences. */
+export type Writes = 'none' | 'unknown' | readonly number[];
+
+export interface Verdict {
+  /** Names the verdict in an offer; unique within a generation. */
+  readonly verdictId: number;
+  readonly catalogVersion: number;
+  readonly cacheable: boolean;
+  /** Null exactly when cacheable. */
+  readonly reason: Reason | null;
+  /** Proven not to write anything: no table, no sequence, no notification. */
+  readonly readOnly: boolean;
+  /** Oids of the tables written, ancestors and descendants included. */
+  readonly writes: Writes;
+  /** May change settings, role, search_path, temporary objects or SQL-level prepared statements of the session. */
+  readonly changesContext: boolean;
+  /** Begins, ends or marks a transaction, or may do so inside (CALL, DO, several statements). */
+  readonly transactionControl: boolean;
+  /** 'shape': the verdict holds for every text of the same shape (shared/shape.ts); 'text': for this text alone. */
+  readonly scope: 'shape' | 'text';
+}
+
+/** Exposed to workers through Comlink. */
+export interface CacheService {
+  /** The statement that a worker runs on a session's origin connection to learn its context. */
+  contextQuery(database: string): { readonly sql: string; readonly catalogVersion: number } | null;
+  internContext(database: string, row: ContextRow): ContextAnswer;
+  analyse(request: AnalyseRequest): Promise<Verdict>;
+  explain(contextId: number, text: string): Promise<Explanation>;
+}
+
+// ── worker → cache thread, fills ──────────────────────────────────────────────────────────────────────────────────
+
+/** Read from shared memory before Bind or Query was sent (C1, C3). */
+export interface FillToken {
+  readonly generation: number;
+  readonly streamEpoch: number;
+  readonly settleStamp: number;
+  readonly catalogVersion: number;
+}
+
+/** An origin's answer offered for admission. `bytes` holds the key and then the frames. */
+export interface Offer {
+  readonly verdictId: number;
+  readonly contextId: number;
+  readonly token: FillToken;
+  readonly hash: number;
+  readonly keyBytes: number;
+  readonly rowDescriptionBytes: number;
+  /** STARTED_ROUND + 1, read when the answer had arrived. */
+  readonly filledRound: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Posted with every `bytes.buffer` transferred. */
+export type OfferBatch = readonly Offer[];
+
+// ── answers for people ────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Explanation {
+  readonly cacheable: boolean;
+  readonly reason: Reason | null;
+  readonly detail: string;
+  readonly remedy: string | null;
+  readonly relations: readonly string[];
+  readonly constraints: readonly string[];
+  readonly readOnly: boolean;
+  readonly writes: readonly string[] | 'none' | 'unknown';
+}

