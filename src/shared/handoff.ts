@@ -1,0 +1,109 @@
+/**
+ * How a client's socket gets from main (which accepted it) to a worker (which serves it). ADR-005.
+ *
+ * Main dups the file descriptor, records it under a ticket and posts the number. The descriptor always has exactly one
+ * owner, named by the ticket's word in shared memory:
+ *
+ *     free ──main──▶ pending ──worker, CAS──▶ claimed ──worker──▶ confirmed ──main──▶ pending …
+ *                      │                        │
+ *      worker died:    └─ main closes it        └─ main closes it if the number still names the same inode
+ *
+ * Between claimed and confirmed lies only `new net.Socket({ fd })`; from then on Node's own teardown of the thread closes it.
+ * Each incarnation of a worker has a ticket table of its own, so nothing a dead thread did can touch a live ticket.
+ */
+import { closeSync } from 'node:fs';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { MessagePort } from 'node:worker_threads';
+import type { Handoff } from './messages.ts';
+import { RelaySocket } from './relay-socket.ts';
+
+export const TicketState = { free: 0, pending: 1, claimed: 2, confirmed: 3 } as const;
+export type TicketState = (typeof TicketState)[keyof typeof TicketState];
+
+/** Sockets on their way to one worker. Beyond it the dispatcher turns to another worker, or waits. */
+export const TICKETS_PER_WORKER = 1024;
+
+/** What main posts on `WorkerInit.handoff`. `tickets` comes first, once. */
+export type HandoffMessage =
+  | { readonly kind: 'tickets'; readonly table: Int32Array<SharedArrayBuffer> }
+  | ({ readonly kind: 'fd' } & Handoff)
+  | { readonly kind: 'relay'; readonly port: MessagePort; readonly transport: 'tcp' | 'unix'; readonly peer: string };
+
+/** A client's connection: a real socket, or one whose bytes main relays (no koffi for this platform). */
+export type ClientSocket = Duplex & {
+  setNoDelay(noDelay?: boolean): unknown;
+  setKeepAlive(enable?: boolean, initialDelay?: number): unknown;
+};
+
+/** As in `net.SocketConstructorOpts`: one buffer, consumed synchronously; `false` pauses until `resume()`. */
+export interface ReadInto {
+  readonly buffer: Uint8Array;
+  readonly callback: (bytesRead: number, buffer: Uint8Array) => boolean;
+}
+
+export interface OpenOptions {
+  readonly allowHalfOpen?: boolean;
+  readonly onread?: ReadInto;
+}
+
+export interface Arrival {
+  readonly transport: 'tcp' | 'unix';
+  readonly peer: string;
+  /** Takes the connection. Call it once, before the handler returns; an arrival not opened is closed. */
+  open(options: OpenOptions): ClientSocket;
+}
+
+export function createTickets(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(TICKETS_PER_WORKER * 4));
+}
+
+/** Worker side: true when the ticket's descriptor is now ours. */
+export function claimTicket(table: Int32Array, ticket: number): boolean {
+  return Atomics.compareExchange(table, ticket, TicketState.pending, TicketState.claimed) === TicketState.pending;
+}
+
+/** Worker side: the descriptor is held by a handle that closes it when the thread ends. */
+export function confirmTicket(table: Int32Array, ticket: number): void {
+  Atomics.store(table, ticket, TicketState.confirmed);
+}
+
+/** Worker side: hands every arriving connection to `accept`. Starts the port. */
+export function receiveHandoffs(port: MessagePort, accept: (arrival: Arrival) => void): void {
+  let table: Int32Array | undefined;
+  port.on('message', (message: HandoffMessage) => {
+    if (message.kind === 'tickets') table = message.table;
+    else if (message.kind === 'relay') acceptRelayed(message.port, message.transport, message.peer, accept);
+    else if (table !== undefined && claimTicket(table, message.ticket)) acceptClaimed(table, message, accept);
+  });
+}
+
+function acceptRelayed(
+  port: MessagePort,
+  transport: 'tcp' | 'unix',
+  peer: string,
+  accept: (arrival: Arrival) => void,
+): void {
+  let socket: RelaySocket | undefined;
+  accept({ transport, peer, open: (options) => (socket = new RelaySocket(port, options)) });
+  if (socket === undefined) port.close();
+}
+
+function acceptClaimed(table: Int32Array, handoff: Handoff, accept: (arrival: Arrival) => void): void {
+  let owned = true;
+  const open = (options: OpenOptions): ClientSocket => {
+    // An fd that is not a socket (impossible unless main is wrong) makes this throw: the thread then dies and main cleans up.
+    const socket = new net.Socket({ fd: handoff.fd, readable: true, writable: true, ...options });
+    owned = false;
+    confirmTicket(table, handoff.ticket);
+    return socket;
+  };
+  try {
+    accept({ transport: handoff.transport, peer: handoff.peer, open });
+  } finally {
+    if (owned) {
+      closeSync(handoff.fd);
+      confirmTicket(table, handoff.ticket);
+    }
+  }
+}
