@@ -16,7 +16,7 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 import type { Handoff } from './messages.ts';
-import { RelaySocket } from './relay-socket.ts';
+import { type ReadInto, RelaySocket } from './relay-socket.ts';
 
 export const TicketState = { free: 0, pending: 1, claimed: 2, confirmed: 3 } as const;
 export type TicketState = (typeof TicketState)[keyof typeof TicketState];
@@ -35,12 +35,6 @@ export type ClientSocket = Duplex & {
   setNoDelay(noDelay?: boolean): unknown;
   setKeepAlive(enable?: boolean, initialDelay?: number): unknown;
 };
-
-/** As in `net.SocketConstructorOpts`: one buffer, consumed synchronously; `false` pauses until `resume()`. */
-export interface ReadInto {
-  readonly buffer: Uint8Array;
-  readonly callback: (bytesRead: number, buffer: Uint8Array) => boolean;
-}
 
 export interface OpenOptions {
   readonly allowHalfOpen?: boolean;
@@ -92,7 +86,6 @@ function acceptRelayed(
 function acceptClaimed(table: Int32Array, handoff: Handoff, accept: (arrival: Arrival) => void): void {
   let owned = true;
   const open = (options: OpenOptions): ClientSocket => {
-    // An fd that is not a socket (impossible unless main is wrong) makes this throw: the thread then dies and main cleans up.
     const socket = new net.Socket({ fd: handoff.fd, readable: true, writable: true, ...options });
     owned = false;
     confirmTicket(table, handoff.ticket);

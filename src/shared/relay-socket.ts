@@ -10,7 +10,8 @@ import { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 import { Limits } from './limits.ts';
 
-interface ReadInto {
+/** As in `net.SocketConstructorOpts`: one buffer, consumed synchronously; `false` pauses until `resume()`. */
+export interface ReadInto {
   readonly buffer: Uint8Array;
   readonly callback: (bytesRead: number, buffer: Uint8Array) => boolean;
 }
