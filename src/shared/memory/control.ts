@@ -1,0 +1,66 @@
+/**
+ * The control memory: one per process, created by main, opened by every thread, alive across cache generations. Words
+ * and their writers: layout.ts.
+ */
+import { CONTROL_BYTES, Control, LIMIT_ROUND } from './layout.ts';
+
+/** The control memory as every function of this folder takes it. */
+export type ControlWords = Int32Array<SharedArrayBuffer>;
+
+export function createControl(): SharedArrayBuffer {
+  return new SharedArrayBuffer(CONTROL_BYTES);
+}
+
+/** @throws RangeError when the memory was not made by `createControl` of this version. */
+export function openControl(memory: SharedArrayBuffer): ControlWords {
+  if (memory.byteLength !== CONTROL_BYTES) throw new RangeError(`control memory of ${memory.byteLength} bytes`);
+  return new Int32Array(memory);
+}
+
+/**
+ * Raises the word to `value` unless it is there already (compare-and-swap maximum: C17, such words only rise). Returns
+ * whether it rose.
+ */
+export function raise(words: ControlWords, index: number, value: number): boolean {
+  let seen = Atomics.load(words, index);
+  while (seen < value) {
+    const before = Atomics.compareExchange(words, index, seen, value);
+    if (before === seen) return true;
+    seen = before;
+  }
+  return false;
+}
+
+/** Generation whose store may be read; 0 while the cache is down. */
+export const currentGeneration = (words: ControlWords): number => Atomics.load(words, Control.CURRENT_GENERATION);
+
+/** For main alone. */
+export function setCurrentGeneration(words: ControlWords, generation: number): void {
+  Atomics.store(words, Control.CURRENT_GENERATION, generation);
+}
+
+export const startedRound = (words: ControlWords): number => Atomics.load(words, Control.STARTED_ROUND);
+
+/** Begins the next round and returns it. For the cache thread alone. @throws RangeError when rounds have run out. */
+export function startRound(words: ControlWords): number {
+  const round = Atomics.add(words, Control.STARTED_ROUND, 1) + 1;
+  if (round >= LIMIT_ROUND) throw new RangeError('rounds have run out');
+  return round;
+}
+
+export const wantedRound = (words: ControlWords): number => Atomics.load(words, Control.ROUND_WANTED);
+
+/** Asks for a round; true when nobody had asked for it yet, whereupon the caller nudges the cache thread. */
+export const wantRound = (words: ControlWords, round: number): boolean => raise(words, Control.ROUND_WANTED, round);
+
+export const openSessions = (words: ControlWords): number => Atomics.load(words, Control.SESSIONS);
+
+/** Counts sessions in (+1) and out (−1); returns how many are open now. */
+export const addSessions = (words: ControlWords, by: number): number => Atomics.add(words, Control.SESSIONS, by) + by;
+
+export const cacheHeartbeat = (words: ControlWords): number => Atomics.load(words, Control.CACHE_HEARTBEAT);
+
+/** For the cache thread alone. */
+export function beatCacheHeartbeat(words: ControlWords): void {
+  Atomics.add(words, Control.CACHE_HEARTBEAT, 1);
+}
