@@ -1,0 +1,107 @@
+/**
+ * The table of settings: one line each, from which flags, environment variables, file keys and help are made.
+ * `cache.max_staleness` in the file is `--cache-max-staleness` as a flag and `PGFRESH_CACHE_MAX_STALENESS` in the environment.
+ */
+import { availableParallelism } from 'node:os';
+import { ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
+import { Limits } from '../shared/limits.ts';
+import {
+  BadValue,
+  parseAddress,
+  parseBoolean,
+  parseChoice,
+  parseCount,
+  parseDuration,
+  parseSize,
+} from './config-text.ts';
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export interface Setting<V> {
+  /** Null: there is no default. */
+  readonly fallback: string | null;
+  readonly parse: (text: string) => V;
+  /** How the value is called in help; undefined: a switch without value. */
+  readonly placeholder: string | undefined;
+  readonly help: string;
+  /** May be given several times (flag), as an array (file), separated by commas (environment). */
+  readonly list?: true;
+}
+
+function setting<V>(
+  fallback: string | null,
+  placeholder: string | undefined,
+  parse: (text: string) => V,
+  help: string,
+): Setting<V> {
+  return { fallback, placeholder, parse, help };
+}
+
+const addressList = (text: string): readonly TcpAddress[] => text.split(',').map(parseAddress);
+
+function positive(parse: (text: string) => number, min: number): (text: string) => number {
+  return (text) => {
+    const value = parse(text);
+    if (value < min) throw new BadValue(`"${text}" is too small`);
+    return value;
+  };
+}
+
+const text = (value: string): string => value;
+const workers = String(Math.min(availableParallelism(), Limits.workersMax));
+const MIB = 2 ** 20;
+
+export const settings = {
+  upstream: setting(null, 'URL', text, 'the origin: postgres://user:password@host:port/database'),
+  'cdc.url': setting(null, 'URL', text, 'where the change stream comes from, when not --upstream'),
+  listen: { ...setting('127.0.0.1:6432', 'HOST:PORT', addressList, 'address for clients (repeatable)'), list: true },
+  listen_unix: setting(null, 'DIR', text, 'directory for the Unix socket .s.PGSQL.PORT'),
+  admin: setting(
+    '127.0.0.1:9432',
+    'HOST:PORT',
+    (t) => (t === 'off' ? undefined : parseAddress(t)),
+    'admin page, or off',
+  ),
+  workers: setting(workers, 'N', (t) => parseCount(t, 1, Limits.workersMax), 'worker threads'),
+  consistency: setting('strong', 'LEVEL', (t) => parseChoice(t, ConsistencyLevels), ConsistencyLevels.join(', ')),
+  'cache.memory': setting('256MB', 'SIZE', positive(parseSize, MIB), 'shared memory for cached answers'),
+  'cache.max_entry': setting('1MB', 'SIZE', positive(parseSize, 1), 'the largest answer that is cached'),
+  'cache.max_staleness': setting('1s', 'TIME', positive(parseDuration, 1), 'no hit when freshness is older'),
+  'transactions.lazy_begin': setting('true', 'BOOL', parseBoolean, 'hold BEGIN back until the origin is needed'),
+  'limits.max_connections': setting('10000', 'N', (t) => parseCount(t, 1, 1_000_000), 'clients at once'),
+  'limits.startup_timeout': setting('60s', 'TIME', positive(parseDuration, 1), 'time for a client to log in'),
+  'limits.origin_connect_timeout': setting('10s', 'TIME', positive(parseDuration, 1), 'time to reach the origin'),
+  'cdc.slot': setting(null, 'NAME', text, 'a named replication slot instead of a temporary one'),
+  'cdc.max_slot_lag': setting('1GB', 'SIZE', positive(parseSize, MIB), 'give the slot up when it holds back more WAL'),
+  'cdc.lock_timeout': setting('2s', 'TIME', positive(parseDuration, 1), 'lock_timeout of ALTER PUBLICATION'),
+  'cdc.slot_timeout': setting('10s', 'TIME', positive(parseDuration, 1), 'time for the creation of the slot'),
+  'restart.backoff_min': setting('100ms', 'TIME', positive(parseDuration, 1), 'first wait before a thread restarts'),
+  'restart.backoff_max': setting('5s', 'TIME', positive(parseDuration, 1), 'longest wait before a thread restarts'),
+  'restart.heartbeat_max': setting(
+    '2s',
+    'TIME',
+    positive(parseDuration, 40),
+    'a cache thread silent for longer is replaced',
+  ),
+  'drain.grace': setting('10s', 'TIME', parseDuration, 'time for running statements at shutdown'),
+  'log.level': setting('info', 'LEVEL', (t) => parseChoice(t, logLevels), logLevels.join(', ')),
+  'log.pretty': setting(null, 'BOOL', parseBoolean, 'readable lines instead of JSON (default: on a terminal)'),
+  wait: setting('false', undefined, parseBoolean, 'start even when the origin cannot be reached, and keep trying'),
+  faults: {
+    ...setting(null, 'NAME', (t): readonly string[] => t.split(',').filter(Boolean), 'for tests only'),
+    list: true,
+  },
+} as const satisfies Readonly<Record<string, Setting<unknown>>>;
+
+export type SettingKey = keyof typeof settings;
+export const settingKeys = Object.keys(settings) as readonly SettingKey[];
+export type Values = { readonly [K in SettingKey]: ReturnType<(typeof settings)[K]['parse']> | undefined };
+
+/** "cache.max_staleness" → "cache-max-staleness". */
+export function flagName(key: SettingKey): string {
+  return key.replace(/[._]/g, '-');
+}
+
+export function environmentName(key: SettingKey): string {
+  return `PGFRESH_${key.replace(/\./g, '_').toUpperCase()}`;
+}

@@ -1,0 +1,256 @@
+/**
+ * Keeps the workers and the cache thread alive and connected (docs/internals.md, "Life of the threads").
+ *
+ * The cache thread is usable iff CURRENT_GENERATION names its generation: the word is written here alone, 0 as soon as
+ * the thread is known or suspected to be gone, the new generation once every worker has its link.
+ */
+import { MessageChannel } from 'node:worker_threads';
+import type { Clock } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import { ThreadError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import { CONTROL_BYTES, Control, epochWord, Store, StoreState } from '../shared/memory/layout.ts';
+import type { CacheControl, CacheLink, CacheStatus, WorkerControl } from '../shared/messages.ts';
+import { WorkerCounters } from './counters.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { type Lane, openLane } from './handoff.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { Descriptors } from './native.ts';
+import { Supervised, within } from './supervised.ts';
+import { spawnThread, type Thread, transfer } from './thread.ts';
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly nodeName: string;
+  /** Absolute paths of the threads' main files. */
+  readonly files: { readonly worker: string; readonly cache: string };
+  readonly dispatcher: Dispatcher;
+  /** Null: bytes are relayed. */
+  readonly descriptors: Descriptors | null;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** From spawning a thread to the end of its `start`. */
+  readonly startMsMax: number;
+}
+
+/** One worker slot: the supervised thread and what belongs to its present incarnation. */
+interface WorkerSlot {
+  readonly slot: number;
+  readonly supervised: Supervised<WorkerControl>;
+  lane: Lane | undefined;
+}
+
+export interface CacheView {
+  readonly state: 'live' | 'starting' | 'down';
+  readonly generation: number;
+  readonly restarts: number;
+}
+
+export class Supervisor {
+  readonly control = new SharedArrayBuffer(CONTROL_BYTES);
+  readonly counters = new WorkerCounters();
+  readonly #words = new Int32Array(this.control);
+  readonly #options: SupervisorOptions;
+  readonly #workers: readonly WorkerSlot[];
+  readonly #cache: Supervised<CacheControl>;
+  readonly #heartbeat: Heartbeat;
+  #store: SharedArrayBuffer | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { config, clock, log } = options;
+    this.#workers = Array.from({ length: config.workers }, (_, slot) => this.#makeWorker(slot));
+    const hooks = {
+      spawn: (generation: number) => this.#spawnCache(generation),
+      up: (cache: Thread<CacheControl>, generation: number) => void this.#cacheUp(cache, generation),
+      down: () => this.#publishGeneration(0),
+    };
+    this.#cache = new Supervised('cache', hooks, config.restart, clock, log);
+    this.#heartbeat = new Heartbeat(this.#words, config.restart.heartbeatMsMax, this.#cache, () =>
+      this.#suspectCache(),
+    );
+  }
+
+  /** Begins all threads; progress shows in `cache()` and `workers()`. */
+  start(): void {
+    for (const { supervised } of this.#workers) supervised.begin();
+    this.#cache.begin();
+    this.#heartbeat.start(this.#workers.map(({ supervised }) => supervised));
+  }
+
+  workers(): readonly { readonly id: number; readonly sessions: number; readonly restarts: number }[] {
+    return this.#workers.map(({ slot, supervised }) => ({
+      id: slot + 1,
+      sessions: this.counters.of(slot, 'sessionsOpen'),
+      restarts: supervised.state.restarts,
+    }));
+  }
+
+  workersRunning(): number {
+    return this.#workers.filter(({ supervised }) => supervised.thread !== undefined).length;
+  }
+
+  cache(): CacheView {
+    const { generation, restarts, phase } = this.#cache.state;
+    const storeState = this.#store === undefined ? StoreState.starting : new Int32Array(this.#store)[Store.STATE];
+    const current = Atomics.load(this.#words, Control.CURRENT_GENERATION) === generation && generation > 0;
+    if (current && storeState === StoreState.live) return { state: 'live', generation, restarts };
+    const starting = phase === 'starting' || (phase === 'running' && storeState === StoreState.starting);
+    return { state: starting ? 'starting' : 'down', generation, restarts };
+  }
+
+  /** @throws ThreadError while the cache thread does not run. */
+  cacheCalls(): Thread<CacheControl>['calls'] {
+    const { thread } = this.#cache;
+    if (thread === undefined) throw new ThreadError('the cache thread is not running');
+    return thread.calls;
+  }
+
+  async cacheStatus(msMax: number): Promise<CacheStatus> {
+    return within(this.cacheCalls().status(), msMax, 'status of the cache thread');
+  }
+
+  /** Share of time each running thread was busy since the last call. */
+  utilization(): Readonly<Record<string, number>> {
+    const threads = [this.#cache, ...this.#workers.map(({ supervised }) => supervised)];
+    return Object.fromEntries(threads.flatMap(({ name, thread }) => (thread ? [[name, thread.utilization()]] : [])));
+  }
+
+  /** Lets sessions finish: resolves when every worker has drained, or has ended. */
+  async drainWorkers(graceMs: number): Promise<void> {
+    await Promise.allSettled(
+      this.#workers.map(({ supervised }) => supervised.thread?.calls.drain(graceMs) ?? Promise.resolve()),
+    );
+  }
+
+  /** Ends every thread at once and for good. */
+  async stop(): Promise<void> {
+    this.#heartbeat.stop();
+    this.#publishGeneration(0);
+    await Promise.all([this.#cache.stop(), ...this.#workers.map(({ supervised }) => supervised.stop())]);
+  }
+
+  // ── workers ──
+
+  #makeWorker(slot: number): WorkerSlot {
+    const { config, clock, log } = this.#options;
+    const hooks = {
+      spawn: () => this.#spawnWorker(slot),
+      up: (worker: Thread<WorkerControl>) => this.#workerUp(slot, worker),
+      down: () => this.#workerDown(slot),
+    };
+    const supervised = new Supervised(`worker-${slot + 1}`, hooks, config.restart, clock, log);
+    return { slot, supervised, lane: undefined };
+  }
+
+  async #spawnWorker(slot: number): Promise<Thread<WorkerControl>> {
+    const { config, files, startMsMax, descriptors } = this.#options;
+    const worker = await spawnThread<WorkerControl>({
+      name: `worker-${slot + 1}`,
+      file: files.worker,
+      startTimeoutMs: startMsMax,
+    });
+    const { lane, workerPort } = openLane(descriptors);
+    this.#workers[slot]!.lane = lane;
+    const counters = this.counters.open(slot);
+    const init = {
+      workerId: slot + 1,
+      workerSlot: slot,
+      config,
+      control: this.control,
+      counters,
+      handoff: workerPort,
+    };
+    await startOrEnd(worker, worker.calls.start(transfer(init, [workerPort])), startMsMax);
+    return worker;
+  }
+
+  #workerUp(slot: number, worker: Thread<WorkerControl>): void {
+    const { lane } = this.#workers[slot]!;
+    if (lane !== undefined) this.#options.dispatcher.add(slot, lane);
+    const { thread: cache, state } = this.#cache;
+    if (cache !== undefined) void this.#connect(slot, worker, cache, state.generation);
+  }
+
+  async #workerDown(slot: number): Promise<void> {
+    const { dispatcher, log } = this.#options;
+    const own = this.#workers[slot]!;
+    dispatcher.remove(slot);
+    Atomics.store(this.#words, epochWord(slot), 0);
+    Atomics.sub(this.#words, Control.SESSIONS, this.counters.retire(slot));
+    const closed = own.lane?.abandon() ?? 0;
+    own.lane = undefined;
+    if (closed > 0) log.warn({ of: own.supervised.name, closed }, 'connections lost on their way to a worker');
+    const { thread: cache } = this.#cache;
+    if (cache !== undefined) await ignoringDeath(cache.calls.disconnectWorker(slot));
+  }
+
+  // ── the cache thread ──
+
+  async #spawnCache(generation: number): Promise<Thread<CacheControl>> {
+    const { config, files, nodeName, startMsMax } = this.#options;
+    const cache = await spawnThread<CacheControl>({ name: 'cache', file: files.cache, startTimeoutMs: startMsMax });
+    const starting = cache.calls.start({ generation, config, control: this.control, nodeName });
+    this.#store = await startOrEnd(cache, starting, startMsMax);
+    return cache;
+  }
+
+  async #cacheUp(cache: Thread<CacheControl>, generation: number): Promise<void> {
+    await Promise.all(
+      this.#workers.map(async ({ slot, supervised }) => {
+        const worker = supervised.thread;
+        if (worker !== undefined) await this.#connect(slot, worker, cache, generation);
+      }),
+    );
+    if (this.#cache.thread === cache) this.#publishGeneration(generation);
+  }
+
+  #suspectCache(): void {
+    this.#publishGeneration(0);
+    const { heartbeatMsMax } = this.#options.config.restart;
+    this.#cache.unresponsive(new ThreadError(`no heartbeat of the cache thread for ${heartbeatMsMax} ms`));
+  }
+
+  #publishGeneration(generation: number): void {
+    Atomics.store(this.#words, Control.CURRENT_GENERATION, generation);
+  }
+
+  /** Gives a worker its two channels to this generation. When either side dies meanwhile, its successor is connected anew. */
+  async #connect(
+    slot: number,
+    worker: Thread<WorkerControl>,
+    cache: Thread<CacheControl>,
+    generation: number,
+  ): Promise<void> {
+    const service = new MessageChannel();
+    const offers = new MessageChannel();
+    const link: CacheLink = { generation, store: this.#store!, service: service.port2, offers: offers.port2 };
+    try {
+      await cache.calls.connectWorker(
+        slot,
+        transfer(service.port1, [service.port1]),
+        transfer(offers.port1, [offers.port1]),
+      );
+      await worker.calls.attach(transfer(link, [service.port2, offers.port2]));
+    } catch (err) {
+      this.#options.log.warn({ of: worker.name, generation, err }, 'worker not connected to the cache thread');
+    }
+  }
+}
+
+async function startOrEnd<T, R>(thread: Thread<T>, starting: Promise<R>, msMax: number): Promise<R> {
+  try {
+    return await within(starting, msMax, `start of ${thread.name}`);
+  } catch (thrown) {
+    await thread.terminate();
+    throw thrown;
+  }
+}
+
+async function ignoringDeath(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (thrown) {
+    if (!(thrown instanceof ThreadError)) throw thrown;
+  }
+}
