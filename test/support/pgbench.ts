@@ -1,16 +1,14 @@
-/** pgbench (Debian's postgresql-client… packages carry it), its tables and its report. */
+/** pgbench, its tables and its report. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-/** On PATH, or where Debian's postgresql package keeps it. */
+/** Where Debian's postgresql package keeps it, else whatever PATH has. */
 function pgbenchPath(): string {
-  for (const path of ['/usr/bin/pgbench', ...[18, 17, 16, 15].map((v) => `/usr/lib/postgresql/${v}/bin/pgbench`)]) {
-    if (existsSync(path)) return path;
-  }
-  return 'pgbench';
+  const debian = [18, 17, 16, 15].map((version) => `/usr/lib/postgresql/${version}/bin/pgbench`);
+  return debian.find((path) => existsSync(path)) ?? 'pgbench';
 }
 
 export interface PgbenchReport {
