@@ -1,0 +1,275 @@
+/**
+ * The store: shared memory that this thread writes and every worker reads (index-reader.ts) without a lock.
+ *
+ *   header │ index: buckets of 8 slots │ blocks, in units of 64 bytes (allocator.ts)
+ *
+ * An entry is an index slot that points to a block. Blocks are written once, published by one Atomics.store of their
+ * number in the slot, and unlinked by another; the memory of an unlinked block waits for its readers (epochs.ts).
+ * Everything the writer keeps per entry is in typed arrays numbered by slot, so it is bounded by the index.
+ *
+ * **Room.** When no free memory fits, entries are evicted in batches, in the order of the policy (policy.ts). A reserve is
+ * kept free ahead of need, so that an insert does not depend on all workers being between two reads at that moment. If
+ * scattered victims do not make a hole that is large enough, all entries of one stretch of memory are evicted: this costs
+ * as many bytes as were asked for, where going on by the policy would empty most of the store.
+ */
+
+import type { ControlWords } from '../shared/memory/control.ts';
+import { RetiredBlocks } from '../shared/memory/epochs.ts';
+import { StoreReader } from '../shared/memory/index-reader.ts';
+import { BLOCK_UNIT_BYTES } from '../shared/memory/layout.ts';
+import { SegregatedFit } from './allocator.ts';
+import { blockUnits, unitsOf, writeBlock } from './block.ts';
+import { IndexSlots } from './index-slots.ts';
+import { Sieve } from './policy.ts';
+import { checkStore } from './store-check.ts';
+import { createStoreMemory } from './store-memory.ts';
+
+export const RemovalCauses = ['evicted', 'replaced', 'removed', 'cleared'] as const;
+export type RemovalCause = (typeof RemovalCauses)[number];
+
+export interface StoreOptions {
+  /** > 0; written to the header. */
+  readonly generation: number;
+  /** All of the shared memory; the writer's own bookkeeping comes on top, at most 9 % (ADR-002). */
+  readonly memoryBytes: number;
+  readonly control: ControlWords;
+  /**
+   * Called exactly once for every entry that leaves, after it left. The block's bytes are still readable. It must not
+   * call the store.
+   */
+  readonly removed: (block: number, cause: RemovalCause) => void;
+  /** Test-only: reuses memory without waiting for readers. */
+  readonly ignoreReaders?: boolean;
+  /** Test-only: number of buckets, a power of two. */
+  readonly buckets?: number;
+}
+
+export interface NewEntry {
+  /** `keyHash` of the key. */
+  readonly hash: number;
+  readonly key: Uint8Array;
+  readonly frames: Uint8Array;
+  /** Length of the RowDescription that the frames begin with, or 0. */
+  readonly rowDescriptionBytes: number;
+  readonly filledRound: number;
+  /** Two per relation (`entryFenceSlots`). */
+  readonly fenceSlots: readonly number[];
+}
+
+export interface StoreStatistics {
+  readonly entries: number;
+  /** Memory of the entries, in whole units. */
+  readonly bytes: number;
+  /** The most that `bytes` can be. */
+  readonly bytesMax: number;
+  /** Memory of unlinked entries that waits for its readers. */
+  readonly retiredBytes: number;
+  readonly evicted: number;
+}
+
+/** Victims unlinked before reclamation is tried: one look at all epoch words serves a batch. */
+const EVICTION_BATCH = 16;
+/** Batches by the policy before a stretch of memory is cleared. */
+const EVICTION_ROUNDS_MAX = 4;
+/** Retired blocks that make a look at all epoch words worth while. */
+const RECLAIM_BATCH = 32;
+const RESERVE_UNITS_MAX = 65_536;
+const NO_BYTES = new Uint8Array(0);
+
+export class CacheStore {
+  readonly memory: SharedArrayBuffer;
+  /** Header and index. The rest of the cache thread publishes its words through `publish`. */
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly reader: StoreReader;
+  readonly #slots: IndexSlots;
+  readonly #removed: StoreOptions['removed'];
+  readonly #blocks: SegregatedFit;
+  readonly #retired: RetiredBlocks;
+  readonly #policy: Sieve;
+  readonly #reserveUnits: number;
+  readonly #release = (block: number): void => {
+    const units = unitsOf(this.reader, block);
+    this.#retiredUnits -= units;
+    this.#blocks.release(block, units);
+  };
+  #entries = 0;
+  #liveUnits = 0;
+  #retiredUnits = 0;
+  #evicted = 0;
+
+  /** @throws RangeError when the memory is too small to hold anything. */
+  constructor(options: StoreOptions) {
+    this.memory = createStoreMemory(options);
+    this.reader = new StoreReader(this.memory);
+    this.words = this.reader.words;
+    this.#slots = new IndexSlots(this.words);
+    this.#removed = options.removed;
+    this.#blocks = new SegregatedFit(this.words, this.words[Store.BLOCKS_START]!, this.words[Store.BLOCKS_END]!);
+    this.#retired = new RetiredBlocks(options.control, this.words, options.ignoreReaders === true);
+    this.#policy = new Sieve(this.#slots.count, this.#slots);
+    this.#reserveUnits = Math.min(this.#blocks.totalUnits >>> 6, RESERVE_UNITS_MAX);
+  }
+
+  /** Stores a word of the header (`Store`) for workers to see. */
+  publish(word: number, value: number): void {
+    Atomics.store(this.words, word, value);
+  }
+
+  /** The block of the entry with this key, or 0. */
+  find(hash: number, key: Uint8Array): number {
+    return this.reader.find(hash, key, NO_BYTES, 0, 0);
+  }
+
+  /**
+   * Adds an entry, in place of the one with an equal key if there is one. Returns its block, which names the entry until
+   * `removed` is called with it; 0 when it is larger than the store, or when workers hold too much of the memory now.
+   */
+  insert(entry: NewEntry): number {
+    const units = blockUnits(entry.key.length, entry.frames.length, entry.fenceSlots.length);
+    const block = this.#allocate(units);
+    if (block === 0) return 0;
+    writeBlock(this.reader, block, entry);
+    this.#liveUnits += units;
+    // Only now: making room may have evicted the entry that this one replaces.
+    const old = this.find(entry.hash, entry.key);
+    if (old !== 0) this.#replace(old, block);
+    else this.#link(entry.hash, block);
+    this.#keepReserve();
+    return block;
+  }
+
+  /** Removes the entry of this block. @throws Error when there is none. */
+  remove(block: number): void {
+    const slot = this.#slots.slotOf(block);
+    if (slot < 0) throw new Error(`block ${block} is no entry`);
+    this.#unlink(slot, 'removed');
+  }
+
+  /** Removes every entry; returns how many there were. */
+  clear(): number {
+    const count = this.#entries;
+    for (let slot = 0; this.#entries > 0; slot++) if (this.#slots.blockAt(slot) !== 0) this.#unlink(slot, 'cleared');
+    return count;
+  }
+
+  statistics(): StoreStatistics {
+    return {
+      entries: this.#entries,
+      bytes: this.#liveUnits * BLOCK_UNIT_BYTES,
+      bytesMax: this.#blocks.totalUnits * BLOCK_UNIT_BYTES,
+      retiredBytes: this.#retiredUnits * BLOCK_UNIT_BYTES,
+      evicted: this.#evicted,
+    };
+  }
+
+  /** Verifies every structural invariant, in time and memory proportional to the store. @throws Error naming the first. */
+  check(): void {
+    checkStore({
+      reader: this.reader,
+      blocks: this.#blocks,
+      retired: this.#retired,
+      policy: this.#policy,
+      entries: this.#entries,
+      liveUnits: this.#liveUnits,
+      retiredUnits: this.#retiredUnits,
+    });
+  }
+
+  #link(hash: number, block: number): void {
+    let slot = this.#slots.freeSlot(hash);
+    if (slot < 0) {
+      slot = this.#slots.worseNeighbour(hash);
+      this.#evict(slot);
+    }
+    this.#slots.link(slot, hash, block);
+    this.#entries++;
+    this.#policy.admit(slot);
+  }
+
+  /** The entry keeps its slot, its place in the queue and its visit. */
+  #replace(old: number, block: number): void {
+    const slot = this.#slots.slotOf(old);
+    if (this.#slots.takeVisited(slot)) this.reader.markVisited(block);
+    this.#slots.relink(slot, block);
+    this.#retire(old, 'replaced');
+  }
+
+  // ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #evict(slot: number): void {
+    this.#evicted++;
+    this.#unlink(slot, 'evicted');
+  }
+
+  #unlink(slot: number, cause: RemovalCause): void {
+    const block = this.#slots.blockAt(slot);
+    this.#slots.unlink(slot);
+    this.#policy.remove(slot);
+    this.#entries--;
+    this.#retire(block, cause);
+  }
+
+  #retire(block: number, cause: RemovalCause): void {
+    const units = unitsOf(this.reader, block);
+    this.#liveUnits -= units;
+    this.#retiredUnits += units;
+    this.#retired.push(block);
+    this.#removed(block, cause);
+  }
+
+  // ── room ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #allocate(units: number): number {
+    if (units > this.#blocks.totalUnits) return 0;
+    if (this.#retired.count >= RECLAIM_BATCH) this.#retired.reclaim(this.#release);
+    const unit = this.#blocks.take(units);
+    if (unit !== 0) return unit;
+    for (let round = 0; round < EVICTION_ROUNDS_MAX; round++) {
+      this.#retired.reclaim(this.#release);
+      const found = this.#blocks.take(units);
+      if (found !== 0) return found;
+      if (this.#readersHold(units)) return 0;
+      this.#evictBatch(units);
+    }
+    this.#clearStretch(units);
+    this.#retired.reclaim(this.#release);
+    return this.#blocks.take(units);
+  }
+
+  /** Whether what is missing was evicted already, and only its readers keep it: more evictions would empty the store. */
+  #readersHold(units: number): boolean {
+    return this.#retiredUnits >= units + this.#reserveUnits;
+  }
+
+  /** Evicts in the order of the policy until `units` are unlinked, a batch at most. */
+  #evictBatch(units: number): void {
+    const enough = this.#retiredUnits + units;
+    for (let i = 0; i < EVICTION_BATCH && this.#entries > 0 && this.#retiredUnits < enough; i++) {
+      this.#evict(this.#policy.victim());
+    }
+  }
+
+  /** Evicts the next victim and all that follow it in memory until `units` units in a row are free or about to be. */
+  #clearStretch(units: number): void {
+    if (this.#entries === 0) return;
+    let start = this.#slots.blockAt(this.#policy.victim());
+    if (start + units > this.#blocks.end) start = this.#blocks.first;
+    for (let at = start; at < start + units && at < this.#blocks.tail; ) {
+      const free = this.#blocks.freeRun(at);
+      if (free > 0) {
+        at += free;
+        continue;
+      }
+      const next = at + unitsOf(this.reader, at);
+      const slot = this.#slots.slotOf(at);
+      if (slot >= 0) this.#evict(slot); // else it is retired already
+      at = next;
+    }
+  }
+
+  #keepReserve(): void {
+    const missing = this.#reserveUnits - this.#blocks.freeUnits - this.#retiredUnits;
+    // A little more than is missing, so that not every insert evicts one.
+    if (missing > 0) this.#evictBatch(missing + (this.#reserveUnits >>> 3));
+  }
+}
