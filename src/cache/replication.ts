@@ -1,0 +1,378 @@
+/**
+ * One life of the change stream: a replication connection, a slot, and the messages that come out of it, applied to a sink in
+ * order. It never reconnects: the feed makes a new one, since a new stream means a new epoch, a barrier and an empty store.
+ *
+ * The slot is temporary unless it has a configured name: it is made on this very connection and goes with it, so a dead pgfresh
+ * holds back no WAL. Manual: Streaming Replication Protocol; Logical Streaming Replication Parameters.
+ */
+import { EventEmitter } from 'node:events';
+import type pg from 'pg';
+import type { Clock } from '../shared/clock.ts';
+import type { Upstream } from '../shared/config.ts';
+import { PgfreshError, toError } from '../shared/errors.ts';
+import { formatLsn, type Lsn, parseLsn } from '../shared/lsn.ts';
+import type { ChangeSink } from './change.ts';
+import { connectClient, endClient, type TextRow } from './control-connection.ts';
+import { PgoutputDecoder } from './pgoutput.ts';
+import {
+  AppliedPosition,
+  isOver,
+  judgeSilence,
+  nextStreamState,
+  readStreamFrame,
+  type SilenceLimits,
+  type StreamEvent,
+  type StreamState,
+  statusUpdate,
+} from './replication-state.ts';
+
+/** The stream ended, or could not be begun. `remedy` says what a person can do about it. */
+export class StreamError extends PgfreshError {
+  readonly remedy: string | null;
+
+  constructor(code: string, message: string, remedy: string | null, cause?: unknown) {
+    super(code, 1, message, cause);
+    this.remedy = remedy;
+  }
+}
+
+export interface ReplicationOptions {
+  readonly upstream: Upstream;
+  readonly applicationName: string;
+  /** Lower-case letters, digits and underscores, at most 63. */
+  readonly slotName: string;
+  readonly temporary: boolean;
+  readonly publication: string;
+  readonly sink: ChangeSink;
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+  /** How long making the slot may wait for transactions that are running (C24). */
+  readonly slotTimeoutMs: number;
+  /** The stream ends when it is further behind than this (C24). */
+  readonly lagBytesMax: number;
+  readonly silence: SilenceLimits;
+  /** How often progress is confirmed to the origin. */
+  readonly statusMs: number;
+  /** Also receive logical messages (`pg_logical_emit_message`), everybody's. */
+  readonly messages: boolean;
+}
+
+/** The server at the other end: a failover or a restore from backup shows here (C9). */
+export interface StreamIdentity {
+  readonly systemId: string;
+  readonly timeline: string;
+  /** Where the origin's log stood when the stream was begun. */
+  readonly startLsn: Lsn;
+}
+
+interface ReplicationEvents {
+  state: [StreamState];
+  /** The applied position rose. */
+  applied: [Lsn];
+  /** Once: the stream ended without `stop`. */
+  failed: [Error];
+}
+
+/** Bytes applied in one turn of the event loop before others get their turn (C25). */
+const BURST_BYTES_MAX = 256 * 1024;
+
+export class ReplicationStream extends EventEmitter<ReplicationEvents> {
+  readonly #options: ReplicationOptions;
+  readonly #decoder: PgoutputDecoder;
+  readonly #position = new AppliedPosition();
+  #state: StreamState = 'connecting';
+  #client: pg.Client | null = null;
+  #identity: StreamIdentity | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #heardMs = 0;
+  #askedMs: number | null = null;
+  #burstBytes = 0;
+  #transactions = 0;
+
+  constructor(options: ReplicationOptions) {
+    super();
+    this.#options = options;
+    this.#decoder = new PgoutputDecoder(this.#countCommits(options.sink));
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /** Every commit up to here has gone through the sink. */
+  get appliedLsn(): Lsn {
+    return this.#position.applied;
+  }
+
+  get identity(): StreamIdentity | null {
+    return this.#identity;
+  }
+
+  get transactions(): number {
+    return this.#transactions;
+  }
+
+  get rows(): number {
+    return this.#decoder.rows;
+  }
+
+  /** Milliseconds since the walsender was last heard. */
+  get silentMs(): number {
+    return this.#options.clock.nowMs() - this.#heardMs;
+  }
+
+  /** Connects, makes the slot and resolves when the stream has begun.
+   * @throws StreamError, or the origin's own error. The stream is over then, and `failed` has been emitted. */
+  async start(): Promise<void> {
+    try {
+      await this.#connect();
+      await this.#identify();
+      await this.#prepareSlot();
+      await this.#begin();
+    } catch (error) {
+      this.#fail(toError(error));
+      throw error;
+    }
+  }
+
+  /** Ends the stream; resolves when the origin has closed the connection, and with it dropped a temporary slot. */
+  async stop(): Promise<void> {
+    if (!isOver(this.#state)) this.#move('stop');
+    this.#stopTimer();
+    if (this.#client === null) return;
+    this.#client.connection.stream.resume();
+    await endClient(this.#client);
+  }
+
+  /** Tells the stream where the origin's log stands, so that a lag beyond the limit ends it. */
+  observeOrigin(originLsn: Lsn): void {
+    const lagBytes = originLsn - this.appliedLsn;
+    if (this.#state !== 'streaming' || lagBytes <= BigInt(this.#options.lagBytesMax)) return;
+    this.#fail(
+      new StreamError(
+        'STREAM_LAG',
+        `the change stream is ${lagBytes} bytes behind`,
+        'raise cdc.max_slot_lag, or find out what keeps the origin from decoding (a very large transaction?)',
+      ),
+    );
+  }
+
+  async #connect(): Promise<void> {
+    const { upstream, applicationName, connectTimeoutMs } = this.#options;
+    const client = await connectClient({ upstream, applicationName, connectTimeoutMs, replication: true });
+    if (isOver(this.#state)) {
+      // Stopped while connecting.
+      await endClient(client);
+      throw new StreamError('STREAM_STOPPED', 'stopped while connecting', null);
+    }
+    this.#client = client;
+    client.on('error', (error) => this.#fail(error));
+    client.on('end', () => this.#fail(new StreamError('STREAM_CLOSED', 'the origin closed the change stream', null)));
+    this.#move('connected');
+  }
+
+  async #identify(): Promise<void> {
+    const [row] = await this.#run('IDENTIFY_SYSTEM');
+    this.#identity = { systemId: row![0]!, timeline: row![1]!, startLsn: parseLsn(row![2]!) };
+    this.#move('identified');
+  }
+
+  /** lock_timeout bounds the wait for running transactions on the server's side, so that no half-made slot stays behind there. */
+  async #prepareSlot(): Promise<void> {
+    const { slotName, temporary, slotTimeoutMs, silence } = this.#options;
+    await this.#run(`SET wal_sender_timeout = ${Math.max(1_000, silence.deadMs)}`);
+    await this.#run(`SET lock_timeout = ${Math.max(1, Math.floor(slotTimeoutMs))}`);
+    if (temporary || !(await this.#namedSlotIsUsable())) {
+      const kind = temporary ? 'TEMPORARY LOGICAL' : 'LOGICAL';
+      try {
+        await this.#run(`CREATE_REPLICATION_SLOT ${slotName} ${kind} pgoutput (SNAPSHOT 'nothing')`, slotTimeoutMs);
+      } catch (error) {
+        throw slotError(toError(error), slotTimeoutMs);
+      }
+    }
+    await this.#run('SET lock_timeout = 0');
+    this.#move('slotReady');
+  }
+
+  /** Drops a slot of our name that is lost or too far behind; keeps one that serves. */
+  async #namedSlotIsUsable(): Promise<boolean> {
+    const { slotName, lagBytesMax } = this.#options;
+    const [slot] = await this.#run(`SELECT plugin, active, wal_status,
+        pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint, database = current_database()
+      FROM pg_catalog.pg_replication_slots WHERE slot_name = '${slotName}'`);
+    if (slot === undefined) return false;
+    const [plugin, active, status, lagBytes, ours] = slot;
+    if (plugin !== 'pgoutput' || ours !== 't') {
+      throw new StreamError('SLOT_FOREIGN', `slot ${slotName} belongs to something else`, 'choose another cdc.slot');
+    }
+    if (active === 't') {
+      throw new StreamError('SLOT_ACTIVE', `slot ${slotName} is in use`, 'one node per cdc.slot: choose another name');
+    }
+    if (status !== 'lost' && lagBytes !== null && BigInt(lagBytes!) <= BigInt(lagBytesMax)) return true;
+    await this.#run(`DROP_REPLICATION_SLOT ${slotName}`);
+    return false;
+  }
+
+  /** A named slot is begun at the present: the store is empty, so what happened before matters to nobody. */
+  async #begin(): Promise<void> {
+    const { slotName, publication, temporary, messages } = this.#options;
+    const client = this.#client!;
+    const from = temporary ? '0/0' : formatLsn(this.#identity!.startLsn);
+    const options = [`proto_version '1'`, `publication_names '${quotedName(publication)}'`];
+    if (messages) options.push(`messages 'true'`);
+    const started = new Promise<void>((resolve) => client.connection.once('replicationStart', () => resolve()));
+    client.connection.on('copyData', ({ chunk }: { chunk: Buffer }) => this.#receive(chunk));
+    client.connection.stream.on('data', () => this.#heard());
+    this.#heard();
+    // Settles only when the stream ends: with the origin's reason, or with the end of the connection.
+    const over = client.query(`START_REPLICATION SLOT ${slotName} LOGICAL ${from} (${options.join(', ')})`);
+    over.then(
+      () => this.#fail(new StreamError('STREAM_CLOSED', 'the origin ended the change stream', null)),
+      (error: Error) => this.#fail(error),
+    );
+    await withDeadline(Promise.race([started, over]), this.#options.connectTimeoutMs, 'START_REPLICATION');
+    this.#move('started');
+    this.#timer = setInterval(() => setImmediate(() => this.#tick()), this.#options.statusMs);
+    this.#timer.unref();
+  }
+
+  /** One frame. The bytes are only ours during the call. Never throws: it runs inside the socket's event. */
+  #receive(chunk: Buffer): void {
+    if (this.#state !== 'streaming' && this.#state !== 'starting') return;
+    try {
+      const frame = readStreamFrame(chunk);
+      if (frame.kind === 'data') {
+        this.#decoder.decode(chunk, frame.start);
+      } else {
+        const rose = this.#position.keepalive(frame.walEnd, this.#decoder.transaction?.finalLsn ?? null);
+        if (rose) this.emit('applied', this.appliedLsn);
+        if (frame.replyRequested) this.#sendStatus(false); // C14: at once
+      }
+    } catch (error) {
+      this.#fail(toError(error));
+    }
+    this.#yieldInBursts(chunk.length);
+  }
+
+  /** A commit of millions of rows must not keep the thread from offers and analyses (C25): after a burst the socket is paused for
+   * one turn of the event loop. What the kernel holds meanwhile is back-pressure on the walsender. */
+  #yieldInBursts(bytes: number): void {
+    if (this.#burstBytes === 0) setImmediate(() => this.#endBurst());
+    const before = this.#burstBytes;
+    this.#burstBytes += bytes;
+    if (before < BURST_BYTES_MAX && this.#burstBytes >= BURST_BYTES_MAX) this.#client?.connection.stream.pause();
+  }
+
+  #endBurst(): void {
+    if (this.#burstBytes >= BURST_BYTES_MAX) this.#client?.connection.stream.resume();
+    this.#burstBytes = 0;
+  }
+
+  #countCommits(sink: ChangeSink): ChangeSink {
+    return {
+      begin: (xid) => sink.begin(xid),
+      change: (change) => sink.change(change),
+      truncate: (relations) => sink.truncate(relations),
+      message: (prefix, content) => sink.message(prefix, content),
+      commit: (endLsn) => {
+        sink.commit(endLsn);
+        this.#transactions++;
+        if (this.#position.commit(endLsn)) this.emit('applied', this.appliedLsn);
+      },
+    };
+  }
+
+  /** Confirms progress and listens for silence. Runs after the sockets had their turn, so that a thread that slept hears first. */
+  #tick(): void {
+    if (this.#state !== 'streaming') return;
+    const nowMs = this.#options.clock.nowMs();
+    const sinceAskedMs = this.#askedMs === null ? null : nowMs - this.#askedMs;
+    const verdict = judgeSilence(nowMs - this.#heardMs, sinceAskedMs, this.#options.silence);
+    if (verdict === 'dead') {
+      const seconds = Math.round((nowMs - this.#heardMs) / 1000);
+      this.#fail(new StreamError('STREAM_SILENT', `the walsender has not answered for ${seconds} s`, null));
+      return;
+    }
+    if (verdict === 'ask') this.#askedMs = nowMs;
+    this.#sendStatus(verdict === 'ask');
+  }
+
+  #heard(): void {
+    this.#heardMs = this.#options.clock.nowMs();
+    this.#askedMs = null;
+  }
+
+  #sendStatus(replyRequested: boolean): void {
+    const connection = this.#client!.connection as unknown as { sendCopyFromChunk(chunk: Buffer): void };
+    connection.sendCopyFromChunk(statusUpdate(this.appliedLsn, replyRequested));
+  }
+
+  /** One command of the walsender, simple protocol. */
+  async #run(command: string, extraMs = 0): Promise<TextRow[]> {
+    const answer = this.#client!.query<TextRow>({ text: command, rowMode: 'array' });
+    const { rows } = await withDeadline(answer, this.#options.connectTimeoutMs + extraMs, command.split(' ')[0]!);
+    return rows;
+  }
+
+  #move(event: StreamEvent): void {
+    this.#state = nextStreamState(this.#state, event);
+    this.emit('state', this.#state);
+  }
+
+  #fail(error: Error): void {
+    if (isOver(this.#state)) return;
+    this.#move('error');
+    this.#stopTimer();
+    this.#client?.connection.stream.destroy();
+    this.emit('failed', error);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/** Names in publication_names are a list of identifiers inside a literal. */
+function quotedName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`.replaceAll("'", "''");
+}
+
+/** @throws StreamError when `work` takes longer than `deadlineMs`; a later failure of it is then nobody's. */
+async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new StreamError('STREAM_TIMEOUT', `${what} took longer than ${deadlineMs} ms`, null)),
+      deadlineMs,
+    );
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function slotError(error: Error, timeoutMs: number): Error {
+  const code = (error as { code?: string }).code;
+  if (code === '55P03' || code === 'STREAM_TIMEOUT') {
+    return new StreamError(
+      'SLOT_TIMEOUT',
+      `the origin could not make a replication slot within ${timeoutMs} ms, because transactions that write have been open for longer`,
+      'end them (SELECT pid, xact_start, query FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start; ' +
+        'SELECT * FROM pg_prepared_xacts), or raise cdc.slot_timeout',
+      error,
+    );
+  }
+  if (code === '53400') {
+    return new StreamError(
+      'SLOT_NONE_FREE',
+      error.message,
+      'raise max_replication_slots and restart the origin',
+      error,
+    );
+  }
+  return error;
+}
