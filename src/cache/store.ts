@@ -16,7 +16,7 @@
 import type { ControlWords } from '../shared/memory/control.ts';
 import { RetiredBlocks } from '../shared/memory/epochs.ts';
 import { StoreReader } from '../shared/memory/index-reader.ts';
-import { BLOCK_UNIT_BYTES } from '../shared/memory/layout.ts';
+import { BLOCK_UNIT_BYTES, Store } from '../shared/memory/layout.ts';
 import { SegregatedFit } from './allocator.ts';
 import { blockUnits, unitsOf, writeBlock } from './block.ts';
 import { IndexSlots } from './index-slots.ts';
@@ -69,8 +69,8 @@ export interface StoreStatistics {
 
 /** Victims unlinked before reclamation is tried: one look at all epoch words serves a batch. */
 const EVICTION_BATCH = 16;
-/** Batches by the policy before a stretch of memory is cleared. */
-const EVICTION_ROUNDS_MAX = 4;
+/** Batches by the policy, each twice as large up to its limit, before a stretch of memory is cleared. */
+const EVICTION_ROUNDS_MAX = 6;
 /** Retired blocks that make a look at all epoch words worth while. */
 const RECLAIM_BATCH = 32;
 const RESERVE_UNITS_MAX = 65_536;
@@ -229,7 +229,7 @@ export class CacheStore {
       const found = this.#blocks.take(units);
       if (found !== 0) return found;
       if (this.#readersHold(units)) return 0;
-      this.#evictBatch(units);
+      this.#evictBatch(units << round);
     }
     this.#clearStretch(units);
     this.#retired.reclaim(this.#release);
