@@ -1,6 +1,7 @@
 /**
  * The table of settings: one line each, from which flags, environment variables, file keys and help are made.
- * `cache.max_staleness` in the file is `--cache-max-staleness` as a flag and `PGFRESH_CACHE_MAX_STALENESS` in the environment.
+ * `cache.max_staleness` in the file is `--cache-max-staleness` as a flag and `PGFRESH_CACHE_MAX_STALENESS` in the environment;
+ * `limits.` is left out of both.
  */
 import { availableParallelism } from 'node:os';
 import { ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
@@ -97,11 +98,12 @@ export type SettingKey = keyof typeof settings;
 export const settingKeys = Object.keys(settings) as readonly SettingKey[];
 export type Values = { readonly [K in SettingKey]: ReturnType<(typeof settings)[K]['parse']> | undefined };
 
-/** "cache.max_staleness" → "cache-max-staleness". */
+/** "cache.max_staleness" → "cache-max-staleness", "limits.max_connections" → "max-connections". */
 export function flagName(key: SettingKey): string {
-  return key.replace(/[._]/g, '-');
+  return key.replace(/^limits\./, '').replace(/[._]/g, '-');
 }
 
+/** "cache.max_staleness" → "PGFRESH_CACHE_MAX_STALENESS". */
 export function environmentName(key: SettingKey): string {
-  return `PGFRESH_${key.replace(/\./g, '_').toUpperCase()}`;
+  return `PGFRESH_${flagName(key).replaceAll('-', '_').toUpperCase()}`;
 }

@@ -13,6 +13,7 @@ import { CONTROL_BYTES, Control, epochWord, Store, StoreState } from '../shared/
 import type { CacheControl, CacheLink, CacheStatus, WorkerControl } from '../shared/messages.ts';
 import { WorkerCounters } from './counters.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { FaultKind } from './fault-hook.ts';
 import { type Lane, openLane } from './handoff.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Descriptors } from './native.ts';
@@ -130,6 +131,14 @@ export class Supervisor {
     await Promise.all([this.#cache.stop(), ...this.#workers.map(({ supervised }) => supervised.stop())]);
   }
 
+  /** Breaks the cache thread or the first worker that runs, for tests (`faults = ["admin"]`). False: nobody to break. */
+  fault(target: 'cache' | 'worker', kind: FaultKind): boolean {
+    const candidates = target === 'cache' ? [this.#cache] : this.#workers.map(({ supervised }) => supervised);
+    const victim = candidates.find(({ thread }) => thread !== undefined)?.thread;
+    victim?.fault(kind);
+    return victim !== undefined;
+  }
+
   // ── workers ──
 
   #makeWorker(slot: number): WorkerSlot {
@@ -149,6 +158,7 @@ export class Supervisor {
       name: `worker-${slot + 1}`,
       file: files.worker,
       startTimeoutMs: startMsMax,
+      faults: config.faults.includes('admin'),
     });
     const { lane, workerPort } = openLane(descriptors);
     this.#workers[slot]!.lane = lane;
@@ -189,7 +199,12 @@ export class Supervisor {
 
   async #spawnCache(generation: number): Promise<Thread<CacheControl>> {
     const { config, files, nodeName, startMsMax } = this.#options;
-    const cache = await spawnThread<CacheControl>({ name: 'cache', file: files.cache, startTimeoutMs: startMsMax });
+    const cache = await spawnThread<CacheControl>({
+      name: 'cache',
+      file: files.cache,
+      startTimeoutMs: startMsMax,
+      faults: config.faults.includes('admin'),
+    });
     const starting = cache.calls.start({ generation, config, control: this.control, nodeName });
     this.#store = await startOrEnd(cache, starting, startMsMax);
     return cache;

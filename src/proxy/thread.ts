@@ -14,6 +14,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ResourceLimits, type Transferable, Worker } from 'node:worker_threads';
 import { assert, ThreadError, toError } from '../shared/errors.ts';
+import type { FaultKind } from './fault-hook.ts';
 
 type Signal = 'SIGINT' | 'SIGTERM';
 
@@ -92,6 +93,8 @@ export interface Thread<T> {
   readonly exited: Promise<ThreadExit>;
   /** Share of time the event loop was not idle since the last call, 0–1. */
   utilization(): number;
+  /** Breaks the thread on purpose; needs `ThreadOptions.faults`. */
+  fault(kind: FaultKind): void;
   /** Ends the thread at once, even one that never returns to its event loop; resolves as `exited`. */
   terminate(reason?: Error): Promise<ThreadExit>;
 }
@@ -103,6 +106,8 @@ export interface ThreadOptions {
   /** From spawning to `expose()`; beyond it the thread is terminated. */
   readonly startTimeoutMs: number;
   readonly resourceLimits?: ResourceLimits;
+  /** Load the hook through which tests kill the thread. */
+  readonly faults?: boolean;
 }
 
 /**
@@ -113,7 +118,7 @@ export async function spawnThread<T>(options: ThreadOptions): Promise<Thread<T>>
   assert(path.isAbsolute(options.file), `thread file must be absolute: ${options.file}`);
   const worker = new ListeningWorker(options.file, {
     name: options.name,
-    execArgv: [...process.execArgv.filter(isInheritable), '--unhandled-rejections=strict'],
+    execArgv: [...process.execArgv.filter(isInheritable), '--unhandled-rejections=strict', ...faultHook(options)],
     ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
   });
   const life = watch(worker);
@@ -136,6 +141,11 @@ function isInheritable(flag: string): boolean {
   return /^--(import|conditions|experimental-|no-experimental-|disable-warning|no-warnings|enable-source-maps)/.test(
     flag,
   );
+}
+
+function faultHook({ faults }: ThreadOptions): string[] {
+  if (faults !== true) return [];
+  return ['--import', new URL(`./fault-hook${path.extname(fileURLToPath(import.meta.url))}`, import.meta.url).href];
 }
 
 interface Life {
@@ -205,5 +215,6 @@ function makeThread<T>(
     previous = current;
     return Number.isFinite(share) ? share : 0;
   };
-  return { name, calls, exited: life.exited, utilization, terminate: life.terminate };
+  const fault = (kind: FaultKind): void => worker.postMessage({ fault: kind });
+  return { name, calls, exited: life.exited, utilization, fault, terminate: life.terminate };
 }

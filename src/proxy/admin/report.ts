@@ -1,0 +1,156 @@
+/** What is going on, gathered from the threads: the document of `/status`, the numbers of `/metrics`, the log line of each minute. */
+import type { Clock } from '../../shared/clock.ts';
+import type { Config } from '../../shared/config.ts';
+import { toError } from '../../shared/errors.ts';
+import type { CacheStatus } from '../../shared/messages.ts';
+import type { Reason } from '../../shared/reasons.ts';
+import type { Dispatcher } from '../dispatcher.ts';
+import type { Listener } from '../listener.ts';
+import type { CacheView, Supervisor } from '../supervisor.ts';
+import { version } from '../version.ts';
+
+/** Keys are stable: people build on them (design §10). */
+export interface StatusDocument {
+  readonly version: string;
+  readonly state: CacheView['state'];
+  readonly uptimeMs: number;
+  readonly consistency: string;
+  readonly cache: Readonly<Record<CacheNumber | 'hits' | 'misses' | 'passthrough', number>>;
+  readonly cdc: {
+    readonly state: CacheStatus['cdc']['state'] | 'down';
+    readonly problem: string | null;
+    readonly appliedLsn: string;
+    readonly lagBytes: number;
+    readonly freshAsOfMs: number;
+    readonly rounds: number;
+    readonly transactions: number;
+    readonly rows: number;
+  };
+  readonly workers: ReturnType<Supervisor['workers']>;
+  readonly cacheThread: { readonly generation: number; readonly restarts: number };
+  readonly connections: { readonly accepted: number; readonly refused: number; readonly waiting: number };
+  readonly tables: {
+    readonly published: readonly string[];
+    readonly uncacheable: CacheStatus['uncacheableTables'];
+  };
+  readonly reasons: Readonly<Partial<Record<Reason, number>>>;
+}
+
+const cacheNumbers = ['entries', 'bytes', 'bytesMax', 'admitted', 'rejected', 'invalidated', 'evicted'] as const;
+type CacheNumber = (typeof cacheNumbers)[number];
+
+const downCdc: StatusDocument['cdc'] = {
+  ...{ state: 'down', problem: null, appliedLsn: '0/0', lagBytes: 0 },
+  ...{ freshAsOfMs: -1, rounds: 0, transactions: 0, rows: 0 },
+};
+
+/** A status is asked for at most this often, however many ask. */
+const statusAgeMsMax = 250;
+const statusMsMax = 2_000;
+
+export interface ReporterParts {
+  readonly supervisor: Supervisor;
+  readonly dispatcher: Dispatcher;
+  readonly listener: Listener;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly startedMs: number;
+}
+
+export interface MinuteLine {
+  /** Share of statements answered from the cache in this minute, 0–1; null when there were none. */
+  readonly hitRatio: number | null;
+  readonly hits: number;
+  readonly misses: number;
+  readonly passthrough: number;
+  readonly sessions: number;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly state: CacheView['state'];
+}
+
+type Answered = Readonly<Record<'hits' | 'misses' | 'passthrough', number>>;
+
+export class Reporter {
+  readonly #parts: ReporterParts;
+  #asked: { readonly atMs: number; readonly status: Promise<CacheStatus | Error> } | undefined;
+  #lastMinute: Answered = { hits: 0, misses: 0, passthrough: 0 };
+
+  constructor(parts: ReporterParts) {
+    this.#parts = parts;
+  }
+
+  accepting(): boolean {
+    return this.#parts.listener.accepting() && this.#parts.supervisor.workersRunning() > 0;
+  }
+
+  async status(): Promise<StatusDocument> {
+    const { supervisor, dispatcher, config, clock, startedMs } = this.#parts;
+    const status = await this.cacheStatus();
+    const known = status instanceof Error ? undefined : status;
+    const { state, generation, restarts } = supervisor.cache();
+    const numbers = Object.fromEntries(cacheNumbers.map((name) => [name, known?.[name] ?? 0]));
+    return {
+      ...{ version, state, uptimeMs: Math.round(clock.nowMs() - startedMs), consistency: config.consistency },
+      cache: { ...(numbers as Record<CacheNumber, number>), ...this.#answered() },
+      cdc: known === undefined ? { ...downCdc, problem: await this.problem() } : { ...known.cdc },
+      workers: supervisor.workers(),
+      cacheThread: { generation, restarts },
+      connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, waiting: dispatcher.waiting },
+      tables: { published: known?.publishedTables ?? [], uncacheable: known?.uncacheableTables ?? [] },
+      reasons: this.#reasons(known),
+    };
+  }
+
+  /** Why the cache is not live and what to do about it; null while it is, or is on its way. */
+  async problem(): Promise<string | null> {
+    const status = await this.cacheStatus();
+    if (!(status instanceof Error)) return status.cdc.problem;
+    return this.#parts.supervisor.cache().state === 'starting' ? null : status.message;
+  }
+
+  /** The cache thread's own account, or why it gave none. Shared by everybody who asks within a moment. */
+  async cacheStatus(): Promise<CacheStatus | Error> {
+    const { supervisor, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    if (this.#asked === undefined || nowMs - this.#asked.atMs > statusAgeMsMax) {
+      this.#asked = { atMs: nowMs, status: supervisor.cacheStatus(statusMsMax).catch(toError) };
+    }
+    return this.#asked.status;
+  }
+
+  async minute(): Promise<MinuteLine> {
+    const { supervisor } = this.#parts;
+    const answered = this.#answered();
+    const hits = answered.hits - this.#lastMinute.hits;
+    const misses = answered.misses - this.#lastMinute.misses;
+    const passthrough = answered.passthrough - this.#lastMinute.passthrough;
+    this.#lastMinute = answered;
+    const all = hits + misses + passthrough;
+    const status = await this.cacheStatus();
+    const { entries, bytes } = status instanceof Error ? { entries: 0, bytes: 0 } : status;
+    return {
+      hitRatio: all === 0 ? null : Math.round((hits / all) * 1e4) / 1e4,
+      ...{ hits, misses, passthrough, sessions: supervisor.counters.total('sessionsOpen'), entries, bytes },
+      state: supervisor.cache().state,
+    };
+  }
+
+  #answered(): Answered {
+    const { counters } = this.#parts.supervisor;
+    return {
+      hits: counters.total('hits'),
+      misses: counters.total('misses'),
+      passthrough: counters.total('passthrough'),
+    };
+  }
+
+  /** Workers count why statements passed through, the cache thread why answers were not admitted. */
+  #reasons(status: CacheStatus | undefined): Partial<Record<Reason, number>> {
+    const reasons = this.#parts.supervisor.counters.reasons();
+    for (const [code, count] of Object.entries(status?.reasons ?? {}) as [Reason, number][]) {
+      if (code.startsWith('fill.')) reasons[code] = (reasons[code] ?? 0) + count;
+    }
+    return reasons;
+  }
+}

@@ -1,0 +1,126 @@
+/** Composition of the main thread: listeners, dispatcher, supervisor, admin page, log line of each minute, drain. */
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Clock } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import type { Logger } from '../shared/log.ts';
+import { type Admin, startAdmin } from './admin/http.ts';
+import { Reporter } from './admin/report.ts';
+import { formatAddress } from './config-text.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { drain } from './drain.ts';
+import { type Listener, listen } from './listener.ts';
+import { loadDescriptors } from './native.ts';
+import { withOrigin } from './origin.ts';
+import { Supervisor } from './supervisor.ts';
+import { threadFile } from './thread.ts';
+
+const retryHandoffMs = 5;
+const pollStateMs = 50;
+const reportMs = 60_000;
+
+export interface ProxyPorts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called once, when connections are accepted and the cache is live. */
+  onReady(address: string): void;
+}
+
+export interface Proxy {
+  readonly supervisor: Supervisor;
+  readonly listener: Listener;
+  readonly dispatcher: Dispatcher;
+  readonly reporter: Reporter;
+  readonly admin: Admin | undefined;
+  /** Stops accepting, lets statements finish within the grace, removes what was made on the origin, ends all threads. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Names what this node makes on the origin: the same after a restart, so that leftovers are found and taken over, and
+ * different for two nodes in front of one origin.
+ */
+export function nodeName(listener: Listener): string {
+  const seed = [hostname(), ...listener.addresses.map(formatAddress), listener.unixPath ?? ''].join('|');
+  return createHash('sha256').update(seed).digest('hex').slice(0, 12);
+}
+
+/**
+ * Starts everything; clients are served (uncached at first) when it resolves.
+ * @throws ConfigError, OriginUnreachableError (without `wait`), ListenError.
+ */
+export async function startProxy(config: Config, ports: ProxyPorts): Promise<Proxy> {
+  const { clock, log } = ports;
+  await checkOrigin(config, log);
+  const descriptors = loadDescriptors();
+  if (descriptors === null) log.warn('koffi is not available here: the main thread relays the bytes of clients');
+  let supervisor: Supervisor | undefined;
+  const dispatcher = new Dispatcher(config.limits.connectionsMax, {
+    sessionsOpen: () => supervisor?.counters.total('sessionsOpen') ?? 0,
+    later: (task) => void setTimeout(task, retryHandoffMs),
+    warn: (message, err) => log.warn({ err }, message),
+  });
+  const listener = await listen(config.listen, config.listenUnix, (incoming) => dispatcher.dispatch(incoming));
+  const files = { worker: threadFile('worker'), cache: threadFile('cache') };
+  supervisor = new Supervisor({
+    ...{ config, nodeName: nodeName(listener), files, dispatcher, descriptors, clock, log },
+    startMsMax: 60_000,
+  });
+  const reporter = new Reporter({ supervisor, dispatcher, listener, config, clock, startedMs: clock.nowMs() });
+  let admin: Admin | undefined;
+  try {
+    admin =
+      config.admin === undefined
+        ? undefined
+        : await startAdmin(config.admin, { reporter, supervisor, listener, config });
+  } catch (error) {
+    await listener.close();
+    throw error;
+  }
+  supervisor.start();
+  const timers = [announce(supervisor, reporter, listener, ports), reportMinutely(reporter, log)];
+  return {
+    ...{ supervisor, listener, dispatcher, reporter, admin },
+    async stop() {
+      for (const timer of timers) clearInterval(timer);
+      await drain({ config, listener, dispatcher, supervisor, admin, log });
+    },
+  };
+}
+
+async function checkOrigin(config: Config, log: Logger): Promise<void> {
+  try {
+    await withOrigin(config.upstream, config.limits.originConnectTimeoutMs, async () => undefined);
+  } catch (err) {
+    if (!config.wait) throw err;
+    log.warn({ err }, 'starting without the origin; clients get 08006 until it answers');
+  }
+}
+
+/** Watches the state word: says `ready` once, warns about each new problem of the change stream. */
+function announce(supervisor: Supervisor, reporter: Reporter, listener: Listener, ports: ProxyPorts): NodeJS.Timeout {
+  let ready = false;
+  let state: string | undefined;
+  let problem: string | null = null;
+  const poll = async (): Promise<void> => {
+    const now = supervisor.cache().state;
+    if (now !== state) ports.log.info({ state: now, generation: supervisor.cache().generation }, 'cache state');
+    state = now;
+    if (now === 'live' && !ready && supervisor.workersRunning() > 0) {
+      ready = true;
+      ports.onReady(formatAddress(listener.addresses[0]!));
+    }
+    const current = now === 'live' ? null : await reporter.problem();
+    if (current !== null && current !== problem) {
+      ports.log.warn({ problem: current }, `statements pass through uncached: ${current}`);
+    }
+    problem = current;
+  };
+  return setInterval(() => void poll(), pollStateMs);
+}
+
+function reportMinutely(reporter: Reporter, log: Logger): NodeJS.Timeout {
+  return setInterval(() => {
+    void reporter.minute().then((line) => log.info(line, 'minute'));
+  }, reportMs).unref();
+}
