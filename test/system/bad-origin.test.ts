@@ -1,6 +1,6 @@
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, inject, it } from 'vitest';
-import { rowsOf } from '../support/origin.ts';
+import { rowsOf } from '../support/origin-state.ts';
 import { type Pgfresh, spawnCli, startPgfresh } from '../support/pgfresh.ts';
 import { type Cluster, createDatabase, freePort, run, startCluster } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';

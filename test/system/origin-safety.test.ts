@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { publishedTablesOf, rowsOf } from '../support/origin.ts';
+import { publishedTablesOf, rowsOf } from '../support/origin-state.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
 import { createDatabase, run } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';

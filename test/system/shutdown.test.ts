@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { publicationsOf, rowsOf, slotsOf } from '../support/origin.ts';
+import { publicationsOf, rowsOf, slotsOf } from '../support/origin-state.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
