@@ -69,8 +69,8 @@ export interface StoreStatistics {
 
 /** Victims unlinked before reclamation is tried: one look at all epoch words serves a batch. */
 const EVICTION_BATCH = 16;
-/** Batches by the policy, each twice as large up to its limit, before a stretch of memory is cleared. */
-const EVICTION_ROUNDS_MAX = 6;
+/** Evicted in the order of the policy, or twice what is wanted if that is more, before a stretch of memory is cleared. */
+const SCATTERED_UNITS_MIN = 512;
 /** Retired blocks that make a look at all epoch words worth while. */
 const RECLAIM_BATCH = 32;
 const RESERVE_UNITS_MAX = 65_536;
@@ -96,6 +96,7 @@ export class CacheStore {
   #liveUnits = 0;
   #retiredUnits = 0;
   #evicted = 0;
+  #evictedUnits = 0;
 
   /** @throws RangeError when the memory is too small to hold anything. */
   constructor(options: StoreOptions) {
@@ -198,6 +199,7 @@ export class CacheStore {
 
   #evict(slot: number): void {
     this.#evicted++;
+    this.#evictedUnits += unitsOf(this.reader, this.#slots.blockAt(slot));
     this.#unlink(slot, 'evicted');
   }
 
@@ -224,12 +226,14 @@ export class CacheStore {
     if (this.#retired.count >= RECLAIM_BATCH) this.#retired.reclaim(this.#release);
     const unit = this.#blocks.take(units);
     if (unit !== 0) return unit;
-    for (let round = 0; round < EVICTION_ROUNDS_MAX; round++) {
+    const evictedMax = this.#evictedUnits + Math.max(2 * units, SCATTERED_UNITS_MIN);
+    for (let batchUnits = units; ; batchUnits *= 2) {
       this.#retired.reclaim(this.#release);
       const found = this.#blocks.take(units);
       if (found !== 0) return found;
       if (this.#readersHold(units)) return 0;
-      this.#evictBatch(units << round);
+      if (this.#entries === 0 || this.#evictedUnits >= evictedMax) break;
+      this.#evictBatch(Math.min(batchUnits, evictedMax - this.#evictedUnits));
     }
     this.#clearStretch(units);
     this.#retired.reclaim(this.#release);

@@ -138,9 +138,9 @@ describe('the bound', () => {
     for (const size of [60, 3000, 200, 40_000, 60]) {
       for (let i = 0; i < (3 * total) / size; i++) expect(made.store.insert(numberedEntry(id++, 1, size))).not.toBe(0);
       made.store.check();
-      // Index-bound at the smallest size, else nearly all memory is in use.
+      // Index-bound at the smallest size, else most memory is in use (an entry here is up to 4 % of it).
       const { entries, bytes } = made.store.statistics();
-      expect(entries * 200 > total || bytes > 0.9 * total, `size ${size}: ${entries} entries, ${bytes} bytes`).toBe(
+      expect(entries * 200 > total || bytes > 0.85 * total, `size ${size}: ${entries} entries, ${bytes} bytes`).toBe(
         true,
       );
     }
