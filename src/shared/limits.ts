@@ -27,6 +27,18 @@ export const Limits = {
   offerBytesInFlightMax: 32 * 1024 * 1024,
   /** Row changes kept for checking late fills; older tokens are refused. */
   changeLogRowsMax: 100_000,
+  /** Row changes of one transaction and table kept one by one; beyond it the whole table counts as changed by it. */
+  changeLogRowsPerTableMax: 256,
+  /** Text kept by the change log, in UTF-16 units and 16 a value. */
+  changeLogTextMax: 16 * 1024 * 1024,
+  /** Value tuples one entry may be filed under per relation (IN lists); beyond it the longest list is ignored. */
+  tuplesPerEntryMax: 128,
+  /** Sets of compared columns per relation; entries of further shapes depend on every row. */
+  signaturesPerRelationMax: 64,
+  /** Analyses remembered by the cache thread. */
+  analysesMax: 50_000,
+  /** Offers handled before the cache thread looks at its other work. */
+  offersPerSliceMax: 64,
   /** Relations one entry may depend on. */
   relationsPerEntryMax: 16,
   workersMax: 64,

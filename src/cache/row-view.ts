@@ -1,0 +1,56 @@
+/** Rows of the change stream looked at by column name, with what is unknown kept apart from what is NULL (C22). */
+import type { RowChange, StreamRelation, StreamRow } from './change.ts';
+import type { Dependency } from './dependency.ts';
+
+/** Value of a column: text, null for NULL, undefined when the stream does not tell. */
+export type RowView = (column: string) => string | null | undefined;
+
+const positions = new WeakMap<StreamRelation, ReadonlyMap<string, number>>();
+
+function positionsOf(relation: StreamRelation): ReadonlyMap<string, number> {
+  let known = positions.get(relation);
+  if (known === undefined) {
+    known = new Map(relation.columns.map((column, i) => [column.name, i]));
+    positions.set(relation, known);
+  }
+  return known;
+}
+
+/** Whole row as sent. A column that the relation does not stream (generated, up to PostgreSQL 17) is unknown. */
+export function viewOf(relation: StreamRelation, row: StreamRow): RowView {
+  const at = positionsOf(relation);
+  return (column) => {
+    const i = at.get(column);
+    return i === undefined ? undefined : row[i];
+  };
+}
+
+/** The old row of an update that sent none: its key is the new row's, the rest is unknown. */
+function viewOfUnsentOld(relation: StreamRelation, newRow: StreamRow): RowView {
+  const at = positionsOf(relation);
+  return (column) => {
+    const i = at.get(column);
+    return i !== undefined && relation.columns[i]!.isKey ? newRow[i] : undefined;
+  };
+}
+
+/** The rows that a change took away and put in place; every one may satisfy a constraint. */
+export function viewsOf(change: RowChange): readonly RowView[] {
+  const { relation, oldRow, newRow } = change;
+  const views: RowView[] = [];
+  if (newRow !== null) views.push(viewOf(relation, newRow));
+  if (oldRow !== null) views.push(viewOf(relation, oldRow));
+  else if (change.kind === 'update' && newRow !== null) views.push(viewOfUnsentOld(relation, newRow));
+  else if (change.kind === 'delete') views.push(() => undefined);
+  return views;
+}
+
+/** Whether the row may satisfy the constraint: an unknown value may equal anything, NULL equals nothing. */
+export function maySatisfy(row: RowView, dependency: Dependency): boolean {
+  for (const term of dependency.terms) {
+    const value = row(term.column);
+    if (value === null) return false;
+    if (value !== undefined && !term.values.includes(value)) return false;
+  }
+  return true;
+}
