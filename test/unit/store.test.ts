@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { writeBlock } from '../../src/cache/block.ts';
+import { IndexSlots } from '../../src/cache/index-slots.ts';
 import { enterEpoch, leaveEpoch } from '../../src/shared/memory/epochs.ts';
+import { StoreReader } from '../../src/shared/memory/index-reader.ts';
 import { BUCKET_SLOTS, epochWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
 import { createStore, hashOf, numberedEntry, numberedKey, readFrames, type TestStore } from '../support/store.ts';
 
@@ -44,6 +47,29 @@ describe('entries', () => {
     const short = Buffer.alloc(8, 0x2e);
     expect(store.reader.copyFrames(block, short, 1, false)).toBe(0);
     expect(short.toString()).toBe('........');
+  });
+
+  it('are found and copied where Buffer offsets no longer fit 32 bits', () => {
+    // Address space alone: pages never written do not exist. Offsets of blocks: below, across and beyond 4 GiB.
+    const memory = new SharedArrayBuffer(9 * 2 ** 30);
+    const words = new Int32Array(memory);
+    words[Store.BUCKETS] = 2;
+    const slots = new IndexSlots(words);
+    const reader = new StoreReader(memory);
+    for (const [id, offset] of [2 ** 30 - 64, 2 ** 32 - 128, 2 ** 32 + 64, 9 * 2 ** 30 - 1024].entries()) {
+      const entry = numberedEntry(id + 70, 1, 400, [1, 2]);
+      const block = offset / 64;
+      writeBlock(reader, block, entry);
+      slots.link(slots.freeSlot(entry.hash), entry.hash, block);
+      expect(reader.find(entry.hash, Buffer.alloc(0), entry.key, 0, entry.key.length)).toBe(block);
+      expect(slots.slotOf(block)).toBeGreaterThanOrEqual(0);
+      const target = Buffer.alloc(500);
+      expect(reader.copyFrames(block, target, 7, true)).toBe(400);
+      expect(target.subarray(7, 407).equals(entry.frames)).toBe(true);
+      reader.markVisited(block);
+      expect(slots.takeVisited(slots.slotOf(block))).toBe(true);
+      expect(reader.fenceSlot(block, 1)).toBe(2);
+    }
   });
 
   it('are never found by a key that differs in one byte, or is longer or shorter', () => {
