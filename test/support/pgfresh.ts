@@ -13,7 +13,8 @@ import { freePort } from './postgres.ts';
 import { waitFor } from './wait.ts';
 
 export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
-const cliPath = path.join(repositoryRoot, 'bin/pgfresh.js');
+/** `PGFRESH_TEST_CLI` runs the tests against another build, such as an installed package. */
+const cliPath = process.env['PGFRESH_TEST_CLI'] ?? path.join(repositoryRoot, 'bin/pgfresh.js');
 /** The Node that the repository brings with it; PATH may have an older one. */
 const nodePath = path.join(repositoryRoot, 'node_modules/.bin/node');
 const startDeadlineMs = 40_000;
