@@ -100,28 +100,32 @@ export class DependencyIndex {
   }
 
   #probe(signature: Signature, row: RowView, into: Set<number>): void {
-    const tuple = this.#tuple;
-    tuple.begin(signature.id);
+    let unknown = false;
+    this.#tuple.begin(signature.id);
     for (const column of signature.columns) {
       const value = row(column);
       if (value === null) return;
-      if (value === undefined) return this.#probeProjection(signature, row, into);
-      tuple.add(value);
+      if (value === undefined) unknown = true;
+      else this.#tuple.add(value);
     }
-    this.#pool.collect(this.#pool.find(signature.id, tuple.hash, tuple.check), into);
+    if (unknown) this.#probeProjection(signature, row, into);
+    else this.#collectTuple(signature.id, into);
   }
 
   #probeProjection(signature: Signature, row: RowView, into: Set<number>): void {
-    for (const column of signature.columns) if (row(column) === null) return;
-    const tuple = this.#tuple;
-    tuple.begin(signature.projectionId);
+    let known = signature.projected.length > 0;
+    this.#tuple.begin(signature.projectionId);
     for (const column of signature.projected) {
       const value = row(column);
-      if (typeof value !== 'string') return this.#pool.collectSignature(signature.id, into);
-      tuple.add(value);
+      if (typeof value === 'string') this.#tuple.add(value);
+      else known = false;
     }
-    if (signature.projected.length === 0) return this.#pool.collectSignature(signature.id, into);
-    this.#pool.collect(this.#pool.find(signature.projectionId, tuple.hash, tuple.check), into);
+    if (known) this.#collectTuple(signature.projectionId, into);
+    else this.#pool.collectSignature(signature.id, into);
+  }
+
+  #collectTuple(id: number, into: Set<number>): void {
+    this.#pool.collect(this.#pool.find(id, this.#tuple.hash, this.#tuple.check), into);
   }
 
   #file(entry: number, dependency: Dependency): void {
@@ -156,7 +160,8 @@ export class DependencyIndex {
     const key = columns.join('\0');
     const found = known.signatures.get(key);
     if (found !== undefined) return found;
-    if (columns.length > 0 && known.signatures.size >= Limits.signaturesPerRelationMax) return this.#signatureOf(relation, []);
+    if (columns.length > 0 && known.signatures.size >= Limits.signaturesPerRelationMax)
+      return this.#signatureOf(relation, []);
     const identity = this.#identityOf(relation) ?? columns;
     const projected = columns.filter((column) => identity.includes(column));
     const partial = projected.length > 0 && projected.length < columns.length;
@@ -198,7 +203,8 @@ export class DependencyIndex {
     this.#pool.check();
     let members = 0;
     for (const [id, signature] of this.#signatures) if (id === signature.id) members += signature.members;
-    if (members !== this.#pool.members) throw new Error(`members: ${members} by signature, ${this.#pool.members} in lists`);
+    if (members !== this.#pool.members)
+      throw new Error(`members: ${members} by signature, ${this.#pool.members} in lists`);
     for (const [relation, { signatures }] of this.#relations) {
       if (signatures.size === 0) throw new Error(`relation ${relation}: no signature left`);
       for (const signature of signatures.values()) {

@@ -1,0 +1,136 @@
+/**
+ * Decides whether an answer that a worker captured may enter the store. Everything that could make it wrong is checked here, in this order:
+ *
+ *   1. its token is of this generation, stream and catalog (C3, C6)       4. what it depends on can be told from its key
+ *   2. its statement is cacheable, in the context of its key               5. no matching change is unknown to its snapshot (settle rule)
+ *   3. every table read is live, and was before it was asked for (C2)      6. there is room
+ *
+ * No event comes between the checks and the insertion: this thread applies changes and admits answers, one after the other.
+ */
+
+import { Limits } from '../shared/limits.ts';
+import { entryFenceSlots } from '../shared/memory/fences.ts';
+import { StoreState } from '../shared/memory/layout.ts';
+import type { Offer } from '../shared/messages.ts';
+import type { Reason } from '../shared/reasons.ts';
+import type { ChangeLog } from './change-log.ts';
+import type { Dependency } from './dependency.ts';
+import type { DependencyIndex } from './dependency-index.ts';
+import type { StoreHeader } from './header.ts';
+import { type ParsedKey, parseKey } from './key-reader.ts';
+import type { CacheStore } from './store.ts';
+import type { StreamTables } from './tables.ts';
+
+/** What admission needs to know about a statement. */
+export interface Admissible {
+  /** Null exactly when it is cacheable. */
+  readonly reason: Reason | null;
+  /** Tables read, each once. */
+  readonly relations: readonly number[];
+}
+
+export interface AdmitterOptions<A extends Admissible> {
+  readonly generation: number;
+  readonly entryBytesMax: number;
+  readonly header: Pick<StoreHeader, 'state' | 'streamEpoch' | 'catalogVersion'>;
+  readonly tables: Pick<StreamTables, 'liveStamp' | 'refusal'>;
+  readonly log: Pick<ChangeLog, 'conflicts'>;
+  readonly store: Pick<CacheStore, 'insert'>;
+  readonly index: Pick<DependencyIndex, 'add'>;
+  /** The analysis of the key's statement in the key's context under the current catalog; null when the context is unknown. */
+  readonly analysisOf: (key: ParsedKey) => A | null;
+  readonly bind: (analysis: A, key: ParsedKey) => readonly Dependency[] | null;
+  /** Test-only: rules to break on purpose. */
+  readonly faults: readonly string[];
+}
+
+export class Admitter<A extends Admissible> {
+  readonly #options: AdmitterOptions<A>;
+  readonly #refusals = new Map<Reason, number>();
+  #admitted = 0;
+  #rejected = 0;
+
+  constructor(options: AdmitterOptions<A>) {
+    this.#options = options;
+  }
+
+  get admitted(): number {
+    return this.#admitted;
+  }
+
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  /** Offers refused, by reason. */
+  get refusals(): ReadonlyMap<Reason, number> {
+    return this.#refusals;
+  }
+
+  /** Admits the answer, in place of an older one with the same key, or says why not. */
+  admit(offer: Offer): Reason | null {
+    const refused = this.#decide(offer);
+    if (refused === null) {
+      this.#admitted++;
+    } else {
+      this.#rejected++;
+      this.#refusals.set(refused, (this.#refusals.get(refused) ?? 0) + 1);
+    }
+    return refused;
+  }
+
+  #decide(offer: Offer): Reason | null {
+    const stale = this.#tokenProblem(offer);
+    if (stale !== null) return stale;
+    const key = parseKey(offer.bytes.subarray(0, offer.keyBytes));
+    if (key === null || key.contextId !== offer.contextId) return 'fill.notComplete';
+    const analysis = this.#options.analysisOf(key);
+    if (analysis === null) return 'session.contextUnknown';
+    if (analysis.reason !== null) return analysis.reason;
+    const relations = analysis.relations;
+    if (relations.length > Limits.relationsPerEntryMax) return 'uncacheable.tooManyRelations';
+    const unpublished = this.#tableProblem(relations, offer.token.settleStamp);
+    if (unpublished !== null) return unpublished;
+    const dependencies = this.#options.bind(analysis, key);
+    if (dependencies === null) return 'uncacheable.construct';
+    if (this.#hasChanged(dependencies, offer.token.settleStamp)) return 'fill.changed';
+    return this.#insert(offer, relations, dependencies);
+  }
+
+  #tokenProblem({ token, bytes, keyBytes }: Offer): Reason | null {
+    const { header, generation, entryBytesMax } = this.#options;
+    if (header.state !== StoreState.live) return 'cache.down';
+    if (token.generation !== generation || token.streamEpoch !== header.streamEpoch) return 'fill.generation';
+    if (token.catalogVersion !== header.catalogVersion) return 'fill.generation';
+    return bytes.length - keyBytes > entryBytesMax ? 'fill.tooLarge' : null;
+  }
+
+  /** Not published yet, being published, or published after the answer was asked for. */
+  #tableProblem(relations: readonly number[], settleStamp: number): Reason | null {
+    const { tables, faults } = this.#options;
+    for (const relation of relations) {
+      const liveStamp = tables.liveStamp(relation);
+      if (liveStamp === undefined) return tables.refusal(relation)?.reason ?? 'uncacheable.publishing';
+      if (settleStamp < liveStamp && !faults.includes('barrier')) return 'uncacheable.publishing';
+    }
+    return null;
+  }
+
+  #hasChanged(dependencies: readonly Dependency[], settleStamp: number): boolean {
+    return !this.#options.faults.includes('settle') && this.#options.log.conflicts(dependencies, settleStamp);
+  }
+
+  #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
+    const block = this.#options.store.insert({
+      hash: offer.hash,
+      key: offer.bytes.subarray(0, offer.keyBytes),
+      frames: offer.bytes.subarray(offer.keyBytes),
+      rowDescriptionBytes: offer.rowDescriptionBytes,
+      filledRound: offer.filledRound,
+      fenceSlots: entryFenceSlots(relations),
+    });
+    if (block === 0) return 'fill.full';
+    if (dependencies.length > 0) this.#options.index.add(block, dependencies);
+    return null;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Carries committed changes into the cache: every entry that a changed row may have been in, or may now be in, leaves the store,
+ * and the change is remembered for answers that are still on their way. Both happen before the applied position passes the commit, since the stream
+ * calls this sink synchronously and in order.
+ *
+ * Entries leave row by row, before their transaction's last row is seen. The transaction has committed on the origin by then, so this is
+ * never too early for correctness.
+ */
+import type { Lsn } from '../shared/lsn.ts';
+import type { ChangeSink, RowChange, SettlingTransaction, StreamRelation } from './change.ts';
+import type { ChangeLog } from './change-log.ts';
+import type { DependencyIndex } from './dependency-index.ts';
+import { viewsOf } from './row-view.ts';
+
+export interface ApplyOptions {
+  readonly index: Pick<DependencyIndex, 'has' | 'match' | 'matchAll'>;
+  readonly log: Pick<ChangeLog, 'record' | 'recordAll'>;
+  readonly store: { remove(block: number): void };
+  readonly settler: { register(xid: number): SettlingTransaction };
+  /** A logical message, ours or somebody's. */
+  readonly onMessage?: (prefix: string, content: Buffer) => void;
+}
+
+export class Apply implements ChangeSink {
+  readonly #options: ApplyOptions;
+  readonly #blocks = new Set<number>();
+  #xid = 0;
+  #transaction: SettlingTransaction | null = null;
+  #invalidated = 0;
+  #appliedLsn: Lsn = 0n;
+
+  constructor(options: ApplyOptions) {
+    this.#options = options;
+  }
+
+  /** Entries that left because of a change. */
+  get invalidated(): number {
+    return this.#invalidated;
+  }
+
+  /** End of the last commit record applied. */
+  get appliedLsn(): Lsn {
+    return this.#appliedLsn;
+  }
+
+  begin(xid: number): void {
+    this.#xid = xid;
+    this.#transaction = null;
+  }
+
+  change(change: RowChange): void {
+    const { index, log } = this.#options;
+    const relation = change.relation.oid;
+    log.record(this.#settling(), change);
+    if (!index.has(relation)) return;
+    for (const view of viewsOf(change)) index.match(relation, view, this.#blocks);
+    this.#removeMatched();
+  }
+
+  truncate(relations: readonly StreamRelation[]): void {
+    for (const { oid } of relations) {
+      this.#options.log.recordAll(this.#settling(), oid);
+      this.#options.index.matchAll(oid, this.#blocks);
+    }
+    this.#removeMatched();
+  }
+
+  message(prefix: string, content: Buffer): void {
+    this.#options.onMessage?.(prefix, content);
+  }
+
+  commit(endLsn: Lsn): void {
+    this.#transaction = null;
+    this.#appliedLsn = endLsn;
+  }
+
+  /** Registered with the first row, not at the end: it has committed already, and offers may be looked at between two rows (C25). */
+  #settling(): SettlingTransaction {
+    this.#transaction ??= this.#options.settler.register(this.#xid);
+    return this.#transaction;
+  }
+
+  #removeMatched(): void {
+    if (this.#blocks.size === 0) return;
+    for (const block of this.#blocks) this.#options.store.remove(block);
+    this.#invalidated += this.#blocks.size;
+    this.#blocks.clear();
+  }
+}
