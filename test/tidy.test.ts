@@ -107,7 +107,9 @@ describe('bans, and what to use instead', () => {
     ['a type check switched off', /@ts-(?:ignore|nocheck|expect-error)/, 'the right type'],
     ['an empty catch', /catch\s*(?:\([^)]*\))?\s*\{\s*\}/, 'a comment-worthy decision, or a log line'],
   ])('src has no %s', (_what, pattern, instead) => {
-    expect({ instead, found: matches(src, pattern) }).toEqual({ instead, found: [] });
+    // The clocks themselves are where the bans on reading time point to.
+    const sources = src.filter(({ file }) => file !== 'src/shared/clock.ts');
+    expect({ instead, found: matches(sources, pattern) }).toEqual({ instead, found: [] });
   });
 
   it('src has no suppressed type checks in comments, no unfinished places', () => {

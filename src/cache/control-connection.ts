@@ -13,6 +13,8 @@ import { PgfreshError } from '../shared/errors.ts';
 /** What the modules of the change stream need of a connection. Values arrive as text or null. */
 export interface SqlPort {
   query(text: string, values?: readonly (string | null)[], name?: string): Promise<TextRow[]>;
+  /** Several statements in one implicit transaction; rows of the last one. */
+  batch(statements: readonly string[]): Promise<TextRow[]>;
 }
 export type TextRow = (string | null)[];
 

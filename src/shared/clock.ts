@@ -18,3 +18,6 @@ function measureOffsetMs(): number {
 const offsetMs = measureOffsetMs();
 
 export const monotonicClock: Clock = { nowMs: () => performance.now() + offsetMs };
+
+/** Time of day, which a paused machine catches up with and the monotonic clock does not. Never to be compared across threads. */
+export const wallClock: Clock = { nowMs: () => Date.now() };

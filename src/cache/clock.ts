@@ -1,0 +1,320 @@
+/**
+ * The freshness clock: rounds as docs/internals.md describes them. A round asks the origin, in one statement, for the position of its
+ * log, a snapshot and the catalog fingerprint; when the stream has been applied up to that position, everything acknowledged before
+ * the round began is in the cache.
+ *
+ *   request / heartbeat ─▶ beginRound ─▶ query ─▶ snapshot, fingerprint ─▶ applied ≥ position? ─▶ publish
+ *                                          ▲                                     │ not after nudgeMs: nudge (C12)
+ *                                          └── one at a time, paced ◀────────────┘ several may wait
+ *
+ * A query may begin while earlier rounds still wait for the stream, so one position that is slow to be reached does not hold up the
+ * next; positions rise, so reaching one reaches all before it.
+ */
+import type { Clock } from '../shared/clock.ts';
+import { toError } from '../shared/errors.ts';
+import type { Lsn } from '../shared/lsn.ts';
+import { changedCatalogs, type Fingerprint } from './fingerprint.ts';
+import type { RoundAnswer, RoundQuestion } from './round.ts';
+import type { OriginSnapshot } from './settle.ts';
+
+export interface ClockPorts {
+  /** Monotonic, shared by all threads. */
+  readonly clock: Clock;
+  /** Time of day, only to notice that the machine was paused (C14). */
+  readonly wallClock: Clock;
+  readonly ask: (question: RoundQuestion) => Promise<RoundAnswer>;
+  /** Makes the origin write and flush its log (C12). */
+  readonly nudge: () => Promise<void>;
+  readonly appliedLsn: () => Lsn;
+  /** Tables that the publication must show, as of now. */
+  readonly published: () => ReadonlySet<number>;
+  /** Sessions open in all workers. */
+  readonly sessions: () => number;
+  /** Raises STARTED_ROUND and returns it. Called before the question is sent. */
+  readonly beginRound: () => number;
+  /** Everything acknowledged before `startMs`, when round `round` began, has been applied. */
+  readonly publish: (round: number, startMs: number) => void;
+  readonly onSnapshot: (snapshot: OriginSnapshot) => void;
+  readonly onOriginLsn: (lsn: Lsn) => void;
+  /** The slot holds back this much log: told on heartbeats. */
+  readonly onRetained: (bytes: number) => void;
+  /** The catalog differs from the one given to `accept`. No round runs until `accept` is called again. */
+  readonly onCatalogChanged: (catalogs: readonly string[]) => void;
+  /** Tables are missing in the publication, or it is gone: changes have been lost. No round runs any more. */
+  readonly onPublicationAltered: (missing: readonly number[]) => void;
+  /** Time of day went on by so much more than the monotonic clock: nothing said about freshness before holds. */
+  readonly onJump: (jumpMs: number) => void;
+  /** The origin did not answer. No round runs any more. */
+  readonly onError: (error: Error) => void;
+}
+
+export interface ClockLimits {
+  /** A round starts at least this often while there are sessions. */
+  readonly heartbeatMs: number;
+  /** A position that the stream has not reached after this long is nudged. */
+  readonly nudgeMs: number;
+  /** At least this long between two nudges. */
+  readonly nudgeGapMs: number;
+  /** The next round starts not before this many times the origin's time for the last one: 3 is a quarter of a core. */
+  readonly paceFactor: number;
+  /** Rounds that may wait for the stream. */
+  readonly waitingMax: number;
+  /** A difference between the two clocks that is no mere adjustment. */
+  readonly jumpMs: number;
+}
+
+interface WaitingRound {
+  readonly round: number;
+  readonly startMs: number;
+  readonly target: Lsn;
+  readonly askedMs: number;
+}
+
+/** What was the case when a question was sent. */
+interface AskedRound {
+  readonly round: number;
+  readonly startMs: number;
+  readonly published: ReadonlySet<number>;
+  readonly accepted: Fingerprint | null;
+  readonly jumps: number;
+}
+
+const State = { idle: 0, running: 1, awaitingCatalog: 2, stopped: 3 } as const;
+type State = (typeof State)[keyof typeof State];
+
+export class FreshnessClock {
+  readonly #ports: ClockPorts;
+  readonly #limits: ClockLimits;
+  #state: State = State.idle;
+  #asking = false;
+  #wanted = 0;
+  #started = 0;
+  #fresh = 0;
+  #waiting: WaitingRound[] = [];
+  #accepted: Fingerprint | null = null;
+  #snapshot: string | null = null;
+  #configTime: string | null = null;
+  #thoroughAfterMs = 0;
+  #earliestMs = 0;
+  #nudgedMs = Number.NEGATIVE_INFINITY;
+  /** Positions up to here have been nudged: once is enough, whatever else keeps the stream. */
+  #nudgedLsn: Lsn = -1n;
+  #jumps = 0;
+  #rounds = 0;
+  #nudges = 0;
+  #skewMs: number;
+  #tick: NodeJS.Timeout | null = null;
+  #pace: NodeJS.Timeout | null = null;
+  #settle: NodeJS.Timeout | null = null;
+  #nudge: NodeJS.Timeout | null = null;
+
+  constructor(ports: ClockPorts, limits: ClockLimits) {
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#skewMs = ports.wallClock.nowMs() - ports.clock.nowMs();
+  }
+
+  /** Rounds completed. */
+  get rounds(): number {
+    return this.#rounds;
+  }
+
+  get nudges(): number {
+    return this.#nudges;
+  }
+
+  /** The catalog was loaded and had this fingerprint: rounds may complete as long as it stays so. Starts the clock, too. */
+  accept(fingerprint: Fingerprint): void {
+    if (this.#state === State.stopped) return;
+    this.#accepted = fingerprint;
+    this.#snapshot = null;
+    this.#thoroughAfterMs = 0;
+    this.#state = State.running;
+    this.#tick ??= this.#every(this.#limits.heartbeatMs, () => this.#heartbeat());
+    this.#want(this.#started + 1);
+  }
+
+  /** Somebody waits for this round. Cheap; to be called for every nudge of a worker. */
+  request(round: number): void {
+    if (round > this.#fresh) this.#want(round);
+  }
+
+  /** Transactions were applied that no snapshot has shown yet: a round within `delayMs` shows them. */
+  settleSoon(delayMs: number): void {
+    if (this.#settle !== null || this.#state !== State.running) return;
+    this.#settle = this.#after(delayMs, () => {
+      this.#settle = null;
+      this.#want(this.#started + 1);
+    });
+  }
+
+  /** The stream's applied position rose. */
+  applied(lsn: Lsn): void {
+    if (this.#waiting.length === 0 || lsn < this.#waiting[0]!.target) return;
+    this.#watchForJump();
+    let reached: WaitingRound | undefined;
+    while (this.#waiting.length > 0 && this.#waiting[0]!.target <= lsn) reached = this.#waiting.shift();
+    if (reached !== undefined) this.#complete(reached);
+    if (this.#wanted > this.#started) this.#schedule();
+  }
+
+  stop(): void {
+    this.#state = State.stopped;
+    this.#waiting = [];
+    if (this.#tick !== null) clearInterval(this.#tick);
+    for (const timer of [this.#pace, this.#settle, this.#nudge]) if (timer !== null) clearTimeout(timer);
+    this.#tick = this.#pace = this.#settle = this.#nudge = null;
+  }
+
+  #heartbeat(): void {
+    this.#watchForJump();
+    if (this.#ports.sessions() > 0) this.#want(this.#started + 1);
+  }
+
+  /** A paused machine wakes with a monotonic clock that stood still: answers look fresh that are hours old (C14). */
+  #watchForJump(): void {
+    const skewMs = this.#ports.wallClock.nowMs() - this.#ports.clock.nowMs();
+    const jumpMs = skewMs - this.#skewMs;
+    this.#skewMs = skewMs;
+    if (jumpMs <= this.#limits.jumpMs) return;
+    this.#waiting = [];
+    this.#jumps++;
+    this.#ports.onJump(jumpMs);
+    this.#want(this.#started + 1);
+  }
+
+  #want(round: number): void {
+    if (round > this.#wanted) this.#wanted = round;
+    if (this.#wanted > this.#started) this.#schedule();
+  }
+
+  /** Starts the next round now, or when its time has come. */
+  #schedule(): void {
+    if (this.#state !== State.running || this.#asking || this.#pace !== null) return;
+    if (this.#waiting.length >= this.#limits.waitingMax) return; // `applied` goes on
+    const delayMs = this.#earliestMs - this.#ports.clock.nowMs();
+    if (delayMs <= 0) {
+      this.#begin();
+      return;
+    }
+    this.#pace = this.#after(delayMs, () => {
+      this.#pace = null;
+      if (this.#wanted > this.#started) this.#schedule();
+    });
+  }
+
+  #begin(): void {
+    const startMs = this.#ports.clock.nowMs();
+    const round = this.#ports.beginRound();
+    this.#started = round;
+    this.#asking = true;
+    // Before the question is sent: what was published by then, the answer must show.
+    const published = this.#ports.published();
+    const asked: AskedRound = { round, startMs, published, accepted: this.#accepted, jumps: this.#jumps };
+    this.#ports.ask({ knownSnapshot: this.#snapshot, thorough: startMs >= this.#thoroughAfterMs }).then(
+      (answer) => this.#answered(asked, answer),
+      (error) => this.#broken(toError(error)),
+    );
+  }
+
+  #answered(asked: AskedRound, answer: RoundAnswer): void {
+    this.#asking = false;
+    if (this.#state === State.stopped) return;
+    this.#watchForJump();
+    const nowMs = this.#ports.clock.nowMs();
+    this.#earliestMs = nowMs + this.#limits.paceFactor * answer.originMs;
+    this.#ports.onSnapshot(answer.snapshot);
+    this.#ports.onOriginLsn(answer.lsn);
+    if (answer.retainedBytes !== null) this.#ports.onRetained(answer.retainedBytes);
+    // When the machine was paused or a catalog was accepted while the question was on its way, the next round judges.
+    const counts = this.#state === State.running && asked.jumps === this.#jumps && asked.accepted === this.#accepted;
+    if (counts && this.#isAsExpected(asked.published, answer)) {
+      this.#await({ round: asked.round, startMs: asked.startMs, target: answer.lsn, askedMs: nowMs });
+    }
+    if (this.#wanted > this.#started) this.#schedule();
+  }
+
+  /** Whether catalog and publication are what they were; tells the feed when they are not. */
+  #isAsExpected(published: ReadonlySet<number>, answer: RoundAnswer): boolean {
+    const configChanged = this.#configTime !== null && this.#configTime !== answer.configTime;
+    this.#configTime = answer.configTime;
+    const missing =
+      answer.published === null ? [] : missingTables(published, this.#ports.published(), answer.published);
+    if (missing.length > 0) {
+      this.stop();
+      this.#ports.onPublicationAltered(missing);
+      return false;
+    }
+    const changed = answer.fingerprint === null ? [] : changedCatalogs(this.#accepted!, answer.fingerprint);
+    if (configChanged) changed.push('configuration');
+    if (changed.length > 0) {
+      this.#state = State.awaitingCatalog;
+      this.#snapshot = null;
+      this.#ports.onCatalogChanged(changed);
+      return false;
+    }
+    if (answer.fingerprint?.builtin != null || answer.fingerprint === null) {
+      this.#thoroughAfterMs = this.#ports.clock.nowMs() + this.#limits.heartbeatMs;
+    }
+    // Only what was checked in full may be skipped next time: the built-in part is older than this snapshot otherwise.
+    if (answer.fingerprint !== null) this.#snapshot = answer.fingerprint.builtin === null ? null : answer.snapshotText;
+    return true;
+  }
+
+  #await(waiting: WaitingRound): void {
+    if (waiting.target <= this.#ports.appliedLsn()) {
+      this.#waiting = [];
+      this.#complete(waiting);
+      return;
+    }
+    this.#waiting.push(waiting);
+    this.#armNudge();
+  }
+
+  #complete({ round, startMs }: WaitingRound): void {
+    this.#rounds++;
+    this.#fresh = round;
+    this.#ports.publish(round, startMs);
+  }
+
+  /** One timer, for the round that has waited longest of those not nudged yet. */
+  #armNudge(): void {
+    if (this.#nudge !== null) return;
+    const oldest = this.#waiting.find((waiting) => waiting.target > this.#nudgedLsn);
+    if (oldest === undefined) return;
+    const { nudgeMs, nudgeGapMs } = this.#limits;
+    const dueMs = Math.max(oldest.askedMs + nudgeMs, this.#nudgedMs + nudgeGapMs);
+    this.#nudge = this.#after(Math.max(1, dueMs - this.#ports.clock.nowMs()), () => {
+      this.#nudge = null;
+      if (this.#ports.clock.nowMs() >= dueMs && this.#waiting.includes(oldest)) this.#sendNudge();
+      this.#armNudge();
+    });
+  }
+
+  #sendNudge(): void {
+    this.#nudgedMs = this.#ports.clock.nowMs();
+    this.#nudgedLsn = this.#waiting.at(-1)!.target;
+    this.#nudges++;
+    this.#ports.nudge().catch((error) => this.#broken(toError(error)));
+  }
+
+  #broken(error: Error): void {
+    this.#asking = false;
+    if (this.#state === State.stopped) return;
+    this.stop();
+    this.#ports.onError(error);
+  }
+
+  #after(delayMs: number, action: () => void): NodeJS.Timeout {
+    return setTimeout(action, delayMs).unref();
+  }
+
+  #every(periodMs: number, action: () => void): NodeJS.Timeout {
+    return setInterval(action, periodMs).unref();
+  }
+}
+
+/** Tables that were published when the question was sent, still are as far as we know, and are not in the answer. */
+function missingTables(before: ReadonlySet<number>, now: ReadonlySet<number>, seen: ReadonlySet<number>): number[] {
+  return [...before].filter((oid) => now.has(oid) && !seen.has(oid));
+}
