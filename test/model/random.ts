@@ -4,7 +4,7 @@ export interface Random {
   next(): number;
   /** Uniform integer in [0, below). */
   below(below: number): number;
-  /** One element; the earlier ones are picked more often (roughly Zipf with exponent 1). */
+  /** Integer in [0, count), the smaller the likelier: three in ten uniform, the rest log-uniform. */
   skewed(count: number): number;
   /** A generator of its own, so that one session's choices do not depend on the timing of another's. */
   fork(label: number): Random;
@@ -22,8 +22,7 @@ export function seededRandom(seed: number): Random {
   return {
     next,
     below: (below) => Math.floor(next() * below),
-    skewed: (count) =>
-      Math.min(count - 1, Math.floor(count ** next()) - 1 + (next() < 0.3 ? Math.floor(next() * count) : 0)),
+    skewed: (count) => Math.floor(next() < 0.3 ? next() * count : (count + 1) ** next() - 1),
     fork: (label) => seededRandom(Math.imul(seed ^ 0x9e3779b9, label * 2 + 1) ^ (label << 16)),
   };
 }
