@@ -41,5 +41,7 @@ export const Limits = {
   offersPerSliceMax: 64,
   /** Relations one entry may depend on. */
   relationsPerEntryMax: 16,
+  /** How long a client may keep its end open after our last words. */
+  lingerMsMax: 5_000,
   workersMax: 64,
 } as const;

@@ -1,0 +1,140 @@
+/**
+ * Backend messages: a decoder for each that a decision needs, an encoder for each that we answer ourselves.
+ * Positions are those of whole frames, header included. Manual: Message Formats; Error and Notice Message Fields.
+ */
+import { Backend } from './codes.ts';
+import { HEADER_BYTES, WireError } from './framer.ts';
+import { encodeFrame, nulAt } from './frontend.ts';
+
+function cstring(bytes: Buffer, at: number, end: number): { text: string; next: number } {
+  const stop = nulAt(bytes, at, end);
+  if (stop < 0) throw new WireError('unterminated string');
+  return { text: bytes.toString('utf8', at, stop), next: stop + 1 };
+}
+
+export interface ErrorFields {
+  /** Not localized: ERROR, FATAL, PANIC, WARNING … */
+  readonly severity: string;
+  readonly sqlstate: string;
+  readonly message: string;
+}
+
+/** Fields V (or S), C and M of an ErrorResponse or NoticeResponse. @throws WireError */
+export function decodeError(bytes: Buffer, start: number, end: number): ErrorFields {
+  let severity = '';
+  let sqlstate = '';
+  let message = '';
+  let at = start + HEADER_BYTES;
+  while (at < end && bytes[at] !== 0) {
+    const field = bytes[at];
+    const { text, next } = cstring(bytes, at + 1, end);
+    if (field === 0x56 || (field === 0x53 && severity === '')) severity = text;
+    else if (field === 0x43) sqlstate = text;
+    else if (field === 0x4d) message = text;
+    at = next;
+  }
+  return { severity, sqlstate, message };
+}
+
+/** FATAL and PANIC end the connection. */
+export function isFatal(error: ErrorFields): boolean {
+  return error.severity === 'FATAL' || error.severity === 'PANIC';
+}
+
+/** Status byte of ReadyForQuery: I, T or E. @throws WireError */
+export function decodeReady(bytes: Uint8Array, start: number, end: number): number {
+  const status = bytes[start + HEADER_BYTES];
+  if (end - start !== HEADER_BYTES + 1 || (status !== 0x49 && status !== 0x54 && status !== 0x45)) {
+    throw new WireError('malformed ReadyForQuery');
+  }
+  return status;
+}
+
+/** @throws WireError */
+export function decodeParameterStatus(bytes: Buffer, start: number, end: number): { name: string; value: string } {
+  const name = cstring(bytes, start + HEADER_BYTES, end);
+  return { name: name.text, value: cstring(bytes, name.next, end).text };
+}
+
+/** Process id of BackendKeyData; the secret key behind it has no fixed length (protocol 3.2). @throws WireError */
+export function decodeBackendPid(bytes: Buffer, start: number, end: number): number {
+  if (end - start < HEADER_BYTES + 4) throw new WireError('malformed BackendKeyData');
+  return bytes.readInt32BE(start + HEADER_BYTES);
+}
+
+/** Tag of CommandComplete, as "UPDATE 3". @throws WireError */
+export function decodeCommandTag(bytes: Buffer, start: number, end: number): string {
+  return cstring(bytes, start + HEADER_BYTES, end).text;
+}
+
+/** Columns of a DataRow in text format. @throws WireError */
+export function decodeDataRow(bytes: Buffer, start: number, end: number): (string | null)[] {
+  const malformed = () => new WireError('malformed DataRow');
+  if (end - start < HEADER_BYTES + 2) throw malformed();
+  const columns = bytes.readUInt16BE(start + HEADER_BYTES);
+  const values: (string | null)[] = [];
+  let at = start + HEADER_BYTES + 2;
+  for (let i = 0; i < columns; i++) {
+    if (at + 4 > end) throw malformed();
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    if (length > end - at) throw malformed();
+    values.push(length < 0 ? null : bytes.toString('utf8', at, at + length));
+    if (length > 0) at += length;
+  }
+  if (at !== end) throw malformed();
+  return values;
+}
+
+export interface ErrorToSend {
+  readonly severity: 'ERROR' | 'FATAL';
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export function encodeError(error: ErrorToSend): Buffer {
+  const fields = [`S${error.severity}`, `V${error.severity}`, `C${error.sqlstate}`, `M${error.message}`];
+  if (error.hint !== undefined) fields.push(`H${error.hint}`);
+  return encodeFrame(Backend.errorResponse, Buffer.from(`${fields.join('\0')}\0\0`));
+}
+
+export function encodeReady(status: number): Buffer {
+  return encodeFrame(Backend.readyForQuery, Buffer.from([status]));
+}
+
+export function encodeCommandComplete(tag: string): Buffer {
+  return encodeFrame(Backend.commandComplete, Buffer.from(`${tag}\0`));
+}
+
+/** RowDescription of one text column (type oid 25, format text). */
+export function encodeTextColumn(name: string): Buffer {
+  const label = Buffer.from(`${name}\0`);
+  const body = Buffer.alloc(2 + label.length + 18);
+  body.writeUInt16BE(1, 0);
+  label.copy(body, 2);
+  let at = 2 + label.length;
+  at = body.writeUInt32BE(0, at); // table
+  at = body.writeUInt16BE(0, at); // column number
+  at = body.writeUInt32BE(25, at);
+  at = body.writeInt16BE(-1, at);
+  at = body.writeInt32BE(-1, at);
+  body.writeUInt16BE(0, at);
+  return encodeFrame(Backend.rowDescription, body);
+}
+
+export function encodeTextRow(value: string): Buffer {
+  const text = Buffer.from(value);
+  const body = Buffer.alloc(6 + text.length);
+  body.writeUInt16BE(1, 0);
+  body.writeInt32BE(text.length, 2);
+  text.copy(body, 6);
+  return encodeFrame(Backend.dataRow, body);
+}
+
+const empty = Buffer.alloc(0);
+export const PARSE_COMPLETE: Buffer = encodeFrame(Backend.parseComplete, empty);
+export const BIND_COMPLETE: Buffer = encodeFrame(Backend.bindComplete, empty);
+export const CLOSE_COMPLETE: Buffer = encodeFrame(Backend.closeComplete, empty);
+export const NO_DATA: Buffer = encodeFrame(Backend.noData, empty);
+export const NO_PARAMETERS: Buffer = encodeFrame(Backend.parameterDescription, Buffer.alloc(2));

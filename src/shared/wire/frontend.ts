@@ -1,0 +1,151 @@
+/**
+ * Frontend messages: a decoder for each that a decision needs, an encoder for each that we send. Decoders take the frame's
+ * [start, end), header included, and return null where the body is not what the manual says: such a message
+ * is relayed as it is, and the origin answers it. No scan leaves the frame. Manual: Message Formats.
+ */
+import { Frontend, StartupCode, Target } from './codes.ts';
+import { HEADER_BYTES } from './framer.ts';
+
+/** Position of the next NUL in [at, end), or -1. */
+export function nulAt(bytes: Uint8Array, at: number, end: number): number {
+  for (let i = at; i < end; i++) if (bytes[i] === 0) return i;
+  return -1;
+}
+
+/** A name between two positions; latin1 keeps every byte apart from every other. */
+function nameAt(bytes: Buffer, start: number, end: number): string {
+  return start === end ? '' : bytes.toString('latin1', start, end);
+}
+
+export type Startup =
+  | { readonly kind: 'ssl' | 'gssEncryption' | 'cancel' }
+  | { readonly kind: 'startup'; readonly parameters: ReadonlyMap<string, string> }
+  | { readonly kind: 'unsupported'; readonly major: number; readonly minor: number }
+  | { readonly kind: 'malformed' };
+
+/** The first packet of a connection, `length (4) ‖ code (4) ‖ …` without a code byte. */
+export function decodeStartup(bytes: Buffer, start: number, end: number): Startup {
+  const code = bytes.readInt32BE(start + 4);
+  if (code === StartupCode.ssl) return end - start === 8 ? { kind: 'ssl' } : { kind: 'malformed' };
+  if (code === StartupCode.gssEncryption) return end - start === 8 ? { kind: 'gssEncryption' } : { kind: 'malformed' };
+  if (code === StartupCode.cancel) return end - start >= 12 ? { kind: 'cancel' } : { kind: 'malformed' };
+  const major = code >>> 16;
+  if (major !== 3) return { kind: 'unsupported', major, minor: code & 0xffff };
+  const parameters = new Map<string, string>();
+  let at = start + 8;
+  while (at < end && bytes[at] !== 0) {
+    const nameEnd = nulAt(bytes, at, end);
+    const valueEnd = nameEnd < 0 ? -1 : nulAt(bytes, nameEnd + 1, end);
+    if (valueEnd < 0) return { kind: 'malformed' };
+    parameters.set(bytes.toString('utf8', at, nameEnd), bytes.toString('utf8', nameEnd + 1, valueEnd));
+    at = valueEnd + 1;
+  }
+  return at === end - 1 && parameters.has('user') ? { kind: 'startup', parameters } : { kind: 'malformed' };
+}
+
+/** Text of a Query without its NUL: [start, end), or null. Filled in place, since every statement needs it. */
+export interface TextRange {
+  start: number;
+  end: number;
+}
+
+export function decodeQuery(bytes: Uint8Array, start: number, end: number, into: TextRange): boolean {
+  into.start = start + HEADER_BYTES;
+  into.end = nulAt(bytes, into.start, end);
+  return into.end === end - 1;
+}
+
+/** Parse: `name 0 ‖ text 0 ‖ count (2) ‖ type oids (4 each)`. */
+export interface ParseView {
+  name: string;
+  textStart: number;
+  textEnd: number;
+}
+
+export function decodeParse(bytes: Buffer, start: number, end: number, into: ParseView): boolean {
+  const nameEnd = nulAt(bytes, start + HEADER_BYTES, end);
+  if (nameEnd < 0) return false;
+  into.name = nameAt(bytes, start + HEADER_BYTES, nameEnd);
+  into.textStart = nameEnd + 1;
+  into.textEnd = nulAt(bytes, into.textStart, end);
+  if (into.textEnd < 0 || into.textEnd + 3 > end) return false;
+  return into.textEnd + 3 + 4 * bytes.readUInt16BE(into.textEnd + 1) === end;
+}
+
+/** Declared parameter types, from the position after the text's NUL. */
+export function parameterTypes(bytes: Buffer, at: number): number[] {
+  const types: number[] = [];
+  for (let i = 0, n = bytes.readUInt16BE(at); i < n; i++) types.push(bytes.readUInt32BE(at + 2 + 4 * i));
+  return types;
+}
+
+/** Bind: `portal 0 ‖ statement 0 ‖ tail`; the tail is formats, values and result formats, and part of the key. */
+export interface BindView {
+  portal: string;
+  statement: string;
+  tailStart: number;
+  tailEnd: number;
+}
+
+export function decodeBind(bytes: Buffer, start: number, end: number, into: BindView): boolean {
+  const portalEnd = nulAt(bytes, start + HEADER_BYTES, end);
+  if (portalEnd < 0) return false;
+  const statementEnd = nulAt(bytes, portalEnd + 1, end);
+  if (statementEnd < 0) return false;
+  into.portal = nameAt(bytes, start + HEADER_BYTES, portalEnd);
+  into.statement = nameAt(bytes, portalEnd + 1, statementEnd);
+  into.tailStart = statementEnd + 1;
+  into.tailEnd = end;
+  return true;
+}
+
+/** Describe and Close: `target (1) ‖ name 0`. */
+export interface TargetView {
+  isStatement: boolean;
+  name: string;
+}
+
+export function decodeTarget(bytes: Buffer, start: number, end: number, into: TargetView): boolean {
+  const nameStart = start + HEADER_BYTES + 1;
+  if (nulAt(bytes, nameStart, end) !== end - 1) return false;
+  const target = bytes[nameStart - 1];
+  if (target !== Target.statement && target !== Target.portal) return false;
+  into.isStatement = target === Target.statement;
+  into.name = nameAt(bytes, nameStart, end - 1);
+  return true;
+}
+
+/** Execute: `portal 0 ‖ row limit (4)`, 0 meaning all rows. */
+export interface ExecuteView {
+  portal: string;
+  rowsMax: number;
+}
+
+export function decodeExecute(bytes: Buffer, start: number, end: number, into: ExecuteView): boolean {
+  const portalEnd = nulAt(bytes, start + HEADER_BYTES, end);
+  if (portalEnd < 0 || portalEnd + 5 !== end) return false;
+  into.portal = nameAt(bytes, start + HEADER_BYTES, portalEnd);
+  into.rowsMax = bytes.readInt32BE(portalEnd + 1);
+  return true;
+}
+
+/** A frame of one code with a body. */
+export function encodeFrame(code: number, body: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafeSlow(HEADER_BYTES + body.length);
+  frame[0] = code;
+  frame.writeInt32BE(4 + body.length, 1);
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
+export function encodeQuery(text: string): Buffer {
+  return encodeFrame(Frontend.query, Buffer.from(`${text}\0`));
+}
+
+/** Close of a prepared statement; `name` as decoded here. */
+export function encodeCloseStatement(name: string): Buffer {
+  return encodeFrame(Frontend.close, Buffer.from(`S${name}\0`, 'latin1'));
+}
+
+export const SYNC: Buffer = encodeFrame(Frontend.sync, Buffer.alloc(0));
+export const TERMINATE: Buffer = encodeFrame(Frontend.terminate, Buffer.alloc(0));

@@ -1,0 +1,193 @@
+/**
+ * Cuts a client's bytes into batches: the frames up to and including Sync, Flush, Query, FunctionCall or Terminate.
+ *
+ *   read buffer  ┃ P B D E S ┃ Q ┃ P B …      two batches in place, the third's beginning is copied to `held`
+ *
+ * What cannot be held is handed on in parts: a batch longer than `heldBatchBytesMax` frame by frame ("open"), a frame longer than
+ * `assembledFrameBytesMax` and COPY data in pieces. So a session holds at most
+ * heldBatchBytesMax + assembledFrameBytesMax + readBufferBytes.
+ */
+
+import { Limits } from '../shared/limits.ts';
+import { batchEndCodes, copyCodes, frontendCodes } from '../shared/wire/codes.ts';
+import { frameBytes, HEADER_BYTES } from '../shared/wire/framer.ts';
+
+/** Frames of a batch: `at[0…count)` are their offsets from `start`. Valid during the call only. */
+export interface Batch {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly at: readonly number[];
+  readonly count: number;
+  /** False: more frames of the same batch follow, held back no longer. */
+  readonly ended: boolean;
+}
+
+export interface BatchSink {
+  /** False: not now; the same batch is offered again by `resume`. */
+  batch(batch: Batch): boolean;
+  /** The beginning of a frame too long to hold, or of COPY data; the bytes follow as pieces. */
+  longFrame(code: number, bytes: Buffer, start: number, end: number): void;
+  piece(bytes: Buffer, start: number, end: number): void;
+}
+
+class MutableBatch implements Batch {
+  bytes: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+  at: number[] = [];
+  count = 0;
+  ended = false;
+}
+
+const LONG_HEAD_BYTES = 4096;
+
+export class ClientInput {
+  private readonly sink: BatchSink;
+  private readonly batch = new MutableBatch();
+  private held: Buffer | null = null;
+  private heldStart = 0;
+  private heldEnd = 0;
+  private pieceLeft = 0;
+  private blocked = false;
+  private stopped = false;
+
+  constructor(sink: BatchSink) {
+    this.sink = sink;
+  }
+
+  /** True while a batch waits for `resume`. */
+  get isBlocked(): boolean {
+    return this.blocked;
+  }
+
+  /** True when no part of a message is outstanding. */
+  get atBoundary(): boolean {
+    return this.held === null && this.pieceLeft === 0;
+  }
+
+  get bytesHeld(): number {
+    return this.heldEnd - this.heldStart;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.held = null;
+  }
+
+  /** @throws WireError when the bytes are no frontend messages. */
+  push(bytes: Buffer, start: number, end: number): void {
+    if (this.stopped) return;
+    if (this.held !== null) {
+      this.append(bytes, start, end);
+      if (!this.blocked) this.consumeHeld();
+      return;
+    }
+    const at = this.consume(bytes, start, end);
+    if (at < end && !this.stopped) this.append(bytes, at, end);
+  }
+
+  /** Offers again what was not taken. @throws WireError */
+  resume(): void {
+    if (!this.blocked || this.stopped) return;
+    this.blocked = false;
+    if (this.held !== null) this.consumeHeld();
+  }
+
+  /** Everything held, for a session that stops cutting batches. */
+  release(): Buffer {
+    const held = this.held === null ? Buffer.alloc(0) : this.held.subarray(this.heldStart, this.heldEnd);
+    this.held = null;
+    this.blocked = false;
+    return held;
+  }
+
+  /** Keeps input back from now on (until `resume`), as if its next batch had been refused. */
+  block(): void {
+    this.blocked = true;
+  }
+
+  private consumeHeld(): void {
+    const held = this.held!;
+    const at = this.consume(held, this.heldStart, this.heldEnd);
+    if (this.held !== held) return;
+    this.heldStart = at;
+    if (at === this.heldEnd || this.stopped) this.held = null;
+  }
+
+  private append(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const kept = this.held === null ? 0 : this.heldEnd - this.heldStart;
+    if (this.held === null || this.heldEnd + length > this.held.length) {
+      const target = this.held !== null && kept + length <= this.held.length ? this.held : null;
+      const moved = target ?? Buffer.allocUnsafeSlow(Math.max(1024, 2 * (kept + length)));
+      if (this.held !== null) this.held.copy(moved, 0, this.heldStart, this.heldEnd);
+      this.held = moved;
+      this.heldStart = 0;
+      this.heldEnd = kept;
+    }
+    bytes.copy(this.held, this.heldEnd, start, end);
+    this.heldEnd += length;
+  }
+
+  /** Position of the first byte not consumed. */
+  private consume(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && !this.stopped && !this.blocked) {
+      if (this.pieceLeft > 0) {
+        const stop = Math.min(end, at + this.pieceLeft);
+        this.pieceLeft -= stop - at;
+        this.sink.piece(bytes, at, stop);
+        at = stop;
+        continue;
+      }
+      const next = this.cut(bytes, at, end);
+      if (next === at) break;
+      at = next;
+    }
+    return at;
+  }
+
+  /** One batch, or part of one; the position behind it, or `start` when more bytes are needed. */
+  private cut(bytes: Buffer, start: number, end: number): number {
+    const batch = this.batch;
+    batch.count = 0;
+    let at = start;
+    while (end - at >= HEADER_BYTES) {
+      const length = frameBytes(bytes, at, frontendCodes);
+      const code = bytes[at]!;
+      if (copyCodes[code] === 1 || length > Limits.assembledFrameBytesMax) {
+        return this.cutLong(bytes, start, at, end, length);
+      }
+      if (at + length > end) break;
+      batch.at[batch.count++] = at - start;
+      at += length;
+      if (batchEndCodes[code] === 1) return this.offer(bytes, start, at, true) ? at : start;
+    }
+    if (batch.count > 0 && end - start > Limits.heldBatchBytesMax)
+      return this.offer(bytes, start, at, false) ? at : start;
+    return start;
+  }
+
+  /** A frame that is passed on in pieces: first what stands before it, then its beginning. */
+  private cutLong(bytes: Buffer, start: number, at: number, end: number, length: number): number {
+    if (at > start) return this.offer(bytes, start, at, false) ? at : start;
+    // Names stand at the beginning of a message, so that part is waited for.
+    if (end - at < Math.min(length, LONG_HEAD_BYTES) && copyCodes[bytes[at]!] !== 1) return start;
+    const stop = Math.min(end, at + length);
+    this.pieceLeft = at + length - stop;
+    this.sink.longFrame(bytes[at]!, bytes, at, stop);
+    return stop;
+  }
+
+  private offer(bytes: Buffer, start: number, end: number, ended: boolean): boolean {
+    const batch = this.batch;
+    batch.bytes = bytes;
+    batch.start = start;
+    batch.end = end;
+    batch.ended = ended;
+    const taken = this.sink.batch(batch);
+    if (!taken) this.blocked = true;
+    return taken;
+  }
+}

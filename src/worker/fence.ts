@@ -1,0 +1,28 @@
+/** Raising fences for acknowledged writes (C15, C17). Called before the acknowledgement is passed on. */
+import { type ControlWords, startedRound, wantRound } from '../shared/memory/control.ts';
+import { raiseFences, raiseGlobalFence } from '../shared/memory/fences.ts';
+import type { AttachedCache } from './cache-link.ts';
+import type { SessionConsistency } from './consistency.ts';
+import type { Written } from './transaction.ts';
+
+/**
+ * STARTED_ROUND is read now, after the acknowledgement arrived: any later round begins after the commit was flushed, so
+ * it sees it. Raises what was written, the session's floor, and asks for that round.
+ */
+export function fenceWrites(
+  control: ControlWords,
+  written: Written,
+  consistency: SessionConsistency,
+  cache: AttachedCache | null,
+): void {
+  const round = startedRound(control) + 1;
+  if (written.isUnknown) raiseGlobalFence(control, round);
+  raiseFences(control, written.list(), round);
+  consistency.raiseFloor(round);
+  askForRound(control, round, cache);
+}
+
+/** Asks the cache thread for a round unless somebody has. */
+export function askForRound(control: ControlWords, round: number, cache: AttachedCache | null): void {
+  if (wantRound(control, round)) cache?.outbox.nudge();
+}

@@ -1,0 +1,395 @@
+/**
+ * Sending a batch to the origin: what it lacks goes first (replayed Parse), each message is entered in the order of owed
+ * replies, statements get their verdicts and, where allowed, a capture that listens to the answer.
+ */
+import { countReason } from '../shared/memory/counters.ts';
+import { Counter } from '../shared/memory/layout.ts';
+import type { FillToken } from '../shared/messages.ts';
+import { extendHash, finishHash, HASH_SEED, keyHash, simplePrefix } from '../shared/query-key.ts';
+import type { Reason } from '../shared/reasons.ts';
+import { stripComments } from '../shared/shape.ts';
+import { Frontend } from '../shared/wire/codes.ts';
+import * as frontend from '../shared/wire/frontend.ts';
+import type { AttachedCache } from './cache-link.ts';
+import { Capture, type CaptureKey } from './capture.ts';
+import type { Batch } from './client-input.ts';
+import type { Owed, Work } from './owed.ts';
+import type { Runtime } from './runtime.ts';
+import type { Outcome } from './serve.ts';
+import { sameResolution } from './serve.ts';
+import type { Session } from './session.ts';
+import { type Resolution, Statement } from './statements.ts';
+import type { VerdictSlot } from './verdicts.ts';
+
+/** Texts after which SQL sees or changes prepared statements: the origin must have them all. */
+const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
+
+/** DEALLOCATE of one statement, name in group 1. */
+const deallocateOne = /^\s*deallocate\s+(?:prepare\s+)?(?!all\b)([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")\s*;?\s*$/i;
+
+const text: frontend.TextRange = { start: 0, end: 0 };
+const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
+const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
+const target: frontend.TargetView = { isStatement: false, name: '' };
+const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
+const empty = Buffer.alloc(0);
+
+/** What a portal runs. */
+export interface Portal {
+  readonly statement: Statement | null;
+  readonly work: Work;
+}
+
+const unknownWork: Work = { slot: null, suspect: false };
+
+export class Forwarder {
+  private readonly runtime: Runtime;
+  private session!: Session;
+  private cache: AttachedCache | null = null;
+  /** Presumed, for analysis; `trusted` for captures. */
+  private context: Resolution | null = null;
+  private trusted = false;
+  private token: FillToken | null = null;
+  private why: Outcome = 'notFound';
+  // The unnamed portal as far as this batch made it.
+  private bound: Portal | null = null;
+  private tailStart = 0;
+  private tailEnd = 0;
+  private described: Owed | null = null;
+  private executed = false;
+
+  constructor(runtime: Runtime) {
+    this.runtime = runtime;
+  }
+
+  /** `why`: what kept the batch from being answered here. */
+  forward(session: Session, cache: AttachedCache | null, batch: Batch, why: Outcome): void {
+    this.prepare(session, cache, batch, why);
+    this.replay(batch);
+    const { bytes, start, at, count } = batch;
+    for (let i = 0; i < count; i++) {
+      const from = start + at[i]!;
+      this.frame(bytes, from, i + 1 < count ? start + at[i + 1]! : batch.end);
+    }
+    this.runtime.originOut.append(bytes, start, batch.end);
+  }
+
+  /** The beginning of a frame that is sent in pieces. */
+  forwardLong(session: Session, code: number, bytes: Buffer, start: number, end: number): void {
+    const { order, statements } = session;
+    this.runtime.originOut.append(bytes, start, end);
+    if (code === Frontend.copyData) return;
+    if (code === Frontend.copyDone || code === Frontend.copyFail) return order.copyEnded();
+    if (code === Frontend.query || code === Frontend.functionCall) {
+      const owed = order.oweWhole(code === Frontend.query ? 'query' : 'functionCall', false);
+      owed?.group.works.push(unknownWork);
+      session.settings.sent(unknownWork);
+      if (code === Frontend.query) statements.originDroppedUnnamed();
+      return this.count('statement.tooLong');
+    }
+    const nameEnd = frontend.nulAt(bytes, start + 5, end);
+    const name = bytes.toString('latin1', start + 5, Math.max(start + 5, nameEnd));
+    if (code === Frontend.parse) {
+      if (name === '') statements.sentUntrackedUnnamed();
+      order.oweExtended('parse', false);
+    } else if (code === Frontend.bind) {
+      this.prepare(session, session.liveCache, null, 'statement.protocol');
+      const statementEnd = frontend.nulAt(bytes, nameEnd + 1, end);
+      const statement = statements.get(bytes.toString('latin1', nameEnd + 1, Math.max(nameEnd + 1, statementEnd)));
+      session.portals.set(name, { statement, work: this.work(statement) });
+      order.oweExtended('bind', false);
+    }
+  }
+
+  private prepare(session: Session, cache: AttachedCache | null, batch: Batch | null, why: Outcome): void {
+    const { settings, order, transaction } = session;
+    this.session = session;
+    this.cache = cache;
+    this.why = why;
+    this.context = cache === null ? null : settings.presumed(cache);
+    this.trusted = this.context !== null && !settings.inDoubt;
+    this.bound = null;
+    this.described = null;
+    this.executed = false;
+    this.token = null;
+    if (batch?.ended !== true || cache === null || !this.trusted || why === 'cache.off') return;
+    if (!order.isQuiet || !transaction.isIdle || !cache.isLive || !cache.outbox.hasRoom) return;
+    const token = cache.token();
+    if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
+  }
+
+  // ── what the origin lacks ──────────────────────────────────────────────────────────────────────────────────────
+
+  private replay(batch: Batch): void {
+    const { bytes, start, at, count } = batch;
+    for (let i = 0; i < count; i++) {
+      const from = start + at[i]!;
+      const end = i + 1 < count ? start + at[i + 1]! : batch.end;
+      const code = bytes[from]!;
+      if (code === Frontend.query) this.replayForQuery(bytes, from, end);
+      else if (code === Frontend.bind && frontend.decodeBind(bytes, from, end, bind)) this.provide(bind.statement);
+      else if (code === Frontend.describe && frontend.decodeTarget(bytes, from, end, target)) {
+        if (target.isStatement) this.provide(target.name);
+      } else if (code === Frontend.parse && frontend.decodeParse(bytes, from, end, parse)) {
+        // From here on the name means what this batch says; a named one that exists must fail at the origin.
+        if (parse.name === '') return;
+        this.provide(parse.name);
+      } else if (code === Frontend.execute && this.session.statements.hasLocalOnly)
+        this.provideForExecute(bytes, from, end);
+    }
+  }
+
+  private provideForExecute(bytes: Buffer, start: number, end: number): void {
+    if (!frontend.decodeExecute(bytes, start, end, execute)) return;
+    const statement = this.session.portals.get(execute.portal)?.statement;
+    if (statement == null || !statementSql.test(statement.text)) return;
+    for (const lacking of [...this.session.statements.localOnly()]) this.send(lacking);
+  }
+
+  private replayForQuery(bytes: Buffer, start: number, end: number): void {
+    const { statements, order } = this.session;
+    if (!statements.hasLocalOnly || !statementSql.test(bytes.toString('utf8', start + 5, end))) return;
+    for (const statement of [...statements.localOnly()]) this.send(statement);
+    // A Query must not find itself inside the implicit transaction of these messages.
+    order.oweSync(true);
+    this.runtime.originOut.appendAll(frontend.SYNC);
+  }
+
+  private provide(name: string): void {
+    const { statements, order } = this.session;
+    const missing = statements.missingAtOrigin(name);
+    if (missing === null) return;
+    if (missing !== 'close') return this.send(missing);
+    order.oweExtended('close', true);
+    this.runtime.originOut.appendAll(frontend.encodeCloseStatement(''));
+    statements.closedUnnamedAtOrigin();
+  }
+
+  private send(statement: Statement): void {
+    const owed = this.session.order.oweExtended('parse', true);
+    if (owed !== null) owed.statement = statement;
+    this.session.statements.sent(statement);
+    if (this.context === null || !this.trusted || !sameResolution(statement.resolution, this.context)) {
+      statement.resolution = null;
+    }
+    this.runtime.originOut.appendAll(statement.parse);
+  }
+
+  // ── frames ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private frame(bytes: Buffer, start: number, end: number): void {
+    const { order } = this.session;
+    switch (bytes[start]) {
+      case Frontend.query:
+        return this.query(bytes, start, end);
+      case Frontend.parse:
+        return this.parseFrame(bytes, start, end);
+      case Frontend.bind:
+        return this.bindFrame(bytes, start, end);
+      case Frontend.describe:
+        return this.describeFrame(bytes, start, end);
+      case Frontend.execute:
+        return this.executeFrame(bytes, start, end);
+      case Frontend.close:
+        return this.closeFrame(bytes, start, end);
+      case Frontend.sync:
+        return order.oweSync();
+      case Frontend.functionCall:
+        order.oweWhole('functionCall', false)?.group.works.push(unknownWork);
+        this.session.settings.sent(unknownWork);
+        return this.count('statement.protocol');
+      default:
+        return;
+    }
+  }
+
+  private query(bytes: Buffer, start: number, end: number): void {
+    const { session } = this;
+    session.statements.originDroppedUnnamed();
+    const isText = frontend.decodeQuery(bytes, start, end, text);
+    const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
+    const slot = isText ? this.slotOf(sql, [], 'simple') : null;
+    const work: Work = { slot, suspect: !this.trusted };
+    const owed = session.order.oweWhole('query', false);
+    owed?.group.works.push(work);
+    if (owed !== null) owed.closes = deallocated(sql);
+    session.settings.sent(work);
+    this.count(this.reasonOf(slot));
+    if (owed === null || !this.isCapturable(slot) || !this.isText(bytes, start, end)) return;
+    const prefix = simplePrefix(this.context!.contextId);
+    const tail = Buffer.from(stripComments(sql));
+    const hash = keyHash(extendHash(HASH_SEED, prefix, 0, prefix.length), tail, 0, tail.length);
+    this.capture(owed, slot!, { hash, prefix, tail, tailStart: 0, tailEnd: tail.length }, false);
+  }
+
+  private parseFrame(bytes: Buffer, start: number, end: number): void {
+    const { statements, order } = this.session;
+    const isParse = frontend.decodeParse(bytes, start, end, parse);
+    const owed = order.oweExtended('parse', false);
+    if (!isParse) {
+      if (bytes[start + 5] === 0) statements.sentUntrackedUnnamed();
+      return;
+    }
+    const known = statements.get(parse.name);
+    const statement = new Statement(parse, bytes, start, end);
+    statement.resolution = this.trusted ? this.context : null;
+    statements.sent(statement);
+    if (owed !== null) owed.statement = statement;
+    if (parse.name === '' || known === null) statements.define(statement);
+  }
+
+  private bindFrame(bytes: Buffer, start: number, end: number): void {
+    const isBind = frontend.decodeBind(bytes, start, end, bind);
+    this.session.order.oweExtended('bind', false);
+    if (!isBind) return;
+    const statement = this.session.statements.get(bind.statement);
+    const portal: Portal = { statement, work: this.work(statement) };
+    this.session.portals.set(bind.portal, portal);
+    this.bound = null;
+    if (bind.portal !== '') return;
+    this.bound = portal;
+    this.described = null;
+    this.executed = false;
+    this.tailStart = bind.tailStart;
+    this.tailEnd = bind.tailEnd;
+  }
+
+  private describeFrame(bytes: Buffer, start: number, end: number): void {
+    const isTarget = frontend.decodeTarget(bytes, start, end, target);
+    if (isTarget && !target.isStatement) {
+      const owed = this.session.order.oweExtended('describePortal', false);
+      if (target.name === '') this.described = owed;
+      return;
+    }
+    const owed = this.session.order.oweExtended(
+      bytes[start + 5] === 0x50 ? 'describePortal' : 'describeStatement',
+      false,
+    );
+    if (!isTarget || owed === null || !this.trusted) return;
+    const statement = this.session.statements.get(target.name);
+    if (statement === null || !sameResolution(statement.resolution, this.context!)) return;
+    const slot = this.slotOfStatement(statement);
+    if (!this.isCapturable(slot)) return;
+    const prefix = statement.descriptionPrefix(this.context!.contextId);
+    const key = { hash: finishHash(prefix.hash), prefix: prefix.bytes, tail: empty, tailStart: 0, tailEnd: 0 };
+    this.capture(owed, slot!, key, true);
+  }
+
+  private executeFrame(bytes: Buffer, start: number, end: number): void {
+    const isExecute = frontend.decodeExecute(bytes, start, end, execute);
+    const { session } = this;
+    const owed = session.order.oweExtended('execute', false);
+    const portal = isExecute ? session.portals.get(execute.portal) : undefined;
+    const work = portal?.work ?? unknownWork;
+    session.order.openGroup.works.push(work);
+    session.settings.sent(work);
+    this.count(isExecute && execute.rowsMax !== 0 ? 'statement.rowLimit' : this.reasonOf(work.slot));
+    const { bound } = this;
+    const again = this.executed;
+    this.executed = true;
+    if (owed === null || bound === null || portal !== bound || bound.statement === null) return;
+    if (again || execute.rowsMax !== 0 || !this.isCapturable(work.slot)) return;
+    if (!sameResolution(bound.statement.resolution, this.context!) || !this.isText(bytes, this.tailStart, this.tailEnd))
+      return;
+    const prefix = bound.statement.portalPrefix(this.context!.contextId);
+    const { tailStart, tailEnd } = this;
+    const hash = keyHash(prefix.hash, bytes, tailStart, tailEnd);
+    const capture = this.capture(
+      owed,
+      work.slot!,
+      { hash, prefix: prefix.bytes, tail: bytes, tailStart, tailEnd },
+      false,
+    );
+    if (this.described !== null) this.described.capture = capture;
+  }
+
+  private closeFrame(bytes: Buffer, start: number, end: number): void {
+    const isTarget = frontend.decodeTarget(bytes, start, end, target);
+    const owed = this.session.order.oweExtended('close', false);
+    if (!isTarget) return;
+    if (!target.isStatement) {
+      this.session.portals.delete(target.name);
+      return;
+    }
+    this.session.statements.forgetName(target.name);
+    if (target.name === '') this.session.statements.originDroppedUnnamed();
+    if (owed !== null) owed.closes = target.name;
+  }
+
+  // ── verdicts, captures, counting ───────────────────────────────────────────────────────────────────────────────
+
+  /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, its verdict says nothing. */
+  private work(statement: Statement | null): Work {
+    const slot = statement === null ? null : this.slotOfStatement(statement);
+    const isCurrent = this.context !== null && sameResolution(statement?.resolution ?? null, this.context);
+    return { slot, suspect: !this.trusted || !isCurrent };
+  }
+
+  private slotOfStatement(statement: Statement): VerdictSlot | null {
+    if (this.context === null) return null;
+    if (statement.slot !== null && sameResolution(statement.slotResolution, this.context)) return statement.slot;
+    statement.slot = this.slotOf(statement.text, statement.parameterTypes, 'extended');
+    statement.slotResolution = this.context;
+    return statement.slot;
+  }
+
+  private slotOf(sql: string, parameterTypes: readonly number[], protocol: 'simple' | 'extended'): VerdictSlot | null {
+    const { cache, context } = this;
+    if (cache === null || context === null || !cache.isLive) return null;
+    if (!this.session.settings.utf8 && !isAscii(sql)) return null;
+    return cache.verdicts.lookup(
+      { contextId: context.contextId, text: sql, parameterTypes, protocol },
+      context.catalogVersion,
+    );
+  }
+
+  private isCapturable(slot: VerdictSlot | null): boolean {
+    return this.token !== null && this.trusted && slot?.verdict?.cacheable === true;
+  }
+
+  /** Bytes that the cache thread reads as the client meant them. */
+  private isText(bytes: Buffer, start: number, end: number): boolean {
+    if (this.session.settings.utf8) return true;
+    for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
+    return true;
+  }
+
+  private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, isDescription: boolean): Capture {
+    const { entryBytesMax } = this.runtime.config.cache;
+    const capture = new Capture(slot, this.context!.contextId, this.token!, key, entryBytesMax, isDescription);
+    owed.capture = capture;
+    owed.group.captures.push(capture);
+    return capture;
+  }
+
+  /** 'miss', or the reason of a pass-through. */
+  private reasonOf(slot: VerdictSlot | null): Reason | 'miss' {
+    const { why } = this;
+    if (why === 'cache.off' || why === 'cache.down' || why === 'session.inTransaction') return why;
+    if (slot === null) return this.context === null ? this.session.settings.reason : 'statement.protocol';
+    if (slot.verdict === null) return slot.failed ? 'statement.unparseable' : 'statement.pending';
+    if (slot.verdict.reason !== null) return slot.verdict.reason;
+    if (why === 'notFound' || why === 'hold' || why === 'served') return 'miss';
+    return this.token === null || why === 'cache.stale' || why === 'cache.fenced' ? why : 'miss';
+  }
+
+  private count(reason: Reason | 'miss'): void {
+    const { counters } = this.runtime;
+    this.session.statementsSeen++;
+    counters[Counter.statements]! += 1;
+    counters[reason === 'miss' ? Counter.misses : Counter.passthrough]! += 1;
+    if (reason !== 'miss') countReason(counters, reason);
+  }
+}
+
+/** Name of the statement that a text deallocates, as the protocol would spell it. */
+function deallocated(sql: string): string | null {
+  const name = deallocateOne.exec(sql)?.[1];
+  if (name === undefined) return null;
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase();
+}
+
+function isAscii(sql: string): boolean {
+  for (let i = 0; i < sql.length; i++) if (sql.charCodeAt(i) > 0x7f) return false;
+  return true;
+}

@@ -1,0 +1,196 @@
+/**
+ * `SET pgfresh.consistency` and its kin, answered here in both protocols. The origin never sees them, for it would take
+ * the name for a setting of its own.
+ */
+import { countReason } from '../shared/memory/counters.ts';
+import { Counter } from '../shared/memory/layout.ts';
+import * as backend from '../shared/wire/backend.ts';
+import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
+import { HEADER_BYTES } from '../shared/wire/framer.ts';
+import * as frontend from '../shared/wire/frontend.ts';
+import type { Batch } from './client-input.ts';
+import { LEVEL_COMMAND_BYTES_MAX, type LevelCommand, levelCommand } from './consistency.ts';
+import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
+
+const COLUMN = 'pgfresh.consistency';
+const text: frontend.TextRange = { start: 0, end: 0 };
+const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
+const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
+const target: frontend.TargetView = { isStatement: false, name: '' };
+const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
+
+/** A cheap test before the exact one: SET, SHOW or RESET, by three letters. */
+function beginsLikeCommand(bytes: Uint8Array, at: number, end: number): boolean {
+  while (at < end && (bytes[at] === 0x20 || (bytes[at]! >= 9 && bytes[at]! <= 13))) at++;
+  if (at + 3 > end) return false;
+  const letters = (((bytes[at]! | 0x20) << 16) | ((bytes[at + 1]! | 0x20) << 8) | (bytes[at + 2]! | 0x20)) >>> 0;
+  return letters === 0x736574 || letters === 0x73686f || letters === 0x726573;
+}
+
+export class LevelCommands {
+  private readonly session: Session;
+  private readonly runtime: Runtime;
+  /** Statements of ours that the client prepared, by name. */
+  private readonly prepared = new Map<string, LevelCommand>();
+  private portal: LevelCommand | null = null;
+  private replies: Buffer[] = [];
+  private failed = false;
+  /** After an error of ours everything up to Sync is skipped, in later batches too. */
+  private skipping = false;
+
+  constructor(session: Session, runtime: Runtime) {
+    this.session = session;
+    this.runtime = runtime;
+  }
+
+  /** 'hold': it is ours, but replies are owed first. */
+  answer(batch: Batch): 'answered' | 'hold' | 'forward' {
+    const { bytes, start } = batch;
+    if (bytes[start] === Frontend.query) {
+      return beginsLikeCommand(bytes, start + HEADER_BYTES, batch.end) ? this.query(batch) : 'forward';
+    }
+    if (this.prepared.size > 0 || this.skipping || this.mayPrepare(batch)) return this.extended(batch);
+    return 'forward';
+  }
+
+  private mayPrepare(batch: Batch): boolean {
+    const { bytes, start, end } = batch;
+    if (bytes[start] !== Frontend.parse) return false;
+    const nameEnd = frontend.nulAt(bytes, start + HEADER_BYTES, end);
+    return nameEnd >= 0 && beginsLikeCommand(bytes, nameEnd + 1, end);
+  }
+
+  private mustWait(): 'hold' | 'forward' | null {
+    const { order, transaction } = this.session;
+    if (!order.isQuiet) return order.isSynced ? 'hold' : 'forward';
+    return transaction.status === TransactionStatus.failed ? 'forward' : null;
+  }
+
+  private query(batch: Batch): 'answered' | 'hold' | 'forward' {
+    if (batch.end - batch.start > LEVEL_COMMAND_BYTES_MAX) return 'forward';
+    if (!frontend.decodeQuery(batch.bytes, batch.start, batch.end, text)) return 'forward';
+    const command = levelCommand(batch.bytes.toString('utf8', text.start, text.end));
+    if (command === null) return 'forward';
+    const wait = this.mustWait();
+    if (wait !== null) return wait;
+    const { order, statements, transaction } = this.session;
+    statements.dropUnnamed();
+    this.replies = [];
+    if (command.kind === 'show') this.replies.push(backend.encodeTextColumn(COLUMN));
+    this.run(command);
+    for (const reply of this.replies) order.say(reply);
+    order.say(backend.encodeReady(transaction.status));
+    return 'answered';
+  }
+
+  private run(command: LevelCommand): void {
+    const { consistency, transaction } = this.session;
+    const { counters } = this.runtime;
+    counters[Counter.statements]! += 1;
+    counters[Counter.passthrough]! += 1;
+    countReason(counters, 'statement.settings');
+    this.session.statementsSeen++;
+    if (command.kind === 'show') {
+      this.replies.push(backend.encodeTextRow(consistency.level), backend.encodeCommandComplete('SHOW'));
+      return;
+    }
+    if (consistency.set(command.value, command.local, !transaction.isIdle)) {
+      this.replies.push(backend.encodeCommandComplete(command.value === null ? 'RESET' : 'SET'));
+      return;
+    }
+    this.failed = true;
+    const message = `invalid value for parameter "${COLUMN}": "${command.value}"`;
+    const hint = 'Available values: strong, session, bounded, monotonic, off.';
+    this.replies.push(backend.encodeError({ severity: 'ERROR', sqlstate: '22023', message, hint }));
+  }
+
+  /** A batch is ours when every statement in it is; a mixed one is forwarded. */
+  private extended(batch: Batch): 'answered' | 'hold' | 'forward' {
+    if (!this.isOurs(batch)) return 'forward';
+    const wait = this.mustWait();
+    if (wait !== null) return wait;
+    this.replies = [];
+    this.failed = this.skipping;
+    this.eachFrame(batch, (code, start, end) => {
+      if (code === Frontend.sync) {
+        this.failed = false;
+        this.portal = null;
+        this.replies.push(backend.encodeReady(this.session.transaction.status));
+      } else if (!this.failed) this.frame(code, batch.bytes, start, end);
+      return true;
+    });
+    this.skipping = this.failed;
+    for (const reply of this.replies) this.session.order.say(reply);
+    return 'answered';
+  }
+
+  private eachFrame(batch: Batch, visit: (code: number, start: number, end: number) => boolean): boolean {
+    for (let i = 0; i < batch.count; i++) {
+      const start = batch.start + batch.at[i]!;
+      const end = i + 1 < batch.count ? batch.start + batch.at[i + 1]! : batch.end;
+      if (!visit(batch.bytes[start]!, start, end)) return false;
+    }
+    return true;
+  }
+
+  private isOurs(batch: Batch): boolean {
+    const { bytes } = batch;
+    const names = new Map<string, boolean>();
+    const isOurName = (name: string) => names.get(name) ?? this.prepared.has(name);
+    let touched = this.skipping;
+    const ours = this.eachFrame(batch, (code, start, end) => {
+      if (code === Frontend.sync || code === Frontend.flush) return true;
+      if (code === Frontend.parse && frontend.decodeParse(bytes, start, end, parse)) {
+        const isCommand = levelCommand(bytes.toString('utf8', parse.textStart, parse.textEnd)) !== null;
+        if (!isCommand) this.prepared.delete(parse.name);
+        names.set(parse.name, isCommand);
+        touched = true;
+        return isCommand;
+      }
+      if (code === Frontend.bind && frontend.decodeBind(bytes, start, end, bind)) {
+        touched = true;
+        return isOurName(bind.statement);
+      }
+      if (code === Frontend.describe && frontend.decodeTarget(bytes, start, end, target)) {
+        return target.isStatement ? (touched = isOurName(target.name)) : touched || this.portal !== null;
+      }
+      if (code === Frontend.close && frontend.decodeTarget(bytes, start, end, target)) {
+        return target.isStatement ? (touched = isOurName(target.name)) : touched;
+      }
+      if (code === Frontend.execute) return touched || this.portal !== null;
+      return false;
+    });
+    return ours && (touched || this.portal !== null);
+  }
+
+  private frame(code: number, bytes: Buffer, start: number, end: number): void {
+    if (code === Frontend.parse && frontend.decodeParse(bytes, start, end, parse)) {
+      const command = levelCommand(bytes.toString('utf8', parse.textStart, parse.textEnd));
+      if (command === null) return;
+      if (parse.name === '') this.session.statements.dropUnnamed();
+      this.prepared.set(parse.name, command);
+      this.replies.push(backend.PARSE_COMPLETE);
+    } else if (code === Frontend.bind && frontend.decodeBind(bytes, start, end, bind)) {
+      this.portal = this.prepared.get(bind.statement) ?? null;
+      this.replies.push(backend.BIND_COMPLETE);
+    } else if (code === Frontend.describe && frontend.decodeTarget(bytes, start, end, target)) {
+      this.describe(target.isStatement ? this.prepared.get(target.name) : this.portal, target.isStatement);
+    } else if (code === Frontend.close && frontend.decodeTarget(bytes, start, end, target)) {
+      if (target.isStatement) this.prepared.delete(target.name);
+      else this.portal = null;
+      this.replies.push(backend.CLOSE_COMPLETE);
+    } else if (
+      code === Frontend.execute &&
+      frontend.decodeExecute(bytes, start, end, execute) &&
+      this.portal !== null
+    ) {
+      this.run(this.portal);
+    }
+  }
+
+  private describe(command: LevelCommand | null | undefined, isStatement: boolean): void {
+    if (isStatement) this.replies.push(backend.NO_PARAMETERS);
+    this.replies.push(command?.kind === 'show' ? backend.encodeTextColumn(COLUMN) : backend.NO_DATA);
+  }
+}

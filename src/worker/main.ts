@@ -1,0 +1,30 @@
+/** A worker thread: what main may call (threads.js), and the port on which connections arrive. */
+import { expose } from 'threads/worker';
+import { receiveHandoffs } from '../shared/handoff.ts';
+import { createLogger } from '../shared/log.ts';
+import type { CacheLink, SessionSummary, WorkerInit } from '../shared/messages.ts';
+import { Runtime } from './runtime.ts';
+
+let runtime: Runtime | undefined;
+
+function running(): Runtime {
+  if (runtime === undefined) throw new Error('the worker was not started');
+  return runtime;
+}
+
+expose({
+  async start(init: WorkerInit): Promise<void> {
+    const started = new Runtime(init, createLogger(init.config, `worker-${init.workerId}`));
+    runtime = started;
+    receiveHandoffs(init.handoff, (arrival) => started.accept(arrival));
+  },
+  async attach(link: CacheLink): Promise<void> {
+    running().attach(link);
+  },
+  async drain(graceMs: number): Promise<void> {
+    await running().drain(graceMs);
+  },
+  async sessions(): Promise<readonly SessionSummary[]> {
+    return running().summaries();
+  },
+});

@@ -1,0 +1,138 @@
+/**
+ * What the origin owes for each forwarded message, as a transition function. Manual: Message Flow.
+ *
+ *   Parse → 1 · Bind → 2 · Close → 3 · Describe statement → t (T|n) · Describe portal → T|n · Sync → Z
+ *   Execute → D* (C|I|s), or G … C, or H d* c C · Query → any of these, several times, then Z · FunctionCall → V? Z
+ */
+import { Backend } from '../shared/wire/codes.ts';
+import type { Capture } from './capture.ts';
+import type { Statement } from './statements.ts';
+import type { VerdictSlot } from './verdicts.ts';
+
+export const OwedKinds = [
+  'parse',
+  'bind',
+  'close',
+  'describeStatement',
+  'describePortal',
+  'execute',
+  'sync',
+  'query',
+  'functionCall',
+  /** Marks where the client's CopyDone or CopyFail stands among its messages; nothing is owed for it. */
+  'copyEnd',
+] as const;
+export type OwedKind = (typeof OwedKinds)[number];
+
+export const OwedPhases = ['none', 'described', 'copyIn', 'copyOut', 'failed'] as const;
+export type OwedPhase = (typeof OwedPhases)[number];
+
+/** A statement sent to the origin, as far as fences and settings are concerned. */
+export interface Work {
+  /** Null: nothing is known about it. */
+  readonly slot: VerdictSlot | null;
+  /** Sent while the settings it ran under were in doubt. */
+  readonly suspect: boolean;
+}
+
+/** Everything between two ReadyForQuery. */
+export class SyncGroup {
+  readonly works: Work[] = [];
+  readonly captures: Capture[] = [];
+  /** An error, notice or changed parameter came: nothing of it is captured. */
+  broken = false;
+}
+
+/** Where the replies to a message of ours go instead of the client. */
+export interface ReplySink {
+  row(bytes: Buffer, start: number, end: number, last: boolean): void;
+  done(failed: boolean): void;
+}
+
+export class Owed {
+  readonly kind: OwedKind;
+  readonly group: SyncGroup;
+  /** Not for the client: a replayed Parse, a context query. */
+  readonly swallow: boolean;
+  phase: OwedPhase = 'none';
+  /** The statement that a Parse makes. */
+  statement: Statement | null = null;
+  /** Name in a Close of a statement. */
+  closes: string | null = null;
+  /** Listens to the rows; null where nothing is captured. */
+  capture: Capture | null = null;
+  sink: ReplySink | null = null;
+
+  constructor(kind: OwedKind, group: SyncGroup, swallow: boolean) {
+    this.kind = kind;
+    this.group = group;
+    this.swallow = swallow;
+  }
+}
+
+/** A phase: the reply goes on. 'done': nothing more is owed. null: the message does not fit (lesson 18). */
+export type Step = OwedPhase | 'done' | null;
+
+function executeStep(phase: OwedPhase, code: number): Step {
+  switch (code) {
+    case Backend.dataRow:
+      return phase === 'none' ? 'none' : null;
+    case Backend.copyInResponse:
+      return phase === 'none' ? 'copyIn' : null;
+    case Backend.copyOutResponse:
+      return phase === 'none' ? 'copyOut' : null;
+    case Backend.copyData:
+      return phase === 'copyOut' ? 'copyOut' : null;
+    case Backend.copyDone:
+      return phase === 'copyOut' ? 'none' : null;
+    case Backend.commandComplete:
+      return phase === 'copyOut' ? null : 'done';
+    case Backend.emptyQueryResponse:
+    case Backend.portalSuspended:
+      return phase === 'none' ? 'done' : null;
+    default:
+      return null;
+  }
+}
+
+function queryStep(phase: OwedPhase, code: number): Step {
+  if (code === Backend.readyForQuery) return phase === 'none' || phase === 'failed' ? 'done' : null;
+  if (phase === 'failed') return null;
+  if (code === Backend.rowDescription) return phase === 'none' ? 'none' : null;
+  if (code === Backend.portalSuspended) return null;
+  const step = executeStep(phase, code);
+  return step === 'done' ? 'none' : step;
+}
+
+/** What `code` does to a reply of `kind` in `phase`. Errors and asynchronous messages are not asked for here. */
+export function replyStep(kind: OwedKind, phase: OwedPhase, code: number): Step {
+  switch (kind) {
+    case 'parse':
+      return code === Backend.parseComplete ? 'done' : null;
+    case 'bind':
+      return code === Backend.bindComplete ? 'done' : null;
+    case 'close':
+      return code === Backend.closeComplete ? 'done' : null;
+    case 'describeStatement':
+      if (phase === 'none') return code === Backend.parameterDescription ? 'described' : null;
+      return code === Backend.rowDescription || code === Backend.noData ? 'done' : null;
+    case 'describePortal':
+      return code === Backend.rowDescription || code === Backend.noData ? 'done' : null;
+    case 'execute':
+      return executeStep(phase, code);
+    case 'sync':
+      return code === Backend.readyForQuery ? 'done' : null;
+    case 'query':
+      return queryStep(phase, code);
+    case 'functionCall':
+      if (code === Backend.readyForQuery) return 'done';
+      return code === Backend.functionCallResponse && phase === 'none' ? 'none' : null;
+    case 'copyEnd':
+      return null;
+  }
+}
+
+/** True for messages that come at any time and answer nothing. */
+export function isAsynchronous(code: number): boolean {
+  return code === Backend.noticeResponse || code === Backend.parameterStatus || code === Backend.notificationResponse;
+}

@@ -1,0 +1,282 @@
+/**
+ * The order of replies towards one client: a FIFO of what the origin owes, and the sole caller of client.write.
+ *
+ *   forwarded:  P  B  D  E  S   Q                    replies pass in this order; `swallow` ones stop here
+ *   owed:      [1][2][T][DC][Z][T D* C Z]
+ *                └ an ErrorResponse here: the origin skips to the Sync, and so does the FIFO
+ *
+ * A reply that does not fit its place is a desynchronisation, which ends the session (lesson 18): never guess.
+ * After CopyInResponse the origin ignores Sync and Flush until CopyDone or CopyFail (Manual: COPY Operations).
+ */
+import type { Writable } from 'node:stream';
+import { decodeCommandTag, decodeError, decodeReady, type ErrorFields, isFatal } from '../shared/wire/backend.ts';
+import { Backend } from '../shared/wire/codes.ts';
+import { WireError } from '../shared/wire/framer.ts';
+import type { OutBuffer } from './out-buffer.ts';
+import { isAsynchronous, Owed, type OwedKind, replyStep, SyncGroup } from './owed.ts';
+
+const streamable = new Uint8Array(256);
+for (const code of [
+  Backend.dataRow,
+  Backend.copyData,
+  Backend.rowDescription,
+  Backend.parameterDescription,
+  Backend.functionCallResponse,
+]) {
+  streamable[code] = 1;
+}
+
+/** What the session does about replies, always before their bytes go on. */
+export interface ReplyEvents {
+  /** ReadyForQuery: everything in `group` has taken effect. */
+  ready(status: number, group: SyncGroup, forClient: boolean): void;
+  commandComplete(owed: Owed, tag: string): void;
+  parseComplete(owed: Owed): void;
+  /** The origin will never answer this message: it failed, or was skipped. */
+  skipped(owed: Owed): void;
+  error(error: ErrorFields, fatal: boolean): void;
+  asynchronous(code: number, bytes: Buffer, start: number, end: number): void;
+}
+
+export class ReplyOrder {
+  private readonly events: ReplyEvents;
+  private readonly out: OutBuffer;
+  private queue: (Owed | undefined)[] = [];
+  private first = 0;
+  /** Messages since the last Sync, Query or FunctionCall sent. */
+  private group = new SyncGroup();
+  /** Extended messages were sent and no Sync yet: the origin is inside an implicit transaction. */
+  private unsynced = false;
+  /** After an error: what is sent before the next Sync is not answered. */
+  private skipping = false;
+  /** The origin reads COPY data. */
+  private copyIn = false;
+  private streamForward = false;
+  private streamHead: Owed | null = null;
+
+  constructor(events: ReplyEvents, out: OutBuffer) {
+    this.events = events;
+    this.out = out;
+  }
+
+  /** Replies outstanding. */
+  get length(): number {
+    return this.queue.length - this.first;
+  }
+
+  /** Nothing is owed, and the origin waits for a new command outside any un-synced sequence. */
+  get isQuiet(): boolean {
+    return this.length === 0 && !this.unsynced && !this.skipping;
+  }
+
+  /** Everything sent so far will be answered without another message from the client. */
+  get isSynced(): boolean {
+    return !this.unsynced && !this.skipping && !this.copyIn;
+  }
+
+  /** The group that messages sent now belong to. */
+  get openGroup(): SyncGroup {
+    return this.group;
+  }
+
+  /** All groups whose end is still owed, oldest first. */
+  *outstandingGroups(): Generator<SyncGroup> {
+    let last: SyncGroup | null = null;
+    for (let i = this.first; i < this.queue.length; i++) {
+      const { group } = this.queue[i]!;
+      if (group !== last) yield group;
+      last = group;
+    }
+    if (this.group !== last) yield this.group;
+  }
+
+  // ── what is sent to the origin ─────────────────────────────────────────────────────────────────────────────────
+
+  /** A message of the extended protocol other than Sync and Flush. Null: the origin skips it. */
+  oweExtended(kind: OwedKind, swallow: boolean): Owed | null {
+    this.unsynced = true;
+    if (this.skipping) return null;
+    return this.push(new Owed(kind, this.group, swallow));
+  }
+
+  oweSync(swallow = false): void {
+    if (this.copyIn) return;
+    this.skipping = false;
+    this.unsynced = false;
+    this.push(new Owed('sync', this.group, swallow));
+    this.group = new SyncGroup();
+  }
+
+  /** Query or FunctionCall: answered by themselves up to ReadyForQuery. Null: the origin skips it. */
+  oweWhole(kind: 'query' | 'functionCall', swallow: boolean): Owed | null {
+    if (this.skipping) return null;
+    this.unsynced = false;
+    const owed = this.push(new Owed(kind, this.group, swallow));
+    this.group = new SyncGroup();
+    return owed;
+  }
+
+  /** CopyDone or CopyFail was sent. */
+  copyEnded(): void {
+    this.copyIn = false;
+    if (this.length > 0) this.push(new Owed('copyEnd', this.group, true));
+  }
+
+  private push(owed: Owed): Owed {
+    if (this.first > 64 && this.first * 2 > this.queue.length) {
+      this.queue = this.queue.slice(this.first);
+      this.first = 0;
+    }
+    this.queue.push(owed);
+    return owed;
+  }
+
+  private head(): Owed | undefined {
+    while (this.first < this.queue.length && this.queue[this.first]!.kind === 'copyEnd') this.shift();
+    return this.queue[this.first];
+  }
+
+  private shift(): void {
+    this.queue[this.first++] = undefined;
+    if (this.first === this.queue.length) {
+      this.queue.length = 0;
+      this.first = 0;
+    }
+  }
+
+  // ── what comes from the origin ─────────────────────────────────────────────────────────────────────────────────
+
+  /** A whole frame. @throws WireError when it does not fit. */
+  frame(code: number, bytes: Buffer, start: number, end: number): void {
+    if (isAsynchronous(code)) {
+      const head = this.head();
+      if (head !== undefined && code !== Backend.notificationResponse) head.group.broken = true;
+      this.events.asynchronous(code, bytes, start, end);
+      this.out.append(bytes, start, end);
+    } else if (code === Backend.errorResponse) {
+      this.failure(bytes, start, end);
+    } else {
+      const head = this.expect(code);
+      head.capture?.take(code, bytes, start, end, true);
+      if (this.advance(head, code, bytes, start, end)) this.out.append(bytes, start, end);
+    }
+  }
+
+  /** A piece of a frame, mostly of a row. @throws WireError when it does not fit. */
+  segment(code: number, bytes: Buffer, start: number, end: number, first: boolean, last: boolean): void {
+    if (first) this.beginStream(code);
+    const head = this.streamHead;
+    if (head !== null) {
+      head.capture?.take(code, bytes, start, end, first);
+      if (head.swallow) head.sink?.row(bytes, start, end, last);
+    }
+    if (this.streamForward) this.out.append(bytes, start, end);
+  }
+
+  /** Messages that we must understand are refused when too long to assemble; the others may come in pieces. */
+  private beginStream(code: number): void {
+    this.streamForward = true;
+    this.streamHead = null;
+    if (isAsynchronous(code)) return;
+    if (streamable[code] !== 1) throw new WireError(`message type 0x${code.toString(16)} from the origin is too long`);
+    const head = this.expect(code);
+    this.streamHead = head;
+    this.streamForward = !head.swallow;
+    const step = replyStep(head.kind, head.phase, code);
+    if (step !== 'done' && step !== null) head.phase = step;
+    else this.finish(head);
+  }
+
+  private expect(code: number): Owed {
+    const head = this.head();
+    if (head === undefined || replyStep(head.kind, head.phase, code) === null) {
+      const what = head === undefined ? 'nothing' : `a reply to ${head.kind} (${head.phase})`;
+      throw new WireError(`the origin sent message type 0x${code.toString(16)} where ${what} was owed`);
+    }
+    return head;
+  }
+
+  /** Whether the client gets the frame. */
+  private advance(head: Owed, code: number, bytes: Buffer, start: number, end: number): boolean {
+    const step = replyStep(head.kind, head.phase, code);
+    if (code === Backend.commandComplete) {
+      if (head.phase === 'copyIn') this.copyIn = false;
+      this.events.commandComplete(head, decodeCommandTag(bytes, start, end));
+    } else if (code === Backend.copyInResponse) {
+      this.enterCopyIn();
+    }
+    if (step !== 'done' && step !== null) {
+      head.phase = step;
+      return !head.swallow;
+    }
+    this.finish(head);
+    if (code === Backend.readyForQuery) {
+      this.events.ready(decodeReady(bytes, start, end), head.group, !head.swallow);
+      head.sink?.done(head.phase === 'failed');
+    } else if (code === Backend.parseComplete) {
+      this.events.parseComplete(head);
+    }
+    return !head.swallow;
+  }
+
+  private finish(head: Owed): void {
+    if (this.queue[this.first] === head) this.shift();
+  }
+
+  /** The origin drops what stands between here and the end of the copy data. */
+  private enterCopyIn(): void {
+    this.copyIn = true;
+    for (let i = this.first + 1; i < this.queue.length; i++) {
+      const owed = this.queue[i]!;
+      if (owed.kind === 'copyEnd') {
+        this.copyIn = false;
+        return;
+      }
+      if (owed.kind !== 'sync') continue;
+      this.queue.splice(i--, 1);
+      this.group.works.push(...owed.group.works);
+    }
+  }
+
+  private failure(bytes: Buffer, start: number, end: number): void {
+    const error = decodeError(bytes, start, end);
+    const fatal = isFatal(error);
+    const head = this.head();
+    if (head === undefined && !fatal)
+      throw new WireError(`the origin sent an error that nothing asked for: ${error.message}`);
+    const swallow = head !== undefined && head.sink !== null && !fatal;
+    this.copyIn = false;
+    this.events.error(error, fatal);
+    if (!swallow) this.out.append(bytes, start, end);
+    if (head === undefined || fatal) return;
+    head.group.broken = true;
+    if (head.kind === 'sync') return;
+    if (head.kind === 'query' || head.kind === 'functionCall') head.phase = 'failed';
+    else this.skipToSync();
+  }
+
+  private skipToSync(): void {
+    for (let head = this.queue[this.first]; head !== undefined; head = this.queue[this.first]) {
+      if (head.kind === 'sync') return;
+      this.events.skipped(head);
+      this.shift();
+    }
+    this.skipping = true;
+  }
+
+  // ── what we say ourselves ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** For local answers and our own errors; only when nothing is owed, or as the last words. */
+  say(bytes: Buffer): void {
+    this.out.append(bytes, 0, bytes.length);
+  }
+
+  /** Passes bytes on whose meaning is the startup phase's or the tunnel's. */
+  passThrough(bytes: Buffer, start: number, end: number): void {
+    this.out.append(bytes, start, end);
+  }
+
+  flush(client: Writable): void {
+    this.out.flush(client);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * A worker's own world: its sessions, its link to the cache thread, and the buffers that all its sessions share. Nothing in it is shared with
+ * another thread but the memory that `shared/memory` describes. Main and tests feed it with `accept`.
+ */
+import { type Clock, monotonicClock } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import type { Arrival } from '../shared/handoff.ts';
+import { Limits } from '../shared/limits.ts';
+import type { Logger } from '../shared/log.ts';
+import { addSessions, type ControlWords, openControl } from '../shared/memory/control.ts';
+import { type Counters, openCounters } from '../shared/memory/counters.ts';
+import { Counter, epochWord } from '../shared/memory/layout.ts';
+import type { CacheLink, SessionSummary, WorkerInit } from '../shared/messages.ts';
+import { AttachedCache, type RemoteService } from './cache-link.ts';
+import { Forwarder } from './forward.ts';
+import { OutBuffer } from './out-buffer.ts';
+import { HitPath } from './serve.ts';
+import { Session } from './session.ts';
+
+export type RuntimeInit = Pick<WorkerInit, 'workerSlot' | 'config' | 'control' | 'counters'>;
+
+export class Runtime {
+  readonly config: Config;
+  readonly control: ControlWords;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly epochWord: number;
+  readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(Limits.readBufferBytes);
+  readonly clientOut: OutBuffer = new OutBuffer(this.readBuffer);
+  readonly originOut: OutBuffer = new OutBuffer(this.readBuffer);
+  readonly hits: HitPath;
+  readonly forwarder: Forwarder;
+  cache: AttachedCache | null = null;
+  private readonly workerSlot: number;
+  private readonly sessions = new Set<Session>();
+  private emptied: (() => void) | null = null;
+  private draining = false;
+
+  constructor(init: RuntimeInit, log: Logger, clock: Clock = monotonicClock) {
+    this.config = init.config;
+    this.control = openControl(init.control);
+    this.counters = openCounters(init.counters);
+    this.workerSlot = init.workerSlot;
+    this.epochWord = epochWord(init.workerSlot);
+    this.log = log;
+    this.clock = clock;
+    this.hits = new HitPath(this);
+    this.forwarder = new Forwarder(this);
+  }
+
+  /** Serves a connection until it ends. */
+  accept(arrival: Arrival): void {
+    const session = new Session(this, arrival);
+    this.sessions.add(session);
+    addSessions(this.control, 1);
+    this.count(Counter.sessionsOpened);
+    this.count(Counter.sessionsOpen);
+    if (this.draining) session.drain();
+  }
+
+  sessionClosed(session: Session): void {
+    if (!this.sessions.delete(session)) return;
+    addSessions(this.control, -1);
+    this.count(Counter.sessionsOpen, -1);
+    if (this.sessions.size === 0) this.emptied?.();
+  }
+
+  /** Replaces the link; sessions go on. `service` stands in for Comlink in tests. */
+  attach(link: CacheLink, service?: RemoteService): void {
+    this.cache = new AttachedCache(link, this.control, this.workerSlot, service);
+    for (const session of this.sessions) session.turn();
+  }
+
+  /** Resolves when no session is left; after `graceMs` those that are left are ended. */
+  async drain(graceMs: number): Promise<void> {
+    this.draining = true;
+    for (const session of [...this.sessions]) session.drain();
+    if (this.sessions.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.emptied = resolve;
+    });
+    const timer = setTimeout(() => {
+      for (const session of [...this.sessions]) session.shutDown();
+    }, graceMs);
+    await empty;
+    clearTimeout(timer);
+  }
+
+  summaries(): SessionSummary[] {
+    return [...this.sessions].map((session) => session.summary);
+  }
+
+  count(counter: number, by = 1): void {
+    this.counters[counter]! += by;
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * Answering a batch from the store, as a whole or not at all. Everything is copied behind one another into the client's
+ * outgoing buffer; when one part is missing the buffer is rewound and the batch is forwarded.
+ *
+ * Order of loads (C19): generation and state, freshness and catalog version · epoch word · slot, copy · fences last.
+ */
+import { enterEpoch, leaveEpoch } from '../shared/memory/epochs.ts';
+import { entryRound } from '../shared/memory/fences.ts';
+import { extendHash, HASH_SEED, KeyForm, keyHash, simplePrefix } from '../shared/query-key.ts';
+import type { Reason } from '../shared/reasons.ts';
+import { stripComments } from '../shared/shape.ts';
+import { BIND_COMPLETE, CLOSE_COMPLETE, encodeReady, PARSE_COMPLETE } from '../shared/wire/backend.ts';
+import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
+import * as frontend from '../shared/wire/frontend.ts';
+import type { AttachedCache } from './cache-link.ts';
+import type { Batch } from './client-input.ts';
+import { askForRound } from './fence.ts';
+import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
+import { type KeyPrefix, mayHoldComment, type Resolution, Statement } from './statements.ts';
+
+/** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
+export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
+
+const READY_IDLE = encodeReady(TransactionStatus.idle);
+const text: frontend.TextRange = { start: 0, end: 0 };
+const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
+const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
+const target: frontend.TargetView = { isStatement: false, name: '' };
+const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
+
+export class HitPath {
+  private readonly runtime: Runtime;
+  private session!: Session;
+  private cache!: AttachedCache;
+  private context!: Resolution;
+  private freshRound = 0;
+  private probing = false;
+  private entries = 0;
+  private filledRound = 0;
+  private readonly defined: Statement[] = [];
+  private readonly closed: Statement[] = [];
+  private proven = true;
+  private bound: Statement | null = null;
+  private binds = 0;
+  private described = false;
+  private simple: KeyPrefix | null = null;
+
+  constructor(runtime: Runtime) {
+    this.runtime = runtime;
+  }
+
+  /** Answers the batch, or says why not. 'hold': it would be answered if nothing else were owed. */
+  serve(session: Session, cache: AttachedCache | null, batch: Batch): Outcome {
+    if (session.consistency.level === 'off') return 'cache.off';
+    if (cache === null || !cache.isLive) return 'cache.down';
+    if (!session.transaction.isIdle) return 'session.inTransaction';
+    const freshRound = cache.reader.freshRound();
+    const ageMs = ((this.runtime.clock.nowMs() | 0) - cache.reader.freshAsOfMs()) | 0;
+    if (ageMs > this.runtime.config.cache.maxStalenessMs) {
+      askForRound(this.runtime.control, freshRound + 1, cache);
+      return 'cache.stale';
+    }
+    const context = session.settings.current(cache);
+    if (context === null) return session.settings.reason;
+    this.session = session;
+    this.cache = cache;
+    this.context = context;
+    this.freshRound = freshRound;
+    this.probing = !session.order.isQuiet;
+    return this.answer(batch);
+  }
+
+  private answer(batch: Batch): Outcome {
+    const { control } = this.runtime;
+    const out = this.runtime.clientOut;
+    const mark = out.position();
+    this.reset();
+    enterEpoch(control, this.runtime.epochWord, this.cache.reader.words);
+    const outcome = this.frames(batch);
+    leaveEpoch(control, this.runtime.epochWord);
+    if (outcome !== 'served' || this.probing) {
+      out.rewind(mark);
+      return outcome === 'served' ? 'hold' : outcome;
+    }
+    this.commit(batch, out.position() - mark);
+    return 'served';
+  }
+
+  private reset(): void {
+    this.entries = 0;
+    this.filledRound = 0;
+    this.defined.length = 0;
+    this.closed.length = 0;
+    this.proven = true;
+    this.bound = null;
+    this.binds = 0;
+    this.described = false;
+  }
+
+  private frames(batch: Batch): Outcome {
+    const { bytes, start, at, count } = batch;
+    for (let i = 0; i < count; i++) {
+      const from = start + at[i]!;
+      const end = i + 1 < count ? start + at[i + 1]! : batch.end;
+      const code = bytes[from]!;
+      if (this.described && code !== Frontend.execute) return 'statement.protocol';
+      const outcome = this.frame(code, bytes, from, end, i);
+      if (outcome !== 'served') return outcome;
+    }
+    return 'served';
+  }
+
+  private frame(code: number, bytes: Buffer, start: number, end: number, index: number): Outcome {
+    switch (code) {
+      case Frontend.query:
+        return index === 0 ? this.query(bytes, start, end) : 'statement.protocol';
+      case Frontend.bind:
+        return this.bindFrame(bytes, start, end);
+      case Frontend.execute:
+        return this.executeFrame(bytes, start, end);
+      case Frontend.describe:
+        return this.describeFrame(bytes, start, end);
+      case Frontend.parse:
+        return this.parseFrame(bytes, start, end);
+      case Frontend.close:
+        return this.closeFrame(bytes, start, end);
+      case Frontend.sync:
+        if (!this.proven || this.bound !== null) return 'statement.protocol';
+        this.say(READY_IDLE);
+        return 'served';
+      case Frontend.flush:
+        // A portal would have to outlive the batch.
+        return this.proven && this.binds === 0 ? 'served' : 'statement.protocol';
+      default:
+        return 'statement.protocol';
+    }
+  }
+
+  private query(bytes: Buffer, start: number, end: number): Outcome {
+    if (!frontend.decodeQuery(bytes, start, end, text)) return 'statement.protocol';
+    const prefix = this.simplePrefix();
+    let outcome: Outcome;
+    if (mayHoldComment(bytes, text.start, text.end)) {
+      const stripped = Buffer.from(stripComments(bytes.toString('utf8', text.start, text.end)));
+      outcome = this.entry(prefix, stripped, 0, stripped.length, true);
+    } else {
+      outcome = this.entry(prefix, bytes, text.start, text.end, true);
+    }
+    if (outcome === 'served') {
+      this.entries++;
+      this.say(READY_IDLE);
+    }
+    return outcome;
+  }
+
+  private simplePrefix(): KeyPrefix {
+    const { contextId } = this.context;
+    if (this.simple?.contextId !== contextId) {
+      const prefix = simplePrefix(contextId);
+      this.simple = { contextId, bytes: prefix, hash: extendHash(HASH_SEED, prefix, 0, prefix.length) };
+    }
+    return this.simple;
+  }
+
+  private parseFrame(bytes: Buffer, start: number, end: number): Outcome {
+    if (!frontend.decodeParse(bytes, start, end, parse)) return 'statement.protocol';
+    const { statements } = this.session;
+    const known = statements.get(parse.name);
+    if (parse.name !== '' && (known !== null || !statements.hasRoom)) return 'statement.protocol';
+    const again = known !== null && this.isResolvedHere(known) && known.isParse(bytes, start, end);
+    const statement = again ? known : new Statement(parse, bytes, start, end);
+    statement.resolution = this.context;
+    this.defined.push(statement);
+    this.proven = false;
+    this.say(PARSE_COMPLETE);
+    return 'served';
+  }
+
+  private bindFrame(bytes: Buffer, start: number, end: number): Outcome {
+    if (!frontend.decodeBind(bytes, start, end, bind) || bind.portal !== '') return 'statement.protocol';
+    const statement = this.statement(bind.statement);
+    if (statement === null || this.bound !== null) return 'statement.protocol';
+    this.bound = statement;
+    this.binds++;
+    this.say(BIND_COMPLETE);
+    return 'served';
+  }
+
+  private describeFrame(bytes: Buffer, start: number, end: number): Outcome {
+    if (!frontend.decodeTarget(bytes, start, end, target)) return 'statement.protocol';
+    if (!target.isStatement) {
+      if (target.name !== '' || this.bound === null) return 'statement.protocol';
+      this.described = true;
+      return 'served';
+    }
+    const statement = this.statement(target.name);
+    if (statement === null || this.bound !== null) return 'statement.protocol';
+    const outcome = this.entry(statement.descriptionPrefix(this.context.contextId), bytes, start, start, true);
+    if (outcome === 'served') this.proven = true;
+    return outcome;
+  }
+
+  private executeFrame(bytes: Buffer, start: number, end: number): Outcome {
+    if (!frontend.decodeExecute(bytes, start, end, execute) || execute.portal !== '') return 'statement.protocol';
+    if (execute.rowsMax !== 0) return 'statement.rowLimit';
+    if (this.bound === null) return 'statement.protocol';
+    const prefix = this.bound.portalPrefix(this.context.contextId);
+    const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described);
+    this.bound = null;
+    this.described = false;
+    this.proven = true;
+    this.entries++;
+    return outcome;
+  }
+
+  private closeFrame(bytes: Buffer, start: number, end: number): Outcome {
+    if (!frontend.decodeTarget(bytes, start, end, target) || this.bound !== null) return 'statement.protocol';
+    if (target.isStatement) {
+      if (target.name === '') return 'statement.protocol';
+      const statement = this.session.statements.get(target.name);
+      if (statement === null || statement.origin !== 'absent' || this.defined.length > 0) return 'statement.protocol';
+      this.closed.push(statement);
+    } else if (target.name !== '') return 'statement.protocol';
+    this.say(CLOSE_COMPLETE);
+    return 'served';
+  }
+
+  /** A statement usable under the context of now. */
+  private statement(name: string): Statement | null {
+    for (const statement of this.defined) if (statement.name === name) return statement;
+    const statement = this.session.statements.get(name);
+    if (statement === null || !this.isResolvedHere(statement) || this.closed.includes(statement)) return null;
+    return statement;
+  }
+
+  private isResolvedHere(statement: Statement): boolean {
+    return sameResolution(statement.resolution, this.context);
+  }
+
+  /** Copies one entry's frames, then checks its fences. */
+  private entry(prefix: KeyPrefix, tail: Buffer, start: number, end: number, describe: boolean): Outcome {
+    const { reader } = this.cache;
+    const block = reader.find(keyHash(prefix.hash, tail, start, end), prefix.bytes, tail, start, end);
+    if (block === 0) return 'notFound';
+    const isPortal = prefix.bytes[4] === KeyForm.portal;
+    if (isPortal && describe && reader.rowDescriptionBytes(block) === 0) return 'notFound';
+    if (!this.probing) {
+      const out = this.runtime.clientOut;
+      out.reserve(reader.framesBytes(block));
+      out.advance(reader.copyFrames(block, out.bytes, out.position(), describe || !isPortal));
+      reader.markVisited(block);
+    }
+    return this.checkRound(block);
+  }
+
+  private checkRound(block: number): Outcome {
+    const { consistency } = this.session;
+    if (consistency.level === 'bounded') return 'served';
+    let needed = consistency.floorRound;
+    if (consistency.seesAllWrites) {
+      needed = Math.max(needed, entryRound(this.runtime.control, this.cache.reader, block));
+      this.filledRound = Math.max(this.filledRound, this.cache.reader.filledRound(block));
+    }
+    if (this.freshRound >= needed) return 'served';
+    askForRound(this.runtime.control, needed, this.cache);
+    return 'cache.fenced';
+  }
+
+  private say(bytes: Buffer): void {
+    if (!this.probing) this.runtime.clientOut.appendAll(bytes);
+  }
+
+  /** The batch was answered: what it changed takes effect. */
+  private commit(batch: Batch, bytes: number): void {
+    const { session } = this;
+    for (const statement of this.closed) session.statements.forget(statement);
+    for (const statement of this.defined) session.statements.define(statement);
+    if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
+    // C18: what one answer showed, the next must not miss.
+    if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
+    session.countHits(this.entries, bytes);
+  }
+}
+
+export function sameResolution(a: Resolution | null, b: Resolution): boolean {
+  return a !== null && a.link === b.link && a.contextId === b.contextId && a.catalogVersion === b.catalogVersion;
+}

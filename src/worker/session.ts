@@ -1,0 +1,489 @@
+/**
+ * One client and its connection to the origin. Events of the sockets only record; every turn ends with `pump`, which decides what
+ * can go on, one write per socket, and the choice of which socket is read next (back-pressure).
+ */
+import type { Arrival, ClientSocket } from '../shared/handoff.ts';
+import { Limits } from '../shared/limits.ts';
+import { startedRound } from '../shared/memory/control.ts';
+import { countReason } from '../shared/memory/counters.ts';
+import { Counter } from '../shared/memory/layout.ts';
+import type { SessionSummary } from '../shared/messages.ts';
+import {
+  decodeBackendPid,
+  decodeParameterStatus,
+  type ErrorFields,
+  type ErrorToSend,
+  encodeError,
+  encodeReady,
+} from '../shared/wire/backend.ts';
+import { Backend, backendCodes, Frontend, streamedBackendCodes } from '../shared/wire/codes.ts';
+import { Framer, type FrameSink, WireError } from '../shared/wire/framer.ts';
+import { encodeQuery, TERMINATE } from '../shared/wire/frontend.ts';
+import type { AttachedCache } from './cache-link.ts';
+import { forwardCancel } from './cancel.ts';
+import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
+import { parseLevel, SessionConsistency } from './consistency.ts';
+import { fenceWrites } from './fence.ts';
+import type { Portal } from './forward.ts';
+import { LevelCommands } from './level-commands.ts';
+import { Origin, type OriginEvents } from './origin.ts';
+import type { Owed, SyncGroup } from './owed.ts';
+import { type ReplyEvents, ReplyOrder } from './reply-order.ts';
+import type { Runtime } from './runtime.ts';
+import { nextSession, type SessionEvent, type SessionState } from './session-state.ts';
+import { Settings } from './settings.ts';
+import { StartupReader, startupLevel, wantsReplication } from './startup.ts';
+import { Statements } from './statements.ts';
+import { mayEndTransaction, Transaction } from './transaction.ts';
+
+export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents {
+  state: SessionState = 'startup';
+  readonly order: ReplyOrder;
+  readonly statements = new Statements();
+  readonly portals = new Map<string, Portal>();
+  readonly settings = new Settings();
+  readonly transaction = new Transaction();
+  consistency: SessionConsistency;
+  statementsSeen = 0;
+  private readonly runtime: Runtime;
+  private readonly client: ClientSocket;
+  private readonly input = new ClientInput(this);
+  private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
+  private readonly levels: LevelCommands;
+  private readonly startup = new StartupReader();
+  private origin: Origin | null = null;
+  private startupPacket: Buffer | null = null;
+  private user = '';
+  private database = '';
+  private readonly peer: string;
+  private tunnelled = false;
+  private clientPaused = false;
+  private originPaused = false;
+  private clientEnded = false;
+  private fatalSeen = false;
+  private draining = false;
+  private turning = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(runtime: Runtime, arrival: Arrival) {
+    this.runtime = runtime;
+    this.peer = arrival.peer;
+    this.order = new ReplyOrder(this, runtime.clientOut);
+    this.levels = new LevelCommands(this, runtime);
+    this.consistency = new SessionConsistency(runtime.config.consistency);
+    const onread = {
+      buffer: runtime.readBuffer,
+      callback: (count: number) => {
+        this.turn(() => this.clientBytes(count));
+        return true;
+      },
+    };
+    this.client = arrival.open({ allowHalfOpen: true, onread });
+    this.client.setNoDelay(true);
+    this.client.on('drain', () => this.turn());
+    this.client.on('end', () => this.turn(() => this.clientEnd()));
+    this.client.on('error', () => this.client.destroy());
+    this.client.on('close', () => this.turn(() => this.clientClosed()));
+    this.timer = setTimeout(() => this.turn(() => this.startupTimedOut()), runtime.config.limits.startupTimeoutMs);
+  }
+
+  get summary(): SessionSummary {
+    const { user, database, peer, state, statementsSeen: statements } = this;
+    return { user, database, peer, state, statements };
+  }
+
+  get liveCache(): AttachedCache | null {
+    const { cache } = this.runtime;
+    return cache?.isLive === true ? cache : null;
+  }
+
+  // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything that happens to a session happens in a turn: effects, then `pump`, then one write per socket. */
+  turn(effect?: () => void): void {
+    if (this.turning) return effect?.();
+    this.turning = true;
+    try {
+      effect?.();
+      this.pump();
+    } catch (error) {
+      this.fail(error);
+    }
+    this.turning = false;
+    this.order.flush(this.client);
+    if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
+    this.balance();
+  }
+
+  /** Early returns in order of priority: what can go on now? */
+  private pump(): void {
+    if (this.state !== 'ready') {
+      if (this.draining && this.state !== 'closed' && this.state !== 'ending') this.finish(shutdown);
+      return;
+    }
+    if (this.order.isQuiet && this.transaction.isIdle) {
+      if (this.draining) return this.finish(shutdown);
+      this.askContext();
+    }
+    if (this.input.isBlocked && this.order.length === 0) this.input.resume();
+    if (this.clientEnded && !this.input.isBlocked) this.leaveOrigin();
+  }
+
+  /** A failure of the client or the origin ends this session; one of ours does too, and is logged. */
+  private fail(error: unknown): void {
+    if (!(error instanceof WireError)) this.runtime.log.error({ err: error, peer: this.peer }, 'session failed');
+    this.runtime.count(Counter.protocolErrors);
+    const message = error instanceof Error ? error.message : String(error);
+    const sqlstate = error instanceof WireError ? error.code : 'XX000';
+    this.finish({ severity: 'FATAL', sqlstate, message });
+  }
+
+  /** Stops reading from whoever is ahead of the other. */
+  private balance(): void {
+    const originQueued = this.origin?.socket.writableLength ?? 0;
+    const pauseClient = this.state !== 'ending' && (originQueued > Limits.peerQueueBytesMax || this.input.isBlocked);
+    const pauseOrigin = this.client.writableLength > Limits.peerQueueBytesMax;
+    if (pauseClient !== this.clientPaused) {
+      this.clientPaused = pauseClient;
+      if (pauseClient) this.client.pause();
+      else this.client.resume();
+    }
+    if (pauseOrigin !== this.originPaused && this.origin !== null) {
+      this.originPaused = pauseOrigin;
+      if (pauseOrigin) this.origin.socket.pause();
+      else this.origin.socket.resume();
+    }
+  }
+
+  private step(event: SessionEvent): boolean {
+    const next = nextSession(this.state, event);
+    if (next === null) throw new Error(`session event ${event} in state ${this.state}`);
+    const changed = next !== this.state;
+    this.state = next;
+    return changed;
+  }
+
+  // ── the client's side ──────────────────────────────────────────────────────────────────────────────────────────
+
+  private clientBytes(count: number): void {
+    const bytes = this.runtime.readBuffer;
+    this.runtime.count(Counter.bytesFromClients, count);
+    if (this.state === 'startup') this.startupBytes(bytes, count);
+    else if (this.state === 'tunnelling') this.runtime.originOut.append(bytes, 0, count);
+    else if (this.state !== 'ending' && this.state !== 'closed') this.input.push(bytes, 0, count);
+  }
+
+  private startupBytes(bytes: Buffer, count: number): void {
+    this.startup.push(bytes, 0, count);
+    for (let first = this.startup.next(); first !== null; first = this.startup.next()) {
+      if (first.kind === 'refuseEncryption') {
+        this.order.say(REFUSED);
+        continue;
+      }
+      clearTimeout(this.timer);
+      if (first.kind === 'cancel') {
+        this.step('cancelAccepted');
+        const { config } = this.runtime;
+        const done = () => this.turn(() => this.finish(null));
+        return forwardCancel(config.upstream, first.packet, config.limits.originConnectTimeoutMs, done);
+      }
+      if (first.kind === 'unsupported') {
+        const version = `${first.major}.${first.minor}`;
+        const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`;
+        return this.finish({ severity: 'FATAL', sqlstate: '0A000', message });
+      }
+      return this.connect(first.packet, first.parameters);
+    }
+  }
+
+  private connect(packet: Buffer, parameters: ReadonlyMap<string, string>): void {
+    this.step('startupAccepted');
+    this.startupPacket = Buffer.from(packet);
+    this.user = parameters.get('user') ?? '';
+    this.database = parameters.get('database') ?? this.user;
+    this.tunnelled = wantsReplication(parameters);
+    const level = parseLevel(startupLevel(parameters) ?? '');
+    if (level !== null) this.consistency = new SessionConsistency(level);
+    this.input.block();
+    const rest = this.startup.rest();
+    if (rest.length > 0) this.input.push(rest, 0, rest.length);
+    const { config, readBuffer } = this.runtime;
+    this.runtime.count(Counter.originConnections, 1);
+    this.origin = new Origin(config.upstream, readBuffer, config.limits.originConnectTimeoutMs, this);
+  }
+
+  private startupTimedOut(): void {
+    if (this.state === 'startup')
+      this.finish({ severity: 'FATAL', sqlstate: '08P01', message: 'startup packet timed out' });
+  }
+
+  private clientEnd(): void {
+    this.clientEnded = true;
+    if (this.state !== 'ready' && this.state !== 'tunnelling') this.finish(null);
+    else if (this.state === 'tunnelling') this.leaveOrigin();
+  }
+
+  /** The client sends no more: neither does the origin hear more from us, but what it still says is delivered. */
+  private leaveOrigin(): void {
+    if (this.origin === null || this.origin.socket.writableEnded) return;
+    if (this.order.isQuiet && this.state === 'ready') this.runtime.originOut.appendAll(TERMINATE);
+    this.runtime.originOut.flush(this.origin.socket);
+    this.origin.socket.end();
+  }
+
+  private clientClosed(): void {
+    clearTimeout(this.timer);
+    this.fenceOutstanding();
+    this.step('clientClosed');
+    this.input.stop();
+    this.framer.stop();
+    if (this.origin !== null) this.closeOrigin();
+    this.runtime.sessionClosed(this);
+  }
+
+  batch(batch: Batch): boolean {
+    const code = batch.bytes[batch.start];
+    if (this.state === 'authenticating' && code === Frontend.password) {
+      this.runtime.originOut.append(batch.bytes, batch.start, batch.end);
+      return true;
+    }
+    if (this.state !== 'ready') return false;
+    if (batch.ended && batch.count === 1) {
+      if (code === Frontend.terminate) return this.terminate();
+      if (code === Frontend.sync && this.order.isQuiet) {
+        this.order.say(encodeReady(this.transaction.status));
+        return true;
+      }
+    }
+    if (this.settings.state === 'asking' && this.order.length > 0 && this.order.isSynced) return false;
+    const { cache, hits, forwarder } = this.runtime;
+    if (batch.ended) {
+      const local = this.levels.answer(batch);
+      if (local !== 'forward') return local === 'answered';
+    }
+    let outcome = batch.ended ? hits.serve(this, cache, batch) : 'statement.protocol';
+    if (outcome === 'served') return true;
+    if (outcome === 'hold') {
+      if (this.order.isSynced) return false;
+      outcome = 'statement.protocol';
+    }
+    forwarder.forward(this, this.liveCache, batch, outcome);
+    return true;
+  }
+
+  longFrame(code: number, bytes: Buffer, start: number, end: number): void {
+    if (this.state === 'authenticating' && code === Frontend.password) this.piece(bytes, start, end);
+    else if (this.state === 'ready') this.runtime.forwarder.forwardLong(this, code, bytes, start, end);
+    else throw new WireError(`unexpected message type 0x${code.toString(16)} before authentication`);
+  }
+
+  piece(bytes: Buffer, start: number, end: number): void {
+    this.runtime.originOut.append(bytes, start, end);
+  }
+
+  private terminate(): boolean {
+    this.finish(null);
+    return true;
+  }
+
+  countHits(statements: number, bytes: number): void {
+    this.statementsSeen += statements;
+    this.runtime.count(Counter.statements, statements);
+    this.runtime.count(Counter.hits, statements);
+    this.runtime.count(Counter.bytesHit, bytes);
+  }
+
+  // ── the origin's side ──────────────────────────────────────────────────────────────────────────────────────────
+
+  connected(): void {
+    this.turn(() => {
+      if (this.startupPacket === null || this.state !== 'connecting') return;
+      this.step(this.tunnelled ? 'originTunnelled' : 'originConnected');
+      this.runtime.originOut.appendAll(this.startupPacket);
+      this.startupPacket = null;
+      if (this.tunnelled) this.runtime.originOut.appendAll(this.input.release());
+      else this.input.resume();
+    });
+  }
+
+  bytes(count: number): void {
+    this.turn(() => {
+      this.runtime.count(Counter.bytesToClients, count);
+      if (this.state === 'tunnelling') this.order.passThrough(this.runtime.readBuffer, 0, count);
+      else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);
+    });
+  }
+
+  drained(): void {
+    this.turn();
+  }
+
+  /** Whatever it said last has been delivered; only if that was nothing, we say why (lesson 24). */
+  ended(error: Error | null): void {
+    this.turn(() => {
+      this.runtime.count(Counter.originConnections, -1);
+      if (this.state === 'ending' || this.state === 'closed') return;
+      const { host, port } = this.runtime.config.upstream;
+      const isTold = this.fatalSeen || this.clientEnded || this.state === 'tunnelling';
+      const what = this.state === 'connecting' ? 'could not connect to' : 'lost the connection to';
+      const message = `pgfresh ${what} the origin ${host}:${port}${error === null ? '' : `: ${error.message}`}`;
+      this.origin = null;
+      this.finish(isTold ? null : { severity: 'FATAL', sqlstate: '08006', message });
+    });
+  }
+
+  frame(code: number, bytes: Buffer, start: number, end: number): void {
+    if (this.state === 'ready') this.order.frame(code, bytes, start, end);
+    else if (this.state === 'authenticating') this.authenticationFrame(code, bytes, start, end);
+  }
+
+  segment(code: number, bytes: Buffer, start: number, end: number, first: boolean, last: boolean): void {
+    if (this.state === 'ready') this.order.segment(code, bytes, start, end, first, last);
+    else if (this.state === 'authenticating') throw new WireError('the origin sent rows before authentication');
+  }
+
+  private authenticationFrame(code: number, bytes: Buffer, start: number, end: number): void {
+    if (code === Backend.backendKeyData) this.settings.backendPid = decodeBackendPid(bytes, start, end);
+    else if (code === Backend.parameterStatus) this.parameterStatus(bytes, start, end);
+    else if (code === Backend.errorResponse) this.fatalSeen = true;
+    this.order.passThrough(bytes, start, end);
+    if (code === Backend.readyForQuery) this.step('authenticated');
+  }
+
+  asynchronous(code: number, bytes: Buffer, start: number, end: number): void {
+    if (code === Backend.parameterStatus) this.parameterStatus(bytes, start, end);
+    // C18: a notification may overtake the acknowledgement of the write that it tells of.
+    else if (code === Backend.notificationResponse) this.consistency.raiseFloor(startedRound(this.runtime.control) + 1);
+  }
+
+  private parameterStatus(bytes: Buffer, start: number, end: number): void {
+    const { name, value } = decodeParameterStatus(bytes, start, end);
+    if (name === 'client_encoding') this.settings.utf8 = value === 'UTF8';
+    this.settings.forget();
+  }
+
+  error(_error: ErrorFields, fatal: boolean): void {
+    if (!fatal) return;
+    this.fatalSeen = true;
+    this.fenceOutstanding();
+  }
+
+  parseComplete(owed: Owed): void {
+    if (owed.statement !== null) this.statements.confirmed(owed.statement);
+  }
+
+  skipped(owed: Owed): void {
+    if (owed.statement !== null) this.statements.failed(owed.statement, !owed.swallow);
+  }
+
+  commandComplete(owed: Owed, tag: string): void {
+    if (tag === 'DEALLOCATE' && owed.closes !== null) this.statements.forgetName(owed.closes);
+    else if (tag === 'DISCARD ALL' || tag.startsWith('DEALLOCATE')) this.statements.forgetAll();
+    if (!mayEndTransaction(tag)) return;
+    // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
+    for (const work of owed.group.works) this.transaction.written.add(work);
+    if (!this.transaction.written.isEmpty) this.fence();
+  }
+
+  ready(status: number, group: SyncGroup, forClient: boolean): void {
+    const mustFence = this.transaction.ready(status, group);
+    if (mustFence) this.fence();
+    if (this.consistency.level === 'monotonic' && forClient) {
+      this.consistency.raiseFloor(startedRound(this.runtime.control) + 1);
+    }
+    if (!this.transaction.isIdle) return;
+    this.transaction.written.clear();
+    this.consistency.transactionEnded();
+    this.portals.clear();
+    if (group.captures.length > 0 && !group.broken) this.offer(group);
+  }
+
+  private offer(group: SyncGroup): void {
+    const { cache } = this.runtime;
+    if (cache === null || !group.works.every((work) => !work.suspect && work.slot?.verdict?.readOnly === true)) return;
+    const filledRound = startedRound(this.runtime.control) + 1;
+    for (const capture of group.captures) {
+      const offer = capture.token.generation === cache.generation ? capture.offer(filledRound) : null;
+      if (offer === null) continue;
+      if (cache.outbox.add(offer)) this.runtime.count(Counter.admittedOffers);
+      else countReason(this.runtime.counters, 'fill.queueFull');
+    }
+  }
+
+  private fence(): void {
+    fenceWrites(this.runtime.control, this.transaction.written, this.consistency, this.runtime.cache);
+  }
+
+  /** The connection ends with replies owed: what they would have acknowledged may have happened. */
+  private fenceOutstanding(): void {
+    if (this.state !== 'ready') return;
+    for (const group of this.order.outstandingGroups()) {
+      for (const work of group.works) this.transaction.written.add(work);
+    }
+    if (!this.transaction.written.isEmpty) this.fence();
+    this.transaction.written.clear();
+  }
+
+  /** Asks the origin for the session's settings, on the session's own connection, when nothing is under way. */
+  private askContext(): void {
+    const cache = this.liveCache;
+    if (cache === null || !this.settings.mustAsk(cache)) return;
+    const sql = cache.contextQuery(this.database, () => this.turn());
+    if (sql === null) return;
+    const owed = this.order.oweWhole('query', true);
+    if (owed === null) return;
+    owed.sink = this.settings.ask(cache, this.database, () => this.turn());
+    this.statements.originDroppedUnnamedByUs();
+    this.runtime.originOut.appendAll(encodeQuery(sql));
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Last words, then both connections are closed. */
+  finish(error: ErrorToSend | null): void {
+    if (this.state === 'closed' || this.state === 'ending') return;
+    this.fenceOutstanding();
+    this.step('finish');
+    clearTimeout(this.timer);
+    this.input.stop();
+    this.framer.stop();
+    if (error !== null) this.order.say(encodeError(error));
+    this.order.flush(this.client);
+    if (this.origin !== null) this.closeOrigin();
+    this.client.end();
+    this.client.resume();
+    // A client that never closes its end is not waited for.
+    this.client.once('finish', () => {
+      this.timer = setTimeout(() => this.client.destroy(), Limits.lingerMsMax);
+    });
+  }
+
+  private closeOrigin(): void {
+    const { origin } = this;
+    if (origin === null) return;
+    if (origin.isOpen && !origin.socket.writableEnded && !this.tunnelled) this.runtime.originOut.appendAll(TERMINATE);
+    if (origin.isOpen) this.runtime.originOut.flush(origin.socket);
+    this.runtime.count(Counter.originConnections, -1);
+    origin.close();
+    this.origin = null;
+  }
+
+  /** Ends the session as soon as it is between two statements. */
+  drain(): void {
+    this.draining = true;
+    this.turn();
+  }
+
+  /** Ends it now. */
+  shutDown(): void {
+    this.turn(() => this.finish(shutdown));
+    this.client.destroy();
+  }
+}
+
+const shutdown: ErrorToSend = {
+  severity: 'FATAL',
+  sqlstate: '57P01',
+  message: 'terminating connection due to administrator command',
+};
+const REFUSED = Buffer.from('N');

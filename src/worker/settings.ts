@@ -1,0 +1,153 @@
+/**
+ * What is known about a session's settings, role and search path: the context id that is part of every key.
+ *
+ *   unknown ─ask─▶ asking ─row─▶ interning ─answer─▶ known │ unusable
+ *      ▲ └── any statement that may change settings, a changed parameter, a new catalog version, a new link ──┘
+ *
+ * While a statement without a verdict is under way or was executed, the context is in doubt: it is usable again, without
+ * asking, once all such verdicts have come and say that nothing changed.
+ */
+import type { ContextAnswer } from '../shared/messages.ts';
+import type { Reason } from '../shared/reasons.ts';
+import { decodeDataRow } from '../shared/wire/backend.ts';
+import type { AttachedCache } from './cache-link.ts';
+import type { ReplySink, Work } from './owed.ts';
+import type { Resolution } from './statements.ts';
+import type { VerdictSlot } from './verdicts.ts';
+
+/** Failed context queries in a row (a cancel that came late, say) after which the session waits for another reason to ask. */
+const FAILURES_MAX = 3;
+const ROW_BYTES_MAX = 64 * 1024;
+
+export type SettingsState = 'unknown' | 'asking' | 'interning' | 'known' | 'unusable';
+
+export class Settings {
+  state: SettingsState = 'unknown';
+  private resolution: Resolution | null = null;
+  private link: AttachedCache | null = null;
+  private unusableReason: Reason = 'session.contextUnknown';
+  private readonly suspects = new Set<VerdictSlot>();
+  private failures = 0;
+  /** Rises with every reason to ask again, so that an answer to an older question is told apart. */
+  private epoch = 0;
+  /** Of BackendKeyData; the context query must be answered by the same process (C9). */
+  backendPid = 0;
+  /** Texts are decoded as UTF-8; under another client_encoding only ASCII is understood. */
+  utf8 = false;
+
+  /** The context to key with, or null. */
+  current(cache: AttachedCache): Resolution | null {
+    const presumed = this.presumed(cache);
+    return presumed !== null && !this.inDoubt ? presumed : null;
+  }
+
+  /** The context that holds unless a statement in doubt changed it. */
+  presumed(cache: AttachedCache): Resolution | null {
+    const resolution = this.resolution;
+    if (this.state !== 'known' || resolution === null || this.link !== cache) return null;
+    return resolution.catalogVersion === cache.reader.catalogVersion() ? resolution : null;
+  }
+
+  /** Statements whose effect on the settings is not known yet. */
+  get inDoubt(): boolean {
+    for (const slot of this.suspects) {
+      if (slot.verdict === null && !slot.failed) continue;
+      this.suspects.delete(slot);
+      if (slot.failed || slot.verdict!.changesContext) this.forget();
+    }
+    return this.suspects.size > 0;
+  }
+
+  /** Why nothing can be keyed now. */
+  get reason(): Reason {
+    return this.state === 'unusable' ? this.unusableReason : 'session.contextUnknown';
+  }
+
+  /** A statement was sent: what it may do to the settings holds from here on. */
+  sent(work: Work): void {
+    const { slot } = work;
+    if (slot === null || slot.failed || slot.verdict?.changesContext === true) this.forget();
+    else if (slot.verdict === null) this.suspects.add(slot);
+  }
+
+  /** Something changed, or may have: the origin is asked when there is an opportunity. */
+  forget(): void {
+    this.epoch++;
+    this.state = 'unknown';
+    this.resolution = null;
+    this.failures = 0;
+    this.suspects.clear();
+  }
+
+  /** True when the origin should be asked, under this link. */
+  mustAsk(cache: AttachedCache): boolean {
+    if (this.inDoubt) return false;
+    if (this.state === 'asking' || this.state === 'interning') return this.link !== cache;
+    if (this.link !== cache || this.state === 'unknown') return true;
+    if (this.state === 'unusable') return false;
+    return this.presumed(cache) === null;
+  }
+
+  /** The question is on its way; its replies go to the sink. `settled` is called when the context is known. */
+  ask(cache: AttachedCache, database: string, settled: () => void): ReplySink {
+    const failures = this.failures;
+    this.forget();
+    this.failures = failures;
+    this.state = 'asking';
+    this.link = cache;
+    const epoch = this.epoch;
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    return {
+      row: (chunk, start, end) => {
+        bytes += end - start;
+        if (bytes <= ROW_BYTES_MAX) pieces.push(Buffer.from(chunk.subarray(start, end)));
+      },
+      done: (failed) => {
+        if (epoch !== this.epoch) return;
+        if (failed || bytes > ROW_BYTES_MAX || bytes === 0) this.failed();
+        else this.answered(cache, database, Buffer.concat(pieces), settled);
+      },
+    };
+  }
+
+  private failed(): void {
+    this.failures++;
+    this.state = this.failures > FAILURES_MAX ? 'unusable' : 'unknown';
+    this.unusableReason = 'session.contextUnknown';
+  }
+
+  private answered(cache: AttachedCache, database: string, frame: Buffer, settled: () => void): void {
+    const [pid, ...row] = decodeDataRow(frame, 0, frame.length);
+    if (pid !== String(this.backendPid)) {
+      this.state = 'unusable';
+      this.unusableReason = 'session.pooler';
+      return;
+    }
+    const answer = cache.context(database, row);
+    if (!(answer instanceof Promise)) return this.intern(cache, answer);
+    this.state = 'interning';
+    const epoch = this.epoch;
+    answer.then(
+      (context) => {
+        if (epoch !== this.epoch) return;
+        this.intern(cache, context);
+        settled();
+      },
+      () => {
+        if (epoch === this.epoch) this.failed();
+      },
+    );
+  }
+
+  private intern(cache: AttachedCache, answer: ContextAnswer): void {
+    this.failures = 0;
+    if (answer.contextId === 0) {
+      this.state = 'unusable';
+      this.unusableReason = answer.reason ?? 'session.contextUnknown';
+    } else {
+      this.state = 'known';
+      this.resolution = { link: cache, contextId: answer.contextId, catalogVersion: answer.catalogVersion };
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Verdicts of the cache thread about statements, remembered per worker. Asking never waits: the slot handed out is
+ * filled in later, and until then its statement is passed through.
+ *
+ * A verdict of scope 'shape' holds for every text of that shape and is found by the shape; one of scope 'text' by the text alone.
+ * While the first analysis of a shape is running, other texts of it are analysed by themselves: whether the shape decides is not yet known.
+ * Everything is forgotten when the catalog version changes (C5), and with the link.
+ */
+
+import { Limits } from '../shared/limits.ts';
+import type { AnalyseRequest, CacheService, Verdict } from '../shared/messages.ts';
+import { shapeOf, stripComments } from '../shared/shape.ts';
+
+export class VerdictSlot {
+  verdict: Verdict | null = null;
+  /** No verdict will come. */
+  failed = false;
+  /** Catalog version under which the origin accepted a Parse of exactly this text. */
+  parsedVersion = -1;
+}
+
+export type Analyse = (request: AnalyseRequest) => Promise<Verdict>;
+
+export class Verdicts {
+  private readonly analyse: CacheService['analyse'];
+  private readonly byText = new Map<string, VerdictSlot>();
+  private readonly byShape = new Map<string, VerdictSlot>();
+  private version = -1;
+  private inFlight = 0;
+
+  constructor(analyse: Analyse) {
+    this.analyse = analyse;
+  }
+
+  get size(): number {
+    return this.byText.size + this.byShape.size;
+  }
+
+  /** The slot of a statement under the catalog version of now; asks for its analysis when it is new. */
+  lookup(request: AnalyseRequest, catalogVersion: number): VerdictSlot {
+    if (catalogVersion !== this.version) {
+      this.byText.clear();
+      this.byShape.clear();
+      this.version = catalogVersion;
+    }
+    const text = stripComments(request.text);
+    const head = `${request.contextId} ${request.protocol} ${request.parameterTypes.join(',')} `;
+    const known = this.byText.get(head + text);
+    if (known !== undefined) return known;
+    const shape = shapeOf(text)?.shape;
+    const shared = shape === undefined ? undefined : this.byShape.get(head + shape);
+    return shared ?? this.ask(request, head + text, shape === undefined ? null : head + shape);
+  }
+
+  private ask(request: AnalyseRequest, textKey: string, shapeKey: string | null): VerdictSlot {
+    const slot = new VerdictSlot();
+    if (this.inFlight >= Limits.analysesInFlightMax || request.text.length > Limits.statementBytesMax) {
+      slot.failed = true;
+      return slot;
+    }
+    remember(this.byText, textKey, slot);
+    this.inFlight++;
+    this.analyse(request).then(
+      (verdict) => {
+        this.inFlight--;
+        slot.verdict = verdict;
+        if (verdict.scope !== 'shape' || shapeKey === null || verdict.catalogVersion !== this.version) return;
+        this.byText.delete(textKey);
+        remember(this.byShape, shapeKey, slot);
+      },
+      () => {
+        this.inFlight--;
+        slot.failed = true;
+        this.byText.delete(textKey);
+      },
+    );
+    return slot;
+  }
+}
+
+/** Bounded: the oldest goes. */
+function remember(map: Map<string, VerdictSlot>, key: string, slot: VerdictSlot): void {
+  if (map.size >= Limits.verdictsPerWorkerMax / 2) {
+    const oldest = map.keys().next();
+    if (oldest.done !== true) map.delete(oldest.value);
+  }
+  map.set(key, slot);
+}
