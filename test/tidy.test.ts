@@ -43,10 +43,17 @@ const src = read('src');
 const tests = read('test').filter(({ file }) => file !== 'test/tidy.test.ts');
 const everything = [...src, ...tests, ...read('bench'), ...read('bin')];
 
-const importsOf = ({ code, file }: Source): string[] =>
-  [...code.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map(([, target]) =>
-    target!.startsWith('.') ? path.join(path.dirname(file), target!) : target!,
-  );
+/** Targets of static and dynamic imports and re-exports; relative ones as paths from the root. */
+function importsOf({ code, file }: Source): string[] {
+  const patterns = [
+    /^(?:import|export)\b[^'"`;]*?\bfrom\s+'([^']+)'/gm,
+    /^import\s+'([^']+)'/gm,
+    /\bimport\(\s*'([^']+)'\s*\)/g,
+  ];
+  return patterns
+    .flatMap((pattern) => [...code.matchAll(pattern)])
+    .map(([, target]) => (target!.startsWith('.') ? path.join(path.dirname(file), target!) : target!));
+}
 
 describe('imports', () => {
   it.each(['proxy', 'worker', 'cache', 'shared'])('src/%s imports from itself and src/shared only', (part) => {
