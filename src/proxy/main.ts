@@ -26,7 +26,7 @@ export interface ProxyPorts {
   onReady(address: string): void;
 }
 
-export interface Proxy {
+export interface RunningProxy {
   readonly supervisor: Supervisor;
   readonly listener: Listener;
   readonly dispatcher: Dispatcher;
@@ -49,7 +49,7 @@ export function nodeName(listener: Listener): string {
  * Starts everything; clients are served (uncached at first) when it resolves.
  * @throws ConfigError, OriginUnreachableError (without `wait`), ListenError.
  */
-export async function startProxy(config: Config, ports: ProxyPorts): Promise<Proxy> {
+export async function startProxy(config: Config, ports: ProxyPorts): Promise<RunningProxy> {
   const { clock, log } = ports;
   await checkOrigin(config, log);
   const descriptors = loadDescriptors();

@@ -136,9 +136,9 @@ export async function spawnThread<T>(options: ThreadOptions): Promise<Thread<T>>
   }
 }
 
-/** Process-wide flags of Node are refused in a thread's execArgv; loaders and conditions are wanted. */
+/** Of the process's own Node flags only those that a thread takes and needs to load its code; none of them has a value apart. */
 function isInheritable(flag: string): boolean {
-  return /^--(import|conditions|experimental-|no-experimental-|disable-warning|no-warnings|enable-source-maps)/.test(
+  return /^--(import=|conditions=|experimental-strip-types|experimental-transform-types|enable-source-maps|no-warnings)/.test(
     flag,
   );
 }
@@ -155,12 +155,14 @@ interface Life {
 
 function watch(worker: ListeningWorker): Life {
   let error: Error | null = null;
+  let ending = false;
   const exited = new Promise<ThreadExit>((resolve) => {
     worker.once('exit', (exitCode) => resolve({ exitCode, error }));
   });
   const terminate = (reason?: Error): Promise<ThreadExit> => {
     error ??= reason ?? null;
-    void worker.terminate();
+    if (!ending) void worker.terminate();
+    ending = true;
     return exited;
   };
   worker.on('error', (thrown) => {

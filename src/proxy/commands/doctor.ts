@@ -1,0 +1,66 @@
+/** `pgfresh doctor`: what the origin needs, what is left on it, which tables cannot be cached; each with the remedy. Exit code 1 on a fault. */
+import type pg from 'pg';
+import type { Config } from '../../shared/config.ts';
+import { type Check, diagnose } from '../../shared/diagnose.ts';
+import { findLeftovers, type Leftovers } from '../leftovers.ts';
+import { describeUpstream, withOrigin } from '../origin.ts';
+
+interface PlainTable {
+  readonly name: string;
+  readonly kind: string;
+}
+
+/** Ordinary tables of users whose UPDATE and DELETE the stream could not describe, and those that are in no stream. */
+const uncacheableSql = `SELECT c.oid::regclass::text AS name, CASE WHEN c.relpersistence = 'u' THEN 'unlogged' ELSE 'identity' END AS kind
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND n.nspname NOT LIKE 'pg\\_toast%'
+    AND (c.relpersistence = 'u' OR c.relreplident = 'n'
+      OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+      OR c.relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
+  ORDER BY 1`;
+
+export async function doctor(config: Config): Promise<void> {
+  const connectMsMax = config.limits.originConnectTimeoutMs;
+  const report = await withOrigin(config.cdcUpstream, connectMsMax, async (client) => ({
+    checks: await diagnose((sql) => texts(client, sql), 'pgfresh_doctor'),
+    tables: (await client.query<PlainTable>(uncacheableSql)).rows,
+    leftovers: await findLeftovers(client),
+  }));
+  const lines = [
+    `origin ${describeUpstream(config.cdcUpstream)}, database ${config.cdcUpstream.database}`,
+    ...report.checks.filter(({ name }) => name !== 'publication').flatMap(checkLines),
+    ...tableLines(report.tables),
+    ...leftoverLines(report.leftovers),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  if (report.checks.some(({ ok }) => !ok)) process.exitCode = 1;
+}
+
+async function texts(client: pg.Client, sql: string): Promise<(string | null)[][]> {
+  const types = { getTypeParser: () => (text: string) => text };
+  const { rows } = await client.query<(string | null)[]>({ text: sql, rowMode: 'array', types });
+  return rows;
+}
+
+function checkLines({ name, ok, found, remedy }: Check): string[] {
+  const line = `${ok ? '  ok  ' : 'FAULT '} ${name}: ${found}`;
+  return ok ? [line] : [line, `         remedy: ${remedy}`];
+}
+
+function tableLines(tables: readonly PlainTable[]): string[] {
+  if (tables.length === 0) return ['  ok   every table has a replica identity'];
+  return tables.map(({ name, kind }) =>
+    kind === 'unlogged'
+      ? `  note ${name}: not cached, unlogged; remedy: ALTER TABLE ${name} SET LOGGED`
+      : `  note ${name}: not cached, no replica identity; remedy: add a primary key, or ALTER TABLE ${name} REPLICA IDENTITY FULL`,
+  );
+}
+
+function leftoverLines({ slots, publications, inUse }: Leftovers): string[] {
+  return [
+    ...slots.map((name) => `  note slot ${name} is used by nobody and holds back WAL; remedy: pgfresh cleanup`),
+    ...publications.map((name) => `  note publication ${name} is used by nobody; remedy: pgfresh cleanup`),
+    ...inUse.map((name) => `  ok   ${name} is in use`),
+  ];
+}
