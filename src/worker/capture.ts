@@ -64,14 +64,15 @@ export class Capture {
   /** A frame or a piece of one; `first` at its beginning. */
   take(code: number, source: Buffer, start: number, end: number, first: boolean): void {
     if (this.abandoned) return;
-    if (this.complete && first) return this.abandon();
-    if (!this.fits(code)) return this.abandon();
-    if (this.used + end - start > this.bytesMax) return this.abandon();
+    if ((this.complete && first) || !this.fits(code) || this.used + end - start > this.bytesMax) {
+      this.abandon();
+      return;
+    }
     if (first) this.lastStart = this.used;
     this.keep(source, start, end);
     if (code === Backend.rowDescription && !this.isDescription) {
-      if (this.lastStart !== this.keyBytes) return this.abandon();
       this.rowDescriptionBytes = this.used - this.keyBytes;
+      if (this.lastStart !== this.keyBytes) this.abandon();
     }
     if (code === Backend.commandComplete) this.complete = true;
     if (this.isDescription && code !== Backend.parameterDescription) this.complete = true;

@@ -14,15 +14,12 @@ import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import type { Owed, Work } from './owed.ts';
+import { Replayer } from './replay.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outcome } from './serve.ts';
-import { sameResolution } from './serve.ts';
 import type { Session } from './session.ts';
-import { type Resolution, Statement } from './statements.ts';
+import { type Resolution, Statement, sameResolution } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
-
-/** Texts after which SQL sees or changes prepared statements: the origin must have them all. */
-const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
 
 /** DEALLOCATE of one statement, name in group 1. */
 const deallocateOne = /^\s*deallocate\s+(?:prepare\s+)?(?!all\b)([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")\s*;?\s*$/i;
@@ -44,6 +41,7 @@ const unknownWork: Work = { slot: null, suspect: false };
 
 export class Forwarder {
   private readonly runtime: Runtime;
+  private readonly replayer: Replayer;
   private session!: Session;
   private cache: AttachedCache | null = null;
   /** Presumed, for analysis; `trusted` for captures. */
@@ -60,12 +58,13 @@ export class Forwarder {
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
+    this.replayer = new Replayer(runtime);
   }
 
   /** `why`: what kept the batch from being answered here. */
   forward(session: Session, cache: AttachedCache | null, batch: Batch, why: Outcome): void {
     this.prepare(session, cache, batch, why);
-    this.replay(batch);
+    this.replayer.replay(session, batch, this.trusted ? this.context : null);
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
@@ -79,13 +78,17 @@ export class Forwarder {
     const { order, statements } = session;
     this.runtime.originOut.append(bytes, start, end);
     if (code === Frontend.copyData) return;
-    if (code === Frontend.copyDone || code === Frontend.copyFail) return order.copyEnded();
+    if (code === Frontend.copyDone || code === Frontend.copyFail) {
+      order.copyEnded();
+      return;
+    }
     if (code === Frontend.query || code === Frontend.functionCall) {
       const owed = order.oweWhole(code === Frontend.query ? 'query' : 'functionCall', false);
       owed?.group.works.push(unknownWork);
       session.settings.sent(unknownWork);
       if (code === Frontend.query) statements.originDroppedUnnamed();
-      return this.count('statement.tooLong');
+      this.count('statement.tooLong');
+      return;
     }
     const nameEnd = frontend.nulAt(bytes, start + 5, end);
     const name = bytes.toString('latin1', start + 5, Math.max(start + 5, nameEnd));
@@ -118,88 +121,38 @@ export class Forwarder {
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
   }
 
-  // ── what the origin lacks ──────────────────────────────────────────────────────────────────────────────────────
-
-  private replay(batch: Batch): void {
-    const { bytes, start, at, count } = batch;
-    for (let i = 0; i < count; i++) {
-      const from = start + at[i]!;
-      const end = i + 1 < count ? start + at[i + 1]! : batch.end;
-      const code = bytes[from]!;
-      if (code === Frontend.query) this.replayForQuery(bytes, from, end);
-      else if (code === Frontend.bind && frontend.decodeBind(bytes, from, end, bind)) this.provide(bind.statement);
-      else if (code === Frontend.describe && frontend.decodeTarget(bytes, from, end, target)) {
-        if (target.isStatement) this.provide(target.name);
-      } else if (code === Frontend.parse && frontend.decodeParse(bytes, from, end, parse)) {
-        // From here on the name means what this batch says; a named one that exists must fail at the origin.
-        if (parse.name === '') return;
-        this.provide(parse.name);
-      } else if (code === Frontend.execute && this.session.statements.hasLocalOnly)
-        this.provideForExecute(bytes, from, end);
-    }
-  }
-
-  private provideForExecute(bytes: Buffer, start: number, end: number): void {
-    if (!frontend.decodeExecute(bytes, start, end, execute)) return;
-    const statement = this.session.portals.get(execute.portal)?.statement;
-    if (statement == null || !statementSql.test(statement.text)) return;
-    for (const lacking of [...this.session.statements.localOnly()]) this.send(lacking);
-  }
-
-  private replayForQuery(bytes: Buffer, start: number, end: number): void {
-    const { statements, order } = this.session;
-    if (!statements.hasLocalOnly || !statementSql.test(bytes.toString('utf8', start + 5, end))) return;
-    for (const statement of [...statements.localOnly()]) this.send(statement);
-    // A Query must not find itself inside the implicit transaction of these messages.
-    order.oweSync(true);
-    this.runtime.originOut.appendAll(frontend.SYNC);
-  }
-
-  private provide(name: string): void {
-    const { statements, order } = this.session;
-    const missing = statements.missingAtOrigin(name);
-    if (missing === null) return;
-    if (missing !== 'close') return this.send(missing);
-    order.oweExtended('close', true);
-    this.runtime.originOut.appendAll(frontend.encodeCloseStatement(''));
-    statements.closedUnnamedAtOrigin();
-  }
-
-  private send(statement: Statement): void {
-    const owed = this.session.order.oweExtended('parse', true);
-    if (owed !== null) owed.statement = statement;
-    this.session.statements.sent(statement);
-    if (this.context === null || !this.trusted || !sameResolution(statement.resolution, this.context)) {
-      statement.resolution = null;
-    }
-    this.runtime.originOut.appendAll(statement.parse);
-  }
-
   // ── frames ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private frame(bytes: Buffer, start: number, end: number): void {
     const { order } = this.session;
     switch (bytes[start]) {
       case Frontend.query:
-        return this.query(bytes, start, end);
+        this.query(bytes, start, end);
+        break;
       case Frontend.parse:
-        return this.parseFrame(bytes, start, end);
+        this.parseFrame(bytes, start, end);
+        break;
       case Frontend.bind:
-        return this.bindFrame(bytes, start, end);
+        this.bindFrame(bytes, start, end);
+        break;
       case Frontend.describe:
-        return this.describeFrame(bytes, start, end);
+        this.describeFrame(bytes, start, end);
+        break;
       case Frontend.execute:
-        return this.executeFrame(bytes, start, end);
+        this.executeFrame(bytes, start, end);
+        break;
       case Frontend.close:
-        return this.closeFrame(bytes, start, end);
+        this.closeFrame(bytes, start, end);
+        break;
       case Frontend.sync:
-        return order.oweSync();
+        order.oweSync();
+        break;
       case Frontend.functionCall:
         order.oweWhole('functionCall', false)?.group.works.push(unknownWork);
         this.session.settings.sent(unknownWork);
-        return this.count('statement.protocol');
+        this.count('statement.protocol');
+        break;
       default:
-        return;
     }
   }
 

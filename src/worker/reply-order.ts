@@ -9,7 +9,7 @@
  * After CopyInResponse the origin ignores Sync and Flush until CopyDone or CopyFail (Manual: COPY Operations).
  */
 import type { Writable } from 'node:stream';
-import { decodeCommandTag, decodeError, decodeReady, type ErrorFields, isFatal } from '../shared/wire/backend.ts';
+import { decodeCommandTag, decodeError, decodeReady, isFatal } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
@@ -34,7 +34,8 @@ export interface ReplyEvents {
   parseComplete(owed: Owed): void;
   /** The origin will never answer this message: it failed, or was skipped. */
   skipped(owed: Owed): void;
-  error(error: ErrorFields, fatal: boolean): void;
+  /** The origin ends the connection; its words are about to be passed on. */
+  fatal(): void;
   asynchronous(code: number, bytes: Buffer, start: number, end: number): void;
 }
 
@@ -246,7 +247,7 @@ export class ReplyOrder {
       throw new WireError(`the origin sent an error that nothing asked for: ${error.message}`);
     const swallow = head !== undefined && head.sink !== null && !fatal;
     this.copyIn = false;
-    this.events.error(error, fatal);
+    if (fatal) this.events.fatal();
     if (!swallow) this.out.append(bytes, start, end);
     if (head === undefined || fatal) return;
     head.group.broken = true;

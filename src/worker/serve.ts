@@ -17,7 +17,7 @@ import type { Batch } from './client-input.ts';
 import { askForRound } from './fence.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type KeyPrefix, mayHoldComment, type Resolution, Statement } from './statements.ts';
+import { type KeyPrefix, mayHoldComment, type Resolution, Statement, sameResolution } from './statements.ts';
 
 /** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
@@ -281,8 +281,4 @@ export class HitPath {
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
     session.countHits(this.entries, bytes);
   }
-}
-
-export function sameResolution(a: Resolution | null, b: Resolution): boolean {
-  return a !== null && a.link === b.link && a.contextId === b.contextId && a.catalogVersion === b.catalogVersion;
 }

@@ -4,39 +4,29 @@
  */
 import type { Arrival, ClientSocket } from '../shared/handoff.ts';
 import { Limits } from '../shared/limits.ts';
-import { startedRound } from '../shared/memory/control.ts';
-import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { SessionSummary } from '../shared/messages.ts';
-import {
-  decodeBackendPid,
-  decodeParameterStatus,
-  type ErrorFields,
-  type ErrorToSend,
-  encodeError,
-  encodeReady,
-} from '../shared/wire/backend.ts';
+import { decodeBackendPid, type ErrorToSend, encodeError, encodeReady } from '../shared/wire/backend.ts';
 import { Backend, backendCodes, Frontend, streamedBackendCodes } from '../shared/wire/codes.ts';
 import { Framer, type FrameSink, WireError } from '../shared/wire/framer.ts';
-import { encodeQuery, TERMINATE } from '../shared/wire/frontend.ts';
+import { TERMINATE } from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { forwardCancel } from './cancel.ts';
 import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
 import { parseLevel, SessionConsistency } from './consistency.ts';
-import { fenceWrites } from './fence.ts';
+import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
 import { LevelCommands } from './level-commands.ts';
 import { Origin, type OriginEvents } from './origin.ts';
-import type { Owed, SyncGroup } from './owed.ts';
-import { type ReplyEvents, ReplyOrder } from './reply-order.ts';
+import { ReplyOrder } from './reply-order.ts';
 import type { Runtime } from './runtime.ts';
 import { nextSession, type SessionEvent, type SessionState } from './session-state.ts';
 import { Settings } from './settings.ts';
 import { StartupReader, startupLevel, wantsReplication } from './startup.ts';
 import { Statements } from './statements.ts';
-import { mayEndTransaction, Transaction } from './transaction.ts';
+import { Transaction } from './transaction.ts';
 
-export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents {
+export class Session implements BatchSink, FrameSink, OriginEvents {
   state: SessionState = 'startup';
   readonly order: ReplyOrder;
   readonly statements = new Statements();
@@ -50,6 +40,7 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
   private readonly input = new ClientInput(this);
   private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
   private readonly levels: LevelCommands;
+  private readonly effects: ReplyEffects;
   private readonly startup = new StartupReader();
   private origin: Origin | null = null;
   private startupPacket: Buffer | null = null;
@@ -60,7 +51,6 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
   private clientPaused = false;
   private originPaused = false;
   private clientEnded = false;
-  private fatalSeen = false;
   private draining = false;
   private turning = false;
   private timer: NodeJS.Timeout | undefined;
@@ -68,7 +58,8 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
   constructor(runtime: Runtime, arrival: Arrival) {
     this.runtime = runtime;
     this.peer = arrival.peer;
-    this.order = new ReplyOrder(this, runtime.clientOut);
+    this.effects = new ReplyEffects(this, runtime);
+    this.order = new ReplyOrder(this.effects, runtime.clientOut);
     this.levels = new LevelCommands(this, runtime);
     this.consistency = new SessionConsistency(runtime.config.consistency);
     const onread = {
@@ -101,7 +92,10 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
 
   /** Everything that happens to a session happens in a turn: effects, then `pump`, then one write per socket. */
   turn(effect?: () => void): void {
-    if (this.turning) return effect?.();
+    if (this.turning) {
+      effect?.();
+      return;
+    }
     this.turning = true;
     try {
       effect?.();
@@ -122,8 +116,11 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
       return;
     }
     if (this.order.isQuiet && this.transaction.isIdle) {
-      if (this.draining) return this.finish(shutdown);
-      this.askContext();
+      if (this.draining) {
+        this.finish(shutdown);
+        return;
+      }
+      this.effects.askContext(this.database);
     }
     if (this.input.isBlocked && this.order.length === 0) this.input.resume();
     if (this.clientEnded && !this.input.isBlocked) this.leaveOrigin();
@@ -185,14 +182,15 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
         this.step('cancelAccepted');
         const { config } = this.runtime;
         const done = () => this.turn(() => this.finish(null));
-        return forwardCancel(config.upstream, first.packet, config.limits.originConnectTimeoutMs, done);
-      }
-      if (first.kind === 'unsupported') {
+        forwardCancel(config.upstream, first.packet, config.limits.originConnectTimeoutMs, done);
+      } else if (first.kind === 'unsupported') {
         const version = `${first.major}.${first.minor}`;
         const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`;
-        return this.finish({ severity: 'FATAL', sqlstate: '0A000', message });
+        this.finish({ severity: 'FATAL', sqlstate: '0A000', message });
+      } else {
+        this.connect(first.packet, first.parameters);
       }
-      return this.connect(first.packet, first.parameters);
+      return;
     }
   }
 
@@ -233,7 +231,7 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
 
   private clientClosed(): void {
     clearTimeout(this.timer);
-    this.fenceOutstanding();
+    this.effects.fenceOutstanding();
     this.step('clientClosed');
     this.input.stop();
     this.framer.stop();
@@ -324,7 +322,7 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
       this.runtime.count(Counter.originConnections, -1);
       if (this.state === 'ending' || this.state === 'closed') return;
       const { host, port } = this.runtime.config.upstream;
-      const isTold = this.fatalSeen || this.clientEnded || this.state === 'tunnelling';
+      const isTold = this.effects.fatalSeen || this.clientEnded || this.state === 'tunnelling';
       const what = this.state === 'connecting' ? 'could not connect to' : 'lost the connection to';
       const message = `pgfresh ${what} the origin ${host}:${port}${error === null ? '' : `: ${error.message}`}`;
       this.origin = null;
@@ -344,97 +342,10 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
 
   private authenticationFrame(code: number, bytes: Buffer, start: number, end: number): void {
     if (code === Backend.backendKeyData) this.settings.backendPid = decodeBackendPid(bytes, start, end);
-    else if (code === Backend.parameterStatus) this.parameterStatus(bytes, start, end);
-    else if (code === Backend.errorResponse) this.fatalSeen = true;
+    else if (code === Backend.parameterStatus) this.effects.parameterStatus(bytes, start, end);
+    else if (code === Backend.errorResponse) this.effects.fatalSeen = true;
     this.order.passThrough(bytes, start, end);
     if (code === Backend.readyForQuery) this.step('authenticated');
-  }
-
-  asynchronous(code: number, bytes: Buffer, start: number, end: number): void {
-    if (code === Backend.parameterStatus) this.parameterStatus(bytes, start, end);
-    // C18: a notification may overtake the acknowledgement of the write that it tells of.
-    else if (code === Backend.notificationResponse) this.consistency.raiseFloor(startedRound(this.runtime.control) + 1);
-  }
-
-  private parameterStatus(bytes: Buffer, start: number, end: number): void {
-    const { name, value } = decodeParameterStatus(bytes, start, end);
-    if (name === 'client_encoding') this.settings.utf8 = value === 'UTF8';
-    this.settings.forget();
-  }
-
-  error(_error: ErrorFields, fatal: boolean): void {
-    if (!fatal) return;
-    this.fatalSeen = true;
-    this.fenceOutstanding();
-  }
-
-  parseComplete(owed: Owed): void {
-    if (owed.statement !== null) this.statements.confirmed(owed.statement);
-  }
-
-  skipped(owed: Owed): void {
-    if (owed.statement !== null) this.statements.failed(owed.statement, !owed.swallow);
-  }
-
-  commandComplete(owed: Owed, tag: string): void {
-    if (tag === 'DEALLOCATE' && owed.closes !== null) this.statements.forgetName(owed.closes);
-    else if (tag === 'DISCARD ALL' || tag.startsWith('DEALLOCATE')) this.statements.forgetAll();
-    if (!mayEndTransaction(tag)) return;
-    // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
-    for (const work of owed.group.works) this.transaction.written.add(work);
-    if (!this.transaction.written.isEmpty) this.fence();
-  }
-
-  ready(status: number, group: SyncGroup, forClient: boolean): void {
-    const mustFence = this.transaction.ready(status, group);
-    if (mustFence) this.fence();
-    if (this.consistency.level === 'monotonic' && forClient) {
-      this.consistency.raiseFloor(startedRound(this.runtime.control) + 1);
-    }
-    if (!this.transaction.isIdle) return;
-    this.transaction.written.clear();
-    this.consistency.transactionEnded();
-    this.portals.clear();
-    if (group.captures.length > 0 && !group.broken) this.offer(group);
-  }
-
-  private offer(group: SyncGroup): void {
-    const { cache } = this.runtime;
-    if (cache === null || !group.works.every((work) => !work.suspect && work.slot?.verdict?.readOnly === true)) return;
-    const filledRound = startedRound(this.runtime.control) + 1;
-    for (const capture of group.captures) {
-      const offer = capture.token.generation === cache.generation ? capture.offer(filledRound) : null;
-      if (offer === null) continue;
-      if (cache.outbox.add(offer)) this.runtime.count(Counter.admittedOffers);
-      else countReason(this.runtime.counters, 'fill.queueFull');
-    }
-  }
-
-  private fence(): void {
-    fenceWrites(this.runtime.control, this.transaction.written, this.consistency, this.runtime.cache);
-  }
-
-  /** The connection ends with replies owed: what they would have acknowledged may have happened. */
-  private fenceOutstanding(): void {
-    if (this.state !== 'ready') return;
-    for (const group of this.order.outstandingGroups()) {
-      for (const work of group.works) this.transaction.written.add(work);
-    }
-    if (!this.transaction.written.isEmpty) this.fence();
-    this.transaction.written.clear();
-  }
-
-  /** Asks the origin for the session's settings, on the session's own connection, when nothing is under way. */
-  private askContext(): void {
-    const cache = this.liveCache;
-    if (cache === null || !this.settings.mustAsk(cache)) return;
-    const sql = cache.contextQuery(this.database, () => this.turn());
-    if (sql === null) return;
-    const owed = this.order.oweWhole('query', true);
-    if (owed === null) return;
-    owed.sink = this.settings.ask(cache, this.database, () => this.turn());
-    this.statements.originDroppedUnnamedByUs();
-    this.runtime.originOut.appendAll(encodeQuery(sql));
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,7 +353,7 @@ export class Session implements BatchSink, FrameSink, ReplyEvents, OriginEvents 
   /** Last words, then both connections are closed. */
   finish(error: ErrorToSend | null): void {
     if (this.state === 'closed' || this.state === 'ending') return;
-    this.fenceOutstanding();
+    this.effects.fenceOutstanding();
     this.step('finish');
     clearTimeout(this.timer);
     this.input.stop();

@@ -125,7 +125,10 @@ export class Settings {
       return;
     }
     const answer = cache.context(database, row);
-    if (!(answer instanceof Promise)) return this.intern(cache, answer);
+    if (!(answer instanceof Promise)) {
+      this.intern(cache, answer);
+      return;
+    }
     this.state = 'interning';
     const epoch = this.epoch;
     answer.then(

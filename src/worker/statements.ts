@@ -34,6 +34,10 @@ export interface Resolution {
   readonly catalogVersion: number;
 }
 
+export function sameResolution(a: Resolution | null, b: Resolution): boolean {
+  return a !== null && a.link === b.link && a.contextId === b.contextId && a.catalogVersion === b.catalogVersion;
+}
+
 export class Statement {
   readonly name: string;
   /** The Parse frame as it came. */

@@ -71,10 +71,9 @@ export class Transaction {
     return this.status === TransactionStatus.idle;
   }
 
-  /** ReadyForQuery: true when fences of what was written must be raised now. */
-  ready(status: number, group: SyncGroup): boolean {
+  /** ReadyForQuery: what the group wrote counts from here on. */
+  ready(status: number, group: SyncGroup): void {
     for (const work of group.works) this.written.add(work);
     this.status = status;
-    return status === TransactionStatus.idle && !this.written.isEmpty;
   }
 }

@@ -1,0 +1,122 @@
+/**
+ * What replies of the origin do before they are passed on: statements and settings are kept honest, fences are raised for
+ * what was written (C15), captured answers are offered.
+ */
+import { startedRound } from '../shared/memory/control.ts';
+import { countReason } from '../shared/memory/counters.ts';
+import { Counter } from '../shared/memory/layout.ts';
+import { decodeParameterStatus } from '../shared/wire/backend.ts';
+import { Backend } from '../shared/wire/codes.ts';
+import { encodeQuery } from '../shared/wire/frontend.ts';
+import { fenceWrites } from './fence.ts';
+import type { Owed, SyncGroup } from './owed.ts';
+import type { ReplyEvents } from './reply-order.ts';
+import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
+import { mayEndTransaction } from './transaction.ts';
+
+export class ReplyEffects implements ReplyEvents {
+  private readonly session: Session;
+  private readonly runtime: Runtime;
+  /** The origin has said why it ends the connection. */
+  fatalSeen = false;
+
+  constructor(session: Session, runtime: Runtime) {
+    this.session = session;
+    this.runtime = runtime;
+  }
+
+  asynchronous(code: number, bytes: Buffer, start: number, end: number): void {
+    if (code === Backend.parameterStatus) this.parameterStatus(bytes, start, end);
+    // C18: a notification may overtake the acknowledgement of the write that it tells of.
+    else if (code === Backend.notificationResponse) this.raiseFloor();
+  }
+
+  parameterStatus(bytes: Buffer, start: number, end: number): void {
+    const { settings } = this.session;
+    const { name, value } = decodeParameterStatus(bytes, start, end);
+    if (name === 'client_encoding') settings.utf8 = value === 'UTF8';
+    settings.forget();
+  }
+
+  fatal(): void {
+    this.fatalSeen = true;
+    this.fenceOutstanding();
+  }
+
+  parseComplete(owed: Owed): void {
+    if (owed.statement !== null) this.session.statements.confirmed(owed.statement);
+  }
+
+  skipped(owed: Owed): void {
+    if (owed.statement !== null) this.session.statements.failed(owed.statement, !owed.swallow);
+  }
+
+  commandComplete(owed: Owed, tag: string): void {
+    const { statements, transaction } = this.session;
+    if (tag === 'DEALLOCATE' && owed.closes !== null) statements.forgetName(owed.closes);
+    else if (tag === 'DISCARD ALL' || tag.startsWith('DEALLOCATE')) statements.forgetAll();
+    if (!mayEndTransaction(tag)) return;
+    // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
+    for (const work of owed.group.works) transaction.written.add(work);
+    this.fence();
+  }
+
+  ready(status: number, group: SyncGroup, forClient: boolean): void {
+    const { transaction, consistency, portals } = this.session;
+    transaction.ready(status, group);
+    if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
+    if (!transaction.isIdle) return;
+    this.fence();
+    transaction.written.clear();
+    consistency.transactionEnded();
+    portals.clear();
+    if (group.captures.length > 0 && !group.broken) this.offer(group);
+  }
+
+  private raiseFloor(): void {
+    this.session.consistency.raiseFloor(startedRound(this.runtime.control) + 1);
+  }
+
+  private offer(group: SyncGroup): void {
+    const { cache } = this.runtime;
+    if (cache === null || !group.works.every((work) => !work.suspect && work.slot?.verdict?.readOnly === true)) return;
+    const filledRound = startedRound(this.runtime.control) + 1;
+    for (const capture of group.captures) {
+      const offer = capture.token.generation === cache.generation ? capture.offer(filledRound) : null;
+      if (offer === null) continue;
+      if (cache.outbox.add(offer)) this.runtime.count(Counter.admittedOffers);
+      else countReason(this.runtime.counters, 'fill.queueFull');
+    }
+  }
+
+  private fence(): void {
+    const { transaction, consistency } = this.session;
+    if (transaction.written.isEmpty) return;
+    fenceWrites(this.runtime.control, transaction.written, consistency, this.runtime.cache);
+  }
+
+  /** The connection ends with replies owed: what they would have acknowledged may have happened. */
+  fenceOutstanding(): void {
+    const { order, transaction } = this.session;
+    for (const group of order.outstandingGroups()) {
+      for (const work of group.works) transaction.written.add(work);
+    }
+    this.fence();
+    transaction.written.clear();
+  }
+
+  /** Asks the origin for the session's settings, on the session's own connection; only when nothing is under way. */
+  askContext(database: string): void {
+    const { session } = this;
+    const cache = session.liveCache;
+    if (cache === null || !session.settings.mustAsk(cache)) return;
+    const again = () => session.turn();
+    const sql = cache.contextQuery(database, again);
+    const owed = sql === null ? null : session.order.oweWhole('query', true);
+    if (sql === null || owed === null) return;
+    owed.sink = session.settings.ask(cache, database, again);
+    session.statements.originDroppedUnnamedByUs();
+    this.runtime.originOut.appendAll(encodeQuery(sql));
+  }
+}
