@@ -8,8 +8,16 @@ import { enterEpoch, leaveEpoch } from '../src/shared/memory/epochs.ts';
 import { entryFenceSlots, entryFresh } from '../src/shared/memory/fences.ts';
 import { epochWord } from '../src/shared/memory/layout.ts';
 import { extendHash, HASH_SEED, KeyForm, keyHash, preparedPrefix } from '../src/shared/query-key.ts';
-import { belady, lru, type SimulationMaker, s3fifo, sieve } from './store/policies.ts';
-import { driftTrace, loopTrace, scanTrace, seededRandom, skewedTrace, type Trace } from './store/traces.ts';
+import { belady, lru, ours, type SimulationMaker, s3fifo, sieve } from './store/policies.ts';
+import {
+  driftTrace,
+  loopTrace,
+  scanTrace,
+  seededRandom,
+  sessionTrace,
+  skewedTrace,
+  type Trace,
+} from './store/traces.ts';
 
 const SEED = 1;
 const control = openControl(createControl());
@@ -135,6 +143,7 @@ function benchEvictions(): void {
   const policies: Record<string, SimulationMaker> = {
     lru: lru,
     sieve: sieve,
+    ours: ours,
     's3-fifo 1 bit': s3fifo(1),
     's3-fifo 2 bits': s3fifo(3),
     optimal: belady,
@@ -143,6 +152,7 @@ function benchEvictions(): void {
     skewedTrace(keyCount, length, SEED),
     scanTrace(keyCount, length, SEED),
     driftTrace(keyCount, length, SEED),
+    sessionTrace(keyCount, length, SEED),
     loopTrace(12_000, length),
   ];
   for (const share of [0.01, 0.1]) {

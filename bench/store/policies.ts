@@ -1,19 +1,27 @@
 /** Rivals of the store's eviction policy (ADR-002), as simulations that say for each read of a key whether it hit. */
-import { Sieve } from '../../src/cache/policy.ts';
+import { type EvictionPolicy, type PolicyEntries, S3Fifo } from '../../src/cache/policy.ts';
+import { finishHash } from '../../src/shared/query-key.ts';
+import { Sieve } from './sieve.ts';
 
 /** Reads a key, admits it on a miss; true when it hit. */
 export type Simulation = (key: number, at: number) => boolean;
 export type SimulationMaker = (capacity: number, keys: Int32Array, keyCount: number) => Simulation;
 
-export function sieve(capacity: number, _keys: Int32Array, keyCount: number): Simulation {
+/** A policy of the store's interface, each key its own entry. */
+function simulate(
+  make: (entriesMax: number, entries: PolicyEntries) => EvictionPolicy,
+  capacity: number,
+  keyCount: number,
+): Simulation {
   const visited = new Uint8Array(keyCount);
   const present = new Uint8Array(keyCount);
-  const policy = new Sieve(keyCount, {
+  const policy = make(2 ** Math.ceil(Math.log2(keyCount)), {
     takeVisited(key) {
       const was = visited[key] !== 0;
       visited[key] = 0;
       return was;
     },
+    hashOf: finishHash,
   });
   let count = 0;
   return (key) => {
@@ -34,6 +42,13 @@ export function sieve(capacity: number, _keys: Int32Array, keyCount: number): Si
     return false;
   };
 }
+
+export const sieve: SimulationMaker = (capacity, _keys, keyCount) =>
+  simulate((entriesMax, entries) => new Sieve(entriesMax, entries), capacity, keyCount);
+
+/** The store's own, as it is in src. */
+export const ours: SimulationMaker = (capacity, _keys, keyCount) =>
+  simulate((entriesMax, entries) => new S3Fifo(entriesMax, entries), capacity, keyCount);
 
 export function lru(capacity: number): Simulation {
   const order = new Map<number, true>();

@@ -62,6 +62,21 @@ export function driftTrace(keyCount: number, length: number, seed: number): Trac
   return { name: 'zipf 0.9, drifting', keys, keyCount: 2 * keyCount };
 }
 
+/** Half skewed, half of people who come, read a few keys of their own some times, and leave. */
+export function sessionTrace(keyCount: number, length: number, seed: number): Trace {
+  const random = seededRandom(seed);
+  const draw = zipf(keyCount, 0.9, random);
+  let next = keyCount;
+  const own = Array.from({ length: 2000 }, () => next++);
+  const keys = Int32Array.from({ length }, () => {
+    if (random() < 0.5) return draw();
+    const person = Math.floor(random() * own.length);
+    if (random() < 0.2) own[person] = next++;
+    return own[person]!;
+  });
+  return { name: 'zipf 0.9 + sessions', keys, keyCount: next };
+}
+
 /** The same keys over and over, a few more than fit: the worst case of every queue. */
 export function loopTrace(keyCount: number, length: number): Trace {
   return { name: 'loop', keys: Int32Array.from({ length }, (_, i) => i % keyCount), keyCount };

@@ -4,12 +4,12 @@
  */
 import { BUCKET_WORDS, INDEX_WORD, secondBucket } from '../shared/memory/index-reader.ts';
 import { BLOCK_UNIT_BYTES, Block, BUCKET_SLOTS, Store } from '../shared/memory/layout.ts';
-import type { Visits } from './policy.ts';
+import type { PolicyEntries } from './policy.ts';
 
 const UNIT_WORDS = BLOCK_UNIT_BYTES / 4;
 const SLOT_WORDS = BUCKET_WORDS / BUCKET_SLOTS;
 
-export class IndexSlots implements Visits {
+export class IndexSlots implements PolicyEntries {
   readonly count: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #mask: number;
@@ -53,6 +53,10 @@ export class IndexSlots implements Visits {
 
   unlink(slot: number): void {
     Atomics.store(this.#words, INDEX_WORD + SLOT_WORDS * slot + 1, 0);
+  }
+
+  hashOf(slot: number): number {
+    return this.#words[INDEX_WORD + SLOT_WORDS * slot]!;
   }
 
   takeVisited(slot: number): boolean {

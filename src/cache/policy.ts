@@ -1,12 +1,14 @@
 /**
  * Which entry goes when memory is wanted. An entry is a number that its owner chose (the store: its index slot), so the
- * queue is two typed arrays and needs no object per entry.
+ * queues are typed arrays and need no object per entry.
  */
+import { Ghosts } from './ghosts.ts';
 
-/** What readers left behind. */
-export interface Visits {
+/** What the policy asks of the owner of the entries. */
+export interface PolicyEntries {
   /** Whether the entry was read since the last call; forgets it. */
   takeVisited(entry: number): boolean;
+  hashOf(entry: number): number;
 }
 
 export interface EvictionPolicy {
@@ -16,82 +18,138 @@ export interface EvictionPolicy {
   remove(entry: number): void;
   /** The entry to evict, or -1 when there is none. It stays until `remove`. */
   victim(): number;
-  /** Calls `visit` with every entry, oldest first. @throws Error when the structure is unsound. */
+  /** Calls `visit` with every entry. @throws Error when the structure is unsound. */
   check(visit: (entry: number) => void): void;
 }
 
-/** The hand gives up clearing after so many entries and takes the next: a bound on one eviction, far above the mean. */
-const HAND_STEPS_MAX = 4096;
+/** Entries that one eviction may spare before it takes the next one as it is: a bound on its time, far above the mean. */
+const SPARED_MAX = 4096;
+/** The newcomers' share of all entries, above which the next victim is one of them. */
+const SMALL_SHARE = 1 / 10;
 
 /**
- * SIEVE (Zhang et al., NSDI 2024): one queue in order of insertion, and a hand that moves from old to new. It takes the
- * first entry that was not visited since it last came by, and forgives the others one visit. Visited entries do not move,
- * so a hit changes nothing but one word that readers may set without any order.
+ * S3-FIFO (Yang et al., SOSP 2023) with one bit per entry: a hit changes nothing but a word that readers may set without
+ * any order. Chosen over SIEVE and LRU by measurement (ADR-002).
  *
- *   oldest ──newer──▶ · · · ▲hand · · · ──newer──▶ newest      beyond the newest the hand starts over at the oldest
+ *   new ──▶ small (a tenth) ──not visited──▶ evicted, its name remembered
+ *             └─visited─▶ main ◀─visited, once around─┐
+ *   new, but remembered ──▶ └──────────────────────────┴─not visited──▶ evicted
  *
- * Links hold entry + 1, 0 = none, so that arrays never touched stay untouched.
+ * What is read once (scans, reports, one-off queries) passes through the small queue and never displaces what is in the
+ * main one; what was evicted too early is recognised when it comes back.
  */
-export class Sieve implements EvictionPolicy {
-  readonly #visits: Visits;
+export class S3Fifo implements EvictionPolicy {
+  readonly #entries: PolicyEntries;
+  readonly #small: Queue;
+  readonly #main: Queue;
+  readonly #isMain: Uint8Array;
+  readonly #ghosts: Ghosts;
+
+  /** @param entriesMax a power of two; entries are 0 … entriesMax − 1 */
+  constructor(entriesMax: number, entries: PolicyEntries) {
+    const newer = new Int32Array(entriesMax);
+    const older = new Int32Array(entriesMax);
+    this.#entries = entries;
+    this.#small = new Queue(newer, older);
+    this.#main = new Queue(newer, older);
+    this.#isMain = new Uint8Array(entriesMax);
+    this.#ghosts = new Ghosts(entriesMax);
+  }
+
+  admit(entry: number): void {
+    const remembered = (1 - SMALL_SHARE) * (this.#small.count + this.#main.count);
+    const known = this.#ghosts.remembers(this.#entries.hashOf(entry), remembered);
+    this.#push(entry, known);
+  }
+
+  remove(entry: number): void {
+    this.#queueOf(entry).remove(entry);
+  }
+
+  victim(): number {
+    let entry = this.#candidate();
+    for (let spared = 0; spared < SPARED_MAX && entry >= 0 && this.#entries.takeVisited(entry); spared++) {
+      this.#queueOf(entry).remove(entry);
+      this.#push(entry, true);
+      entry = this.#candidate();
+    }
+    if (entry >= 0 && this.#isMain[entry] === 0) this.#ghosts.remember(this.#entries.hashOf(entry));
+    return entry;
+  }
+
+  check(visit: (entry: number) => void): void {
+    this.#small.check((entry) => {
+      if (this.#isMain[entry] !== 0) throw new Error(`queue: entry ${entry} is not where it is marked`);
+      visit(entry);
+    });
+    this.#main.check((entry) => {
+      if (this.#isMain[entry] === 0) throw new Error(`queue: entry ${entry} is not where it is marked`);
+      visit(entry);
+    });
+  }
+
+  #candidate(): number {
+    const { count } = this.#small;
+    const fromSmall = this.#main.count === 0 || (count > 0 && count >= SMALL_SHARE * (count + this.#main.count));
+    return (fromSmall ? this.#small : this.#main).oldest();
+  }
+
+  #push(entry: number, main: boolean): void {
+    this.#isMain[entry] = main ? 1 : 0;
+    this.#queueOf(entry).push(entry);
+  }
+
+  #queueOf(entry: number): Queue {
+    return this.#isMain[entry] === 0 ? this.#small : this.#main;
+  }
+}
+
+/** Entries in order of arrival. Links hold entry + 1, 0 = none, so that arrays never touched stay untouched. */
+class Queue {
+  count = 0;
   readonly #newer: Int32Array;
   readonly #older: Int32Array;
   #newest = 0;
   #oldest = 0;
-  #hand = 0;
-  #count = 0;
 
-  constructor(entriesMax: number, visits: Visits) {
-    this.#visits = visits;
-    this.#newer = new Int32Array(entriesMax);
-    this.#older = new Int32Array(entriesMax);
+  constructor(newer: Int32Array, older: Int32Array) {
+    this.#newer = newer;
+    this.#older = older;
   }
 
-  admit(entry: number): void {
+  /** The entry that is here longest, or -1. */
+  oldest(): number {
+    return this.#oldest - 1;
+  }
+
+  push(entry: number): void {
     this.#older[entry] = this.#newest;
     this.#newer[entry] = 0;
     if (this.#newest === 0) this.#oldest = entry + 1;
     else this.#newer[this.#newest - 1] = entry + 1;
     this.#newest = entry + 1;
-    this.#count++;
+    this.count++;
   }
 
   remove(entry: number): void {
     const newer = this.#newer[entry]!;
     const older = this.#older[entry]!;
-    if (this.#hand === entry + 1) this.#hand = newer;
     if (newer === 0) this.#newest = older;
     else this.#older[newer - 1] = older;
     if (older === 0) this.#oldest = newer;
     else this.#newer[older - 1] = newer;
-    this.#newer[entry] = 0;
-    this.#older[entry] = 0;
-    this.#count--;
-  }
-
-  victim(): number {
-    if (this.#count === 0) return -1;
-    let at = this.#hand === 0 ? this.#oldest : this.#hand;
-    for (let steps = 0; steps < HAND_STEPS_MAX && this.#visits.takeVisited(at - 1); steps++) {
-      at = this.#newer[at - 1]!;
-      if (at === 0) at = this.#oldest;
-    }
-    this.#hand = at;
-    return at - 1;
+    this.count--;
   }
 
   check(visit: (entry: number) => void): void {
     let count = 0;
     let before = 0;
-    let handSeen = this.#hand === 0;
     for (let at = this.#oldest; at !== 0; at = this.#newer[at - 1]!) {
       if (this.#older[at - 1] !== before) throw new Error(`queue: entry ${at - 1} does not point back`);
-      if (++count > this.#count) throw new Error('queue: longer than counted');
-      handSeen ||= at === this.#hand;
+      if (++count > this.count) throw new Error('queue: longer than counted');
       visit(at - 1);
       before = at;
     }
-    if (before !== this.#newest || count !== this.#count) throw new Error('queue: shorter than counted');
-    if (!handSeen) throw new Error('queue: the hand points outside');
+    if (before !== this.#newest || count !== this.count) throw new Error('queue: shorter than counted');
   }
 }

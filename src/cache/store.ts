@@ -20,7 +20,7 @@ import { BLOCK_UNIT_BYTES, Store } from '../shared/memory/layout.ts';
 import { SegregatedFit } from './allocator.ts';
 import { blockUnits, unitsOf, writeBlock } from './block.ts';
 import { IndexSlots } from './index-slots.ts';
-import { Sieve } from './policy.ts';
+import { S3Fifo } from './policy.ts';
 import { checkStore } from './store-check.ts';
 import { createStoreMemory } from './store-memory.ts';
 
@@ -85,7 +85,7 @@ export class CacheStore {
   readonly #removed: StoreOptions['removed'];
   readonly #blocks: SegregatedFit;
   readonly #retired: RetiredBlocks;
-  readonly #policy: Sieve;
+  readonly #policy: S3Fifo;
   readonly #reserveUnits: number;
   readonly #release = (block: number): void => {
     const units = unitsOf(this.reader, block);
@@ -107,7 +107,7 @@ export class CacheStore {
     this.#removed = options.removed;
     this.#blocks = new SegregatedFit(this.words, this.words[Store.BLOCKS_START]!, this.words[Store.BLOCKS_END]!);
     this.#retired = new RetiredBlocks(options.control, this.words, options.ignoreReaders === true);
-    this.#policy = new Sieve(this.#slots.count, this.#slots);
+    this.#policy = new S3Fifo(this.#slots.count, this.#slots);
     this.#reserveUnits = Math.min(this.#blocks.totalUnits >>> 6, RESERVE_UNITS_MAX);
   }
 
