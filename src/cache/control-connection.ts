@@ -115,6 +115,7 @@ interface ControlEvents {
 export class ControlConnection extends EventEmitter<ControlEvents> implements SqlPort {
   readonly #client: pg.Client;
   readonly #timeoutMs: number;
+  #queue: Promise<unknown> = Promise.resolve();
   #over = false;
 
   private constructor(client: pg.Client, timeoutMs: number) {
@@ -139,9 +140,15 @@ export class ControlConnection extends EventEmitter<ControlEvents> implements Sq
     return connection;
   }
 
-  /** Rows as arrays of text. `name` makes it a prepared statement.
+  /** Rows as arrays of text; statements wait for those before them. `name` makes it a prepared statement.
    * @throws OriginTimeoutError, or the origin's error with its SQLSTATE in `code`. */
-  async query(text: string, values: readonly (string | null)[] = [], name?: string): Promise<TextRow[]> {
+  query(text: string, values: readonly (string | null)[] = [], name?: string): Promise<TextRow[]> {
+    const answer = this.#queue.then(() => this.#ask(text, values, name));
+    this.#queue = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #ask(text: string, values: readonly (string | null)[], name: string | undefined): Promise<TextRow[]> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       // Beyond the server's own statement_timeout: a hung server or network answers nothing at all.
@@ -170,7 +177,7 @@ export class ControlConnection extends EventEmitter<ControlEvents> implements Sq
 
   /** Runs several statements in one implicit transaction (simple protocol); rows of the last one. */
   batch(statements: readonly string[]): Promise<TextRow[]> {
-    return this.query(statements.join(';\n'));
+    return this.query(statements.join(';\n'), []);
   }
 
   /** Closes; never fails, never waits longer than a second. */
