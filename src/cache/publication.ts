@@ -187,7 +187,7 @@ export class Publication {
     const refusals: Refusal[] = [];
     if (this.#published.size === 0) return refusals;
     const facts = await readFacts(this.#options.sql, this.#published);
-    for (const oid of this.#published) {
+    for (const oid of [...this.#published]) {
       const table = facts.get(oid);
       const refusal = refusalOf(oid, table, this.#options.user);
       if (refusal === null) continue;
