@@ -63,7 +63,7 @@ export class Capture {
 
   /** A frame or a piece of one; `first` at its beginning. */
   take(code: number, source: Buffer, start: number, end: number, first: boolean): void {
-    if (this.abandoned) return;
+    if (this.abandoned || code === Backend.readyForQuery) return;
     if ((this.complete && first) || !this.fits(code) || this.used + end - start > this.bytesMax) {
       this.abandon();
       return;

@@ -1,0 +1,126 @@
+/**
+ * A cache thread's stand-in for tests of the worker alone: a real store in this process, filled by whatever is offered; verdicts and
+ * contexts as the test says; no change stream, so rounds complete when the test says so.
+ */
+import { MessageChannel } from 'node:worker_threads';
+import { CacheStore } from '../../src/cache/store.ts';
+import { openControl, setCurrentGeneration, startRound } from '../../src/shared/memory/control.ts';
+import { entryFenceSlots } from '../../src/shared/memory/fences.ts';
+import { consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
+import { monotonicClock } from '../../src/shared/clock.ts';
+import type { AnalyseRequest, ContextRow, Offer, OfferBatch, Verdict } from '../../src/shared/messages.ts';
+import type { RemoteService } from '../../src/worker/cache-link.ts';
+import type { Runtime } from '../../src/worker/runtime.ts';
+
+/** Relation that every cacheable statement of the fake reads and every known write writes. */
+export const RELATION = 4711;
+
+export interface FakeCache {
+  readonly store: CacheStore;
+  readonly offers: Offer[];
+  readonly analysed: AnalyseRequest[];
+  readonly contextRows: ContextRow[];
+  /** Offers that were nudges. */
+  nudges(): number;
+  /** Runs a round: everything acknowledged before it is fresh. */
+  round(): void;
+  setState(state: StoreState): void;
+  setCatalogVersion(version: number): void;
+  /** Verdicts are given only while open. */
+  hold(held: boolean): void;
+}
+
+function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: number): Verdict {
+  const text = request.text.trim().toLowerCase();
+  const isRead = /^(\/\*.*?\*\/\s*)?(select|with|values|table)\b/.test(text) && !/volatile|random\(|now\(/.test(text);
+  const isHarmless = /^(begin|commit|rollback|start|show|end)\b/.test(text) || /random\(|now\(/.test(text);
+  const isWrite = /^(insert|update|delete)\b/.test(text);
+  const isSetting = /^(set|reset|discard|deallocate|prepare)\b/.test(text);
+  return {
+    verdictId,
+    catalogVersion,
+    cacheable: isRead && request.contextId > 0,
+    reason: isRead ? null : isWrite ? 'statement.write' : 'statement.utility',
+    readOnly: isRead || isHarmless || isSetting,
+    writes: isRead || isHarmless || isSetting ? 'none' : isWrite ? [RELATION] : 'unknown',
+    changesContext: isSetting,
+    transactionControl: /^(begin|commit|rollback|start|end)\b/.test(text),
+    scope: 'text',
+  };
+}
+
+export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
+  const control = openControl(runtime.control.buffer);
+  const store = new CacheStore({ generation, memoryBytes: 8 << 20, control, removed: () => undefined });
+  const { port1, port2 } = new MessageChannel();
+  port1.unref();
+  const offers: Offer[] = [];
+  const analysed: AnalyseRequest[] = [];
+  const contextRows: ContextRow[] = [];
+  let catalogVersion = 1;
+  let nudges = 0;
+  let consumed = 0;
+  let held = false;
+  let release: () => void = () => undefined;
+  let released = Promise.resolve();
+  const contexts = new Map<string, number>();
+
+  const admit = (offer: Offer) => {
+    offers.push(offer);
+    const key = offer.bytes.subarray(0, offer.keyBytes);
+    const frames = offer.bytes.subarray(offer.keyBytes);
+    const { hash, rowDescriptionBytes, filledRound } = offer;
+    store.insert({ hash, key, frames, rowDescriptionBytes, filledRound, fenceSlots: entryFenceSlots([RELATION]) });
+    store.publish(consumedWord(0), ++consumed);
+  };
+  const service = {
+    contextQuery: async () => ({ sql: 'SELECT pg_catalog.pg_backend_pid()::text, current_user::text, pg_catalog.current_setting(\'search_path\'), pg_catalog.current_setting(\'timezone\')', catalogVersion }),
+    internContext: async (_database: string, row: ContextRow) => {
+      contextRows.push(row);
+      const key = JSON.stringify(row);
+      if (!contexts.has(key)) contexts.set(key, contexts.size + 1);
+      return { contextId: contexts.get(key)!, reason: null, catalogVersion };
+    },
+    analyse: async (request: AnalyseRequest) => {
+      analysed.push(request);
+      if (held) await released;
+      return verdictOf(request, analysed.length, catalogVersion);
+    },
+  } as unknown as RemoteService;
+  const cache: FakeCache = {
+    store,
+    offers,
+    analysed,
+    contextRows,
+    nudges: () => nudges,
+    round() {
+      const round = startRound(control);
+      store.publish(Store.FRESH_AS_OF_MS, monotonicClock.nowMs() | 0);
+      store.publish(Store.FRESH_ROUND, round);
+    },
+    setState: (state) => store.publish(Store.STATE, state),
+    setCatalogVersion(version) {
+      catalogVersion = version;
+      store.publish(Store.CATALOG_VERSION, version);
+    },
+    hold(hold) {
+      held = hold;
+      if (hold) released = new Promise((resolve) => (release = resolve));
+      else release();
+    },
+  };
+  const post = (batch: OfferBatch) => {
+    if (batch.length === 0) {
+      nudges++;
+      cache.round();
+    }
+    for (const offer of batch) admit(offer);
+  };
+  cache.setCatalogVersion(1);
+  cache.round();
+  cache.setState(StoreState.live);
+  setCurrentGeneration(control, generation);
+  const fakePort = Object.assign(port2, { postMessage: post });
+  runtime.attach({ generation, store: store.memory, service: port1, offers: fakePort }, service);
+  return cache;
+}
