@@ -6,7 +6,7 @@ import { CacheStore, type NewEntry } from '../src/cache/store.ts';
 import { createControl, openControl } from '../src/shared/memory/control.ts';
 import { enterEpoch, leaveEpoch } from '../src/shared/memory/epochs.ts';
 import { entryFenceSlots, entryFresh } from '../src/shared/memory/fences.ts';
-import { epochWord } from '../src/shared/memory/layout.ts';
+import { BUCKET_SLOTS, epochWord, Store } from '../src/shared/memory/layout.ts';
 import { extendHash, HASH_SEED, KeyForm, keyHash, preparedPrefix } from '../src/shared/query-key.ts';
 import { belady, lru, ours, type SimulationMaker, s3fifo, sieve } from './store/policies.ts';
 import {
@@ -187,9 +187,10 @@ function benchMemory(): void {
   const frames = Buffer.alloc(FRAMES_BYTES, 1);
   for (let id = 0; id < 1_000_000; id++) empty.insert(entryOf(id, frames));
   const { entries, bytes } = empty.statistics();
-  const rss = process.memoryUsage().rss - before;
+  const slots = empty.words[Store.BUCKETS]! * BUCKET_SLOTS;
+  print(`${entries} entries: ${(bytes / entries).toFixed(0)} bytes in blocks each`);
   print(
-    `${entries} entries: ${(bytes / entries).toFixed(0)} bytes in blocks, ${(rss / entries).toFixed(0)} bytes resident`,
+    `${slots} slots: 8 bytes of index and 13 of bookkeeping each, ${((13 * slots) / 2 ** 20).toFixed(0)} MiB on top`,
   );
 }
 

@@ -24,13 +24,13 @@ import { S3Fifo } from './policy.ts';
 import { checkStore } from './store-check.ts';
 import { createStoreMemory } from './store-memory.ts';
 
-export const RemovalCauses = ['evicted', 'replaced', 'removed', 'cleared'] as const;
-export type RemovalCause = (typeof RemovalCauses)[number];
+/** Why an entry left. */
+export type RemovalCause = 'evicted' | 'replaced' | 'removed' | 'cleared';
 
 export interface StoreOptions {
   /** > 0; written to the header. */
   readonly generation: number;
-  /** All of the shared memory; the writer's own bookkeeping comes on top, at most 9 % (ADR-002). */
+  /** All of the shared memory; the writer's own bookkeeping comes on top, 7 to 14 % (ADR-002). */
   readonly memoryBytes: number;
   readonly control: ControlWords;
   /**
@@ -73,7 +73,8 @@ const EVICTION_BATCH = 16;
 const SCATTERED_UNITS_MIN = 512;
 /** Retired blocks that make a look at all epoch words worth while. */
 const RECLAIM_BATCH = 32;
-const RESERVE_UNITS_MAX = 65_536;
+/** Kept free: a 64th of the memory, but in a small store up to a 16th, since a worker may be put to sleep while it reads. */
+const RESERVE_UNITS = { low: 16_384, max: 65_536 } as const;
 const NO_BYTES = new Uint8Array(0);
 
 export class CacheStore {
@@ -108,7 +109,8 @@ export class CacheStore {
     this.#blocks = new SegregatedFit(this.words, this.words[Store.BLOCKS_START]!, this.words[Store.BLOCKS_END]!);
     this.#retired = new RetiredBlocks(options.control, this.words, options.ignoreReaders === true);
     this.#policy = new S3Fifo(this.#slots.count, this.#slots);
-    this.#reserveUnits = Math.min(this.#blocks.totalUnits >>> 6, RESERVE_UNITS_MAX);
+    const units = this.#blocks.totalUnits;
+    this.#reserveUnits = Math.min(units >>> 4, Math.max(units >>> 6, RESERVE_UNITS.low), RESERVE_UNITS.max);
   }
 
   /** Stores a word of the header (`Store`) for workers to see. */
