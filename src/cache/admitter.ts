@@ -35,10 +35,12 @@ export interface AdmitterOptions<A extends Admissible> {
   readonly header: Pick<StoreHeader, 'state' | 'streamEpoch' | 'catalogVersion'>;
   readonly tables: Pick<StreamTables, 'liveStamp' | 'refusal'>;
   readonly log: Pick<ChangeLog, 'conflicts'>;
-  readonly store: Pick<CacheStore, 'insert'>;
+  readonly store: Pick<CacheStore, 'insert' | 'find'>;
   readonly index: Pick<DependencyIndex, 'add'>;
   /** The analysis of the key's statement in the key's context under the current catalog; null when the context is unknown. */
   readonly analysisOf: (key: ParsedKey) => A | null;
+  /** A table that is not on the stream is read. */
+  readonly wanted: (relations: readonly number[]) => void;
   readonly bind: (analysis: A, key: ParsedKey) => readonly Dependency[] | null;
   /** Test-only: rules to break on purpose. */
   readonly faults: readonly string[];
@@ -107,10 +109,13 @@ export class Admitter<A extends Admissible> {
 
   /** Not published yet, being published, or published after the answer was asked for. */
   #tableProblem(relations: readonly number[], settleStamp: number): Reason | null {
-    const { tables, faults } = this.#options;
+    const { tables, faults, wanted } = this.#options;
     for (const relation of relations) {
       const liveStamp = tables.liveStamp(relation);
-      if (liveStamp === undefined) return tables.refusal(relation)?.reason ?? 'uncacheable.publishing';
+      if (liveStamp === undefined) {
+        wanted(relations);
+        return tables.refusal(relation)?.reason ?? 'uncacheable.publishing';
+      }
       if (settleStamp < liveStamp && !faults.includes('barrier')) return 'uncacheable.publishing';
     }
     return null;
@@ -121,16 +126,19 @@ export class Admitter<A extends Admissible> {
   }
 
   #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
-    const block = this.#options.store.insert({
+    const { store, index } = this.#options;
+    const key = offer.bytes.subarray(0, offer.keyBytes);
+    const block = store.insert({
       hash: offer.hash,
-      key: offer.bytes.subarray(0, offer.keyBytes),
+      key,
       frames: offer.bytes.subarray(offer.keyBytes),
       rowDescriptionBytes: offer.rowDescriptionBytes,
       filledRound: offer.filledRound,
       fenceSlots: entryFenceSlots(relations),
     });
-    if (block === 0) return 'fill.full';
-    if (dependencies.length > 0) this.#options.index.add(block, dependencies);
+    // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.
+    if (block === 0 || store.find(offer.hash, key) !== block) return 'fill.full';
+    if (dependencies.length > 0) index.add(block, dependencies);
     return null;
   }
 }

@@ -1,0 +1,55 @@
+/** What a person gets to know about a statement: `pgfresh explain` and GET /explain. */
+import type { Explanation } from '../shared/messages.ts';
+import { Reasons } from '../shared/reasons.ts';
+import type { Analysis } from './analyse/verdict.ts';
+import type { TermTemplate, ValueSource } from './dependency.ts';
+import type { CatalogModel } from './model.ts';
+import type { TableRefusal } from './tables.ts';
+
+/** @param refusal of the first table read that cannot be on the stream, if there is one */
+export function explainAnalysis(model: CatalogModel, analysis: Analysis, refusal: TableRefusal | null): Explanation {
+  const reason = analysis.reason ?? refusal?.reason ?? null;
+  const remedy = analysis.remedy ?? refusal?.remedy ?? '';
+  return {
+    cacheable: reason === null,
+    reason,
+    detail: analysis.detail || (refusal !== null ? `table ${refusal.table}` : ''),
+    remedy: remedy === '' ? null : remedy,
+    relations: analysis.relations.map((oid) => model.nameOf(oid)),
+    constraints: analysis.dependencies.map(
+      ({ relation, terms }) => `${model.nameOf(relation)}: ${terms.map(termText).join(' AND ') || 'every row'}`,
+    ),
+    readOnly: analysis.readOnly,
+    writes: typeof analysis.writes === 'string' ? analysis.writes : analysis.writes.map((oid) => model.nameOf(oid)),
+  };
+}
+
+/** While no catalog is known, with why. */
+export function explainNothing(problem: string | null): Explanation {
+  return {
+    cacheable: false,
+    reason: 'cache.down',
+    detail: problem ?? Reasons['cache.down'],
+    remedy: null,
+    relations: [],
+    constraints: [],
+    readOnly: false,
+    writes: 'unknown',
+  };
+}
+
+function termText({ column, values }: TermTemplate): string {
+  const texts = values.map(sourceText);
+  return texts.length === 1 ? `${column} = ${texts[0]}` : `${column} IN (${texts.join(', ')})`;
+}
+
+function sourceText(source: ValueSource): string {
+  switch (source.kind) {
+    case 'literal':
+      return `'${source.text.replaceAll("'", "''")}'`;
+    case 'lifted':
+      return `constant ${source.index + 1}`;
+    case 'parameter':
+      return `$${source.index + 1}`;
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * One database's feed: keeps a life of the change stream going, and keeps the store's header honest about it.
+ *
+ *   connecting ─▶ catchingUp ─▶ streaming          state word: starting / down ─▶ live with the first completed round
+ *       ▲             │             │
+ *       └── back-off ─┴── failed ◀──┘              a failure: down, emptied, new stream epoch, in this order, in one turn
+ *
+ * The first round's position is sampled after the stream was begun, so its completion is the proof of having caught up.
+ */
+import type { Clock } from '../shared/clock.ts';
+import type { Config, Upstream } from '../shared/config.ts';
+import { Limits } from '../shared/limits.ts';
+import type { Logger } from '../shared/log.ts';
+import { formatLsn } from '../shared/lsn.ts';
+import { type ControlWords, openSessions, wantedRound } from '../shared/memory/control.ts';
+import { StoreState } from '../shared/memory/layout.ts';
+import type { CacheStatus } from '../shared/messages.ts';
+import { Apply } from './apply.ts';
+import type { Catalog } from './catalog.ts';
+import type { ChangeSink } from './change.ts';
+import type { ChangeLog } from './change-log.ts';
+import type { DependencyIndex } from './dependency-index.ts';
+import type { StoreHeader } from './header.ts';
+import { StreamLife } from './life.ts';
+import { CatalogModel, type StatementAnalyser } from './model.ts';
+import { StreamError } from './replication.ts';
+import { Settler } from './settle.ts';
+import type { CacheStore } from './store.ts';
+import { StreamTables } from './tables.ts';
+import { WantedTables } from './wanted.ts';
+
+export interface FeedOptions {
+  readonly config: Config;
+  readonly nodeName: string;
+  readonly control: ControlWords;
+  readonly clock: Clock;
+  readonly wallClock: Clock;
+  readonly log: Logger;
+  readonly header: StoreHeader;
+  readonly store: Pick<CacheStore, 'remove' | 'clear'>;
+  readonly index: DependencyIndex;
+  readonly changeLog: ChangeLog;
+  readonly analyserOf: (catalog: Catalog) => StatementAnalyser;
+}
+
+export type FeedState = CacheStatus['cdc']['state'];
+
+/** Applied transactions that no snapshot has shown: soon enough for the next fill, rarer while nobody fills. */
+const SETTLE_MS = 10;
+const SETTLE_IDLE_MS = 1_000;
+const SETTLING_MAX = 100_000;
+const WANTED_RETRY_MS = 1_000;
+
+export class Feed {
+  readonly tables = new StreamTables();
+  readonly #options: FeedOptions;
+  readonly #settler: Settler;
+  readonly #apply: Apply;
+  #model: CatalogModel | null = null;
+  #nextContextId = 1;
+  #verdicts = 0;
+  #life: StreamLife | null = null;
+  #wanted: WantedTables | null = null;
+  #state: FeedState = 'connecting';
+  #problem: string | null = null;
+  #attempts = 0;
+  #failures = 0;
+  #freshAsOfMs: number | null = null;
+  /** Transactions that found no room in earlier lives. */
+  #refusedBefore = 0;
+  #rounds = 0;
+  #transactions = 0;
+  #rows = 0;
+  #retry: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    const { header, index, changeLog, store } = options;
+    this.#settler = new Settler({
+      nextStamp: () => header.nextStamp(),
+      publish: (stamp) => header.publishStamp(stamp),
+      pendingMax: SETTLING_MAX,
+    });
+    this.#apply = new Apply({ index, log: changeLog, store, settler: this.#settler });
+  }
+
+  /** Null while the catalog is being loaded. */
+  get model(): CatalogModel | null {
+    return this.#model;
+  }
+
+  get invalidated(): number {
+    return this.#apply.invalidated;
+  }
+
+  start(): void {
+    if (this.#stopped) return;
+    const { config, nodeName, control, clock, wallClock } = this.#options;
+    this.#state = 'connecting';
+    const life = new StreamLife({
+      config,
+      nodeName,
+      attempt: ++this.#attempts,
+      control,
+      clock,
+      wallClock,
+      sink: this.#sink(() => life),
+      settler: this.#settler,
+      onCatalogStale: (catalogs) => this.#forgetCatalog(catalogs),
+      onCatalog: (catalog) => this.#takeCatalog(catalog),
+      onStreaming: () => this.#streaming(life),
+      onTablesLive: (oids) => this.#tablesLive(oids),
+      onTablesRefused: (refusals) => {
+        for (const refusal of refusals) this.tables.refuse(refusal);
+      },
+      onFresh: (round, startMs) => this.#fresh(round, startMs),
+      onFrozen: () => this.#frozen(),
+      onEnded: (error) => this.#ended(life, error),
+    });
+    this.#life = life;
+    void life.start();
+  }
+
+  /** Ends the stream and removes what was made on the origin. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#options.header.setState(StoreState.down);
+    await this.#life?.stop();
+  }
+
+  /** A worker waits for a round. */
+  nudged(): void {
+    this.#life?.clock?.request(wantedRound(this.#options.control));
+  }
+
+  /** Resolves when each table is published or refused; never rejects. */
+  want(relations: readonly number[]): Promise<void> {
+    return this.#wanted?.want(relations) ?? Promise.resolve();
+  }
+
+  status(): CacheStatus['cdc'] {
+    const { clock } = this.#options;
+    const stream = this.#life?.stream ?? null;
+    return {
+      state: this.#state,
+      problem: this.#problem,
+      appliedLsn: formatLsn(stream?.appliedLsn ?? 0n),
+      lagBytes: this.#life?.lagBytes ?? 0,
+      freshAsOfMs: this.#freshAsOfMs === null ? -1 : Math.max(0, Math.round(clock.nowMs() - this.#freshAsOfMs)),
+      rounds: this.#rounds,
+      transactions: this.#transactions,
+      rows: this.#rows,
+    };
+  }
+
+  get publishedTables(): readonly string[] {
+    const published = this.#life?.publication?.published ?? new Set<number>();
+    return [...published].map((oid) => this.#model?.nameOf(oid) ?? String(oid)).sort();
+  }
+
+  // ── what a life tells ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Counts, and has what was applied settled before long. Changes of a life that is over are not ours to apply. */
+  #sink(lifeOf: () => StreamLife): ChangeSink {
+    const apply = this.#apply;
+    const current = (): boolean => this.#life === lifeOf();
+    return {
+      begin: (xid) => apply.begin(xid),
+      change: (change) => {
+        if (!current()) return;
+        this.#rows++;
+        apply.change(change);
+      },
+      truncate: (relations) => {
+        if (current()) apply.truncate(relations);
+      },
+      message: (prefix, content) => apply.message(prefix, content),
+      commit: (endLsn) => {
+        apply.commit(endLsn);
+        this.#transactions++;
+        if (current()) this.#settleSoon();
+      },
+    };
+  }
+
+  #settleSoon(): void {
+    if (this.#settler.pending === 0) return;
+    // One that found no room never settles; a new stream forgets them all.
+    if (this.#settler.refused > this.#refusedBefore) {
+      this.#life?.fail(new StreamError('SETTLING_FULL', `${SETTLING_MAX} transactions wait to become visible`, null));
+      return;
+    }
+    const busy = openSessions(this.#options.control) > 0 || this.#settler.pending > SETTLING_MAX / 100;
+    this.#life?.clock?.settleSoon(busy ? SETTLE_MS : SETTLE_IDLE_MS);
+  }
+
+  /** Tokens, verdicts and contexts of before are void; tables go on being live. */
+  #forgetCatalog(catalogs: readonly string[]): void {
+    const { header, store, log } = this.#options;
+    this.#voidModel();
+    header.raiseStamp();
+    const entries = store.clear();
+    log.info({ catalogs, entries }, 'the catalog of the origin changed: cache emptied');
+  }
+
+  #takeCatalog(catalog: Catalog): void {
+    const { header, analyserOf } = this.#options;
+    // The first catalog of a life replaces what an earlier life left; the store is empty then.
+    if (this.#model !== null || header.catalogVersion === 0) this.#voidModel();
+    this.#model = new CatalogModel({
+      catalog,
+      catalogVersion: header.catalogVersion,
+      analyser: analyserOf(catalog),
+      firstContextId: this.#nextContextId,
+      nextVerdictId: () => ++this.#verdicts,
+      analysesMax: Limits.analysesMax,
+    });
+  }
+
+  #voidModel(): void {
+    this.#nextContextId = this.#model?.contexts.nextId ?? this.#nextContextId;
+    this.#model = null;
+    this.#options.header.raiseCatalogVersion();
+    this.tables.forgetRefusals();
+  }
+
+  #streaming(life: StreamLife): void {
+    this.#state = 'catchingUp';
+    this.#wanted = new WantedTables({
+      publication: life.publication!,
+      tables: this.tables,
+      clock: this.#options.clock,
+      retryMs: WANTED_RETRY_MS,
+      onError: (error) => life.fail(error),
+    });
+  }
+
+  #tablesLive(oids: readonly number[]): void {
+    const liveStamp = this.#options.header.raiseStamp();
+    for (const oid of oids) this.tables.setLive(oid, liveStamp);
+  }
+
+  #fresh(round: number, startMs: number): void {
+    const { header, log } = this.#options;
+    this.#rounds++;
+    this.#freshAsOfMs = startMs;
+    header.publishFreshness(round, startMs);
+    if (header.state === StoreState.live || this.#stopped) return;
+    header.setState(StoreState.live);
+    this.#state = 'streaming';
+    this.#problem = null;
+    this.#failures = 0;
+    log.info({ attempt: this.#attempts }, 'change stream is live');
+  }
+
+  /** Down until the next round completes; what is stored stays, since the stream has not lost anything. */
+  #frozen(): void {
+    this.#options.log.warn(
+      'the machine seems to have been paused: nothing is answered from the cache until the next round',
+    );
+    this.#options.header.setState(StoreState.down);
+    this.#life?.clock?.request(wantedRound(this.#options.control) + 1);
+  }
+
+  /** C3, C20: first nobody may read, then nothing is left, then no token of before counts. */
+  #ended(life: StreamLife, error: Error): void {
+    if (this.#life !== life || this.#stopped) return;
+    const { header, store, changeLog, config, log } = this.#options;
+    header.setState(StoreState.down);
+    store.clear();
+    header.raiseStreamEpoch();
+    this.#life = null;
+    this.#wanted = null;
+    this.tables.streamEnded();
+    changeLog.clear();
+    this.#settler.clear();
+    this.#refusedBefore = this.#settler.refused;
+    this.#state = 'failed';
+    this.#problem = problemOf(error, config.cdcUpstream);
+    const { backoffMsMin, backoffMsMax } = config.restart;
+    const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.#failures++, 20));
+    log.warn({ problem: this.#problem, delayMs }, 'change stream ended: caching is off until it is back');
+    this.#retry = setTimeout(() => this.start(), delayMs);
+  }
+}
+
+/** One line that says what is wrong and what to do. Never the password: pg puts none into messages. */
+function problemOf(error: Error, upstream: Upstream): string {
+  const code = (error as { code?: unknown }).code;
+  const message = error.message === '' ? String(code ?? error.name) : error.message;
+  const isNetwork = typeof code === 'string' && /^E[A-Z]+$/.test(code);
+  const text = isNetwork ? `origin ${upstream.host}:${upstream.port} cannot be reached: ${message}` : message;
+  const remedy = error instanceof StreamError ? error.remedy : null;
+  return remedy === null || remedy === '' ? text : `${text}. Remedy: ${remedy}`;
+}

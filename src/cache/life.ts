@@ -1,0 +1,332 @@
+/**
+ * One life of the connection to the origin: from connecting to the first failure. It wires the parts of the change stream together and tells
+ * the feed what happens; the feed decides what that means for the store, and starts the next life.
+ *
+ *   connect ─▶ catalog ─▶ diagnose ─▶ publication ─▶ stream ─▶ barrier ─▶ clock ─▶ … ─▶ ended (once)
+ *
+ * The catalog comes before the diagnosis so that `explain` has something to say about an origin that cannot stream.
+ */
+import type { Clock } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import { diagnose, firstProblem } from '../shared/diagnose.ts';
+import { toError } from '../shared/errors.ts';
+import type { Lsn } from '../shared/lsn.ts';
+import { type ControlWords, openSessions, startRound } from '../shared/memory/control.ts';
+import { type Catalog, loadCatalog } from './catalog.ts';
+import type { ChangeSink } from './change.ts';
+import { FreshnessClock } from './clock.ts';
+import { ControlConnection } from './control-connection.ts';
+import { fingerprintSql, parseFingerprint } from './fingerprint.ts';
+import { publicationName, temporarySlotName } from './origin-names.ts';
+import { Publication } from './publication.ts';
+import { ReplicationStream, StreamError } from './replication.ts';
+import { askRound, nudgeOrigin } from './round.ts';
+import type { Settler } from './settle.ts';
+import type { TableRefusal } from './tables.ts';
+
+export interface LifeOptions {
+  readonly config: Config;
+  readonly nodeName: string;
+  /** Counts lives, for the name of the slot. */
+  readonly attempt: number;
+  readonly control: ControlWords;
+  readonly clock: Clock;
+  readonly wallClock: Clock;
+  readonly sink: ChangeSink;
+  readonly settler: Settler;
+  /** What was analysed so far no longer holds. Synchronous: nothing may be answered or admitted after it. */
+  readonly onCatalogStale: (catalogs: readonly string[]) => void;
+  readonly onCatalog: (catalog: Catalog) => void;
+  /** Connected and streaming; not caught up. */
+  readonly onStreaming: () => void;
+  /** All changes of these tables are on the stream from now on. */
+  readonly onTablesLive: (oids: readonly number[]) => void;
+  /** These are on the stream no more. */
+  readonly onTablesRefused: (refusals: readonly TableRefusal[]) => void;
+  readonly onFresh: (round: number, startMs: number) => void;
+  /** Nothing said about freshness so far holds. */
+  readonly onFrozen: () => void;
+  /** Once. Everything is being closed. */
+  readonly onEnded: (error: Error) => void;
+}
+
+const ROUND_TIMEOUT_MS = 5_000;
+/** Catalog of a large database; waits of ALTER PUBLICATION are bounded by lock_timeout. */
+const WORK_TIMEOUT_MS = 60_000;
+const silence = { askMs: 3_000, deadMs: 10_000 };
+const STATUS_MS = 1_000;
+const barrierPoll = { pollMsMin: 2, pollMsMax: 250 };
+/** A catalog that keeps changing is loaded again only after this many times what the last load took. */
+const RELOAD_PACE = 3;
+
+export class StreamLife {
+  readonly #options: LifeOptions;
+  readonly #slot: string;
+  #rounds: ControlConnection | null = null;
+  #work: ControlConnection | null = null;
+  #stream: ReplicationStream | null = null;
+  #publication: Publication | null = null;
+  #clock: FreshnessClock | null = null;
+  #over = false;
+  #originLsn: Lsn = 0n;
+  #roundSkewMs = 0;
+  #loadMs = 0;
+  #loadedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+    const { config, nodeName, attempt } = options;
+    this.#slot = config.cdc.slot ?? temporarySlotName(nodeName, process.pid, attempt);
+  }
+
+  get publication(): Publication | null {
+    return this.#publication;
+  }
+
+  get clock(): FreshnessClock | null {
+    return this.#clock;
+  }
+
+  get stream(): ReplicationStream | null {
+    return this.#stream;
+  }
+
+  /** The origin's position minus ours, as of the last round. */
+  get lagBytes(): number {
+    const lag = this.#originLsn - (this.#stream?.appliedLsn ?? 0n);
+    return lag > 0n ? Number(lag) : 0;
+  }
+
+  /** Never rejects: failures come through `onEnded`. */
+  async start(): Promise<void> {
+    try {
+      await this.#connect();
+      const catalog = await this.#load();
+      await this.#diagnose();
+      await this.#follow(catalog);
+    } catch (error) {
+      this.fail(toError(error));
+    }
+  }
+
+  /** Ends this life because of a failure; the first one counts. */
+  fail(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.onEnded(error);
+    void this.#close();
+  }
+
+  /** Ends it on request, removing what it made on the origin where that can be done. */
+  async stop(): Promise<void> {
+    const running = !this.#over;
+    this.#over = true;
+    this.#clock?.stop();
+    await this.#stream?.stop();
+    try {
+      if (running) await this.#publication?.drop();
+    } finally {
+      await this.#close();
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#clock?.stop();
+    this.#publication?.stop();
+    await Promise.all([this.#stream?.stop(), this.#rounds?.end(), this.#work?.end()]);
+  }
+
+  // ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #connect(): Promise<void> {
+    this.#rounds = await this.#open('rounds', ROUND_TIMEOUT_MS);
+    this.#work = await this.#open('work', WORK_TIMEOUT_MS);
+  }
+
+  async #open(purpose: string, timeoutMs: number): Promise<ControlConnection> {
+    const { config } = this.#options;
+    const connection = await ControlConnection.open({
+      upstream: config.cdcUpstream,
+      applicationName: `pgfresh ${purpose}`,
+      connectTimeoutMs: config.limits.originConnectTimeoutMs,
+      timeoutMs,
+    });
+    connection.on('lost', (error) => this.fail(error));
+    if (this.#over) await connection.end();
+    this.#stillWanted();
+    return connection;
+  }
+
+  async #diagnose(): Promise<void> {
+    const problem = firstProblem(await diagnose((sql) => this.#work!.query(sql), this.#names.publication));
+    if (problem !== null) throw new StreamError('ORIGIN_UNFIT', problem.problem, problem.remedy);
+  }
+
+  async #follow(catalog: Catalog): Promise<void> {
+    this.#publication = this.#makePublication();
+    await this.#publication.open();
+    this.#stillWanted();
+    this.#stream = this.#makeStream();
+    await this.#stream.start();
+    this.#stillWanted();
+    this.#checkIdentity(catalog);
+    this.#clock = this.#makeClock(catalog.serverVersion);
+    this.#options.onStreaming();
+    await this.#publication.streamStarted();
+    this.#stillWanted();
+    this.#clock.accept(parseFingerprint(catalog.fingerprint));
+  }
+
+  /** The stream must come from the server whose catalog was read: behind one name there may be several (C9). */
+  #checkIdentity({ systemIdentifier }: Catalog): void {
+    const systemId = this.#stream!.identity!.systemId;
+    if (systemIdentifier === null || systemIdentifier === systemId) return;
+    throw new StreamError('OTHER_SERVER', `the change stream comes from another server (${systemId})`, null);
+  }
+
+  #stillWanted(): void {
+    if (this.#over) throw new StreamError('STREAM_STOPPED', 'stopped while connecting', null);
+  }
+
+  get #names(): { publication: string; slot: string } {
+    return { publication: publicationName(this.#options.nodeName), slot: this.#slot };
+  }
+
+  #makePublication(): Publication {
+    const { config, onTablesLive } = this.#options;
+    return new Publication({
+      sql: this.#work!,
+      name: this.#names.publication,
+      user: config.cdcUpstream.user,
+      lockTimeoutMs: config.cdc.lockTimeoutMs,
+      onLive: (oids) => {
+        if (!this.#over) onTablesLive(oids);
+      },
+      onError: (error) => this.fail(error),
+      ...barrierPoll,
+    });
+  }
+
+  #makeStream(): ReplicationStream {
+    const { config, clock, sink } = this.#options;
+    const stream = new ReplicationStream({
+      upstream: config.cdcUpstream,
+      applicationName: 'pgfresh stream',
+      slotName: this.#slot,
+      temporary: config.cdc.slot === undefined,
+      publication: this.#names.publication,
+      sink,
+      clock,
+      connectTimeoutMs: config.limits.originConnectTimeoutMs,
+      slotTimeoutMs: config.cdc.slotTimeoutMs,
+      lagBytesMax: config.cdc.slotLagBytesMax,
+      silence,
+      statusMs: STATUS_MS,
+      messages: false,
+    });
+    stream.on('applied', (lsn) => this.#clock?.applied(lsn));
+    stream.on('failed', (error) => this.fail(error));
+    return stream;
+  }
+
+  // ── the clock ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #makeClock(serverVersion: number): FreshnessClock {
+    const { config, control, clock, wallClock, settler } = this.#options;
+    return new FreshnessClock(
+      {
+        clock,
+        wallClock,
+        ask: (question) => askRound(this.#rounds!, this.#names, question),
+        nudge: () => nudgeOrigin(this.#rounds!, serverVersion),
+        appliedLsn: () => this.#stream!.appliedLsn,
+        published: () => this.#publication!.published,
+        sessions: () => openSessions(control),
+        beginRound: () => this.#beginRound(),
+        publish: (round, startMs) => this.#publish(round, startMs),
+        onSnapshot: (snapshot) => void settler.observe(snapshot),
+        onOriginLsn: (lsn) => {
+          this.#originLsn = lsn;
+          this.#stream!.observeOrigin(lsn);
+        },
+        onRetained: (bytes) => this.#checkRetained(bytes),
+        onCatalogChanged: (catalogs) => void this.#reload(catalogs),
+        onPublicationAltered: (missing) => this.fail(alteredError(missing)),
+        onJump: () => this.#options.onFrozen(),
+        onError: (error) => this.fail(error),
+      },
+      {
+        heartbeatMs: Math.max(10, config.cache.maxStalenessMs / 3),
+        nudgeMs: 20,
+        nudgeGapMs: 50,
+        paceFactor: 3,
+        waitingMax: 16,
+        jumpMs: this.#jumpMs,
+      },
+    );
+  }
+
+  get #jumpMs(): number {
+    return Math.max(500, this.#options.config.cache.maxStalenessMs / 2);
+  }
+
+  get #skewMs(): number {
+    return this.#options.wallClock.nowMs() - this.#options.clock.nowMs();
+  }
+
+  #beginRound(): number {
+    this.#roundSkewMs = this.#skewMs;
+    return startRound(this.#options.control);
+  }
+
+  /** C14: a machine that slept while the round was under way must not call its answer fresh. The clock itself looks with every heartbeat. */
+  #publish(round: number, startMs: number): void {
+    if (this.#over) return;
+    if (this.#skewMs - this.#roundSkewMs > this.#jumpMs) this.#options.onFrozen();
+    else this.#options.onFresh(round, startMs);
+  }
+
+  #checkRetained(bytes: number): void {
+    const { slotLagBytesMax } = this.#options.config.cdc;
+    if (bytes <= slotLagBytesMax) return;
+    this.fail(new StreamError('SLOT_LAG', `the slot holds back ${bytes} bytes of log`, 'raise cdc.max_slot_lag'));
+  }
+
+  // ── the catalog ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #load(): Promise<Catalog> {
+    const { clock, onCatalog } = this.#options;
+    const startMs = clock.nowMs();
+    const catalog = await loadCatalog(this.#work!, fingerprintSql);
+    this.#stillWanted();
+    this.#loadedMs = clock.nowMs();
+    this.#loadMs = this.#loadedMs - startMs;
+    onCatalog(catalog);
+    return catalog;
+  }
+
+  /** First out with tables that may no longer be published (C23), then the new catalog. */
+  async #reload(catalogs: readonly string[]): Promise<void> {
+    this.#options.onCatalogStale(catalogs);
+    try {
+      this.#options.onTablesRefused(await this.#publication!.revalidate());
+      await this.#pause(this.#loadedMs + RELOAD_PACE * this.#loadMs - this.#options.clock.nowMs());
+      const catalog = await this.#load();
+      this.#clock!.accept(parseFingerprint(catalog.fingerprint));
+    } catch (error) {
+      this.fail(toError(error));
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return delayMs <= 0 ? Promise.resolve() : new Promise((resolve) => void setTimeout(resolve, delayMs));
+  }
+}
+
+function alteredError(missing: readonly number[]): StreamError {
+  return new StreamError(
+    'PUBLICATION_ALTERED',
+    `somebody took tables out of pgfresh's publication, or dropped it (oids ${missing.slice(0, 10).join(', ')})`,
+    'leave the publications that begin with pgfresh_ alone while pgfresh runs',
+  );
+}

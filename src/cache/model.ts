@@ -1,0 +1,55 @@
+/** What is known about the origin under one catalog version. Replaced as a whole when the catalog changed (C6). */
+
+import type { Analysis } from './analyse/verdict.ts';
+import { Analyses } from './analyses.ts';
+import type { Catalog } from './catalog.ts';
+import { ContextRegistry, type SessionContext } from './context.ts';
+
+export interface StatementAnalyser {
+  analyse(statement: {
+    readonly text: string;
+    readonly context: SessionContext;
+    readonly parameterTypes: readonly number[];
+    readonly protocol: 'simple' | 'extended';
+  }): Analysis;
+}
+
+export interface ModelOptions {
+  readonly catalog: Catalog;
+  readonly catalogVersion: number;
+  readonly analyser: StatementAnalyser;
+  readonly firstContextId: number;
+  readonly nextVerdictId: () => number;
+  readonly analysesMax: number;
+}
+
+export class CatalogModel {
+  readonly catalog: Catalog;
+  readonly catalogVersion: number;
+  readonly contexts: ContextRegistry;
+  readonly analyses: Analyses<Analysis>;
+
+  constructor(options: ModelOptions) {
+    this.catalog = options.catalog;
+    this.catalogVersion = options.catalogVersion;
+    this.contexts = new ContextRegistry(options.catalog, options.catalogVersion, options.firstContextId);
+    this.analyses = new Analyses({
+      analyse: (statement, context) => options.analyser.analyse({ ...statement, context }),
+      scopeOf: (analysis) => analysis.scope,
+      nextVerdictId: options.nextVerdictId,
+      analysesMax: options.analysesMax,
+    });
+  }
+
+  /** `schema.name`, or the oid of a table that is gone. */
+  nameOf(oid: number): string {
+    const relation = this.catalog.relations.get(oid);
+    return relation === undefined ? String(oid) : `${relation.schema}.${relation.name}`;
+  }
+
+  /** Columns of old rows on the stream where these are a key; null when old rows are whole, or the table is not known. */
+  keyColumns(oid: number): readonly string[] | null {
+    const relation = this.catalog.relations.get(oid);
+    return relation === undefined || relation.replicaIdentity === 'f' ? null : relation.identityColumns;
+  }
+}
