@@ -1,0 +1,75 @@
+/**
+ * `npm start`: pgfresh in front of an embedded PostgreSQL 18 with a sample shop, or of PGFRESH_UPSTREAM when that is set.
+ * Ctrl-C ends both and leaves nothing behind.
+ */
+import { rmSync } from 'node:fs';
+import { monotonicClock } from '../../shared/clock.ts';
+import { PgfreshError, toError } from '../../shared/errors.ts';
+import { createLogger } from '../../shared/log.ts';
+import { endOnSignal } from '../commands/serve.ts';
+import { loadConfig } from '../config.ts';
+import { formatAddress } from '../config-text.ts';
+import { type RunningProxy, startProxy } from '../main.ts';
+import { type DemoOrigin, startDemoOrigin } from './origin.ts';
+import { tour } from './tour.ts';
+
+const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+
+let origin: DemoOrigin | undefined;
+let folder: string | undefined;
+let proxy: RunningProxy | undefined;
+
+async function stopAll(): Promise<void> {
+  await proxy?.stop();
+  await origin?.stop();
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Resolves with the URL of the origin; the embedded one is started when there is no other. */
+async function originUrl(): Promise<string> {
+  const given = process.env['PGFRESH_UPSTREAM'];
+  if (given !== undefined && given !== '') return given;
+  say('starting an embedded PostgreSQL 18 with a sample shop …');
+  origin = await startDemoOrigin((made) => {
+    folder = made;
+  });
+  return origin.url;
+}
+
+async function start(): Promise<void> {
+  const config = loadConfig({
+    flags: { upstream: await originUrl() },
+    env: { PGFRESH_LOG_LEVEL: 'warn', PGFRESH_WORKERS: '2', ...process.env },
+    file: undefined,
+    terminal: process.stderr.isTTY === true,
+  });
+  const log = createLogger(config, 'main');
+  let ready = (): void => undefined;
+  const untilReady = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  proxy = await startProxy(config, { clock: monotonicClock, log, onReady: () => ready() });
+  await untilReady;
+  const { listener, supervisor, admin } = proxy;
+  const address = formatAddress(listener.addresses[0]!);
+  say(`pgfresh ready on ${address}`);
+  const adminUrl = admin === undefined ? '' : `http://${formatAddress(admin.address)}`;
+  if (origin === undefined) {
+    say(`connect to ${address} instead of your database; what hits and why not: ${adminUrl}`);
+    return;
+  }
+  const url = `postgres://postgres:secret@${address}/shop`;
+  const hits = (): number => supervisor.counters.total('hits');
+  for (const line of await tour(url, adminUrl, { clock: monotonicClock, hits })) say(`  ${line}`);
+  say('Ctrl-C stops everything.');
+}
+
+endOnSignal({ stop: stopAll });
+try {
+  await start();
+} catch (thrown) {
+  const error = toError(thrown);
+  process.stderr.write(`pgfresh: ${error instanceof PgfreshError ? error.message : error.stack}\n`);
+  await stopAll();
+  process.exit(error instanceof PgfreshError ? error.exitCode : 70);
+}
