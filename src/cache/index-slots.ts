@@ -1,6 +1,6 @@
 /**
  * The writer's side of the index: which slot an entry gets, and its publication. A key may be in either of two buckets;
- * a new one goes to the emptier, which fills the index to about nine tenths before two full buckets meet (ADR-002).
+ * a new one goes to the emptier, so that two full buckets meet at 70 to 80 % load for the first time (ADR-002).
  */
 import { BUCKET_WORDS, INDEX_WORD, secondBucket } from '../shared/memory/index-reader.ts';
 import { BLOCK_UNIT_BYTES, Block, BUCKET_SLOTS, Store } from '../shared/memory/layout.ts';
