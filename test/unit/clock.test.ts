@@ -1,0 +1,321 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type ClockPorts, FreshnessClock } from '../../src/cache/clock.ts';
+import type { Fingerprint } from '../../src/cache/fingerprint.ts';
+import type { RoundAnswer, RoundQuestion } from '../../src/cache/round.ts';
+import { parseSnapshot } from '../../src/cache/settle.ts';
+
+const catalog: Fingerprint = { objects: '1', builtin: '2' };
+
+/** A clock on an origin that answers when the test says so. Time is vitest's. */
+function bench(overrides: Partial<ClockPorts> = {}) {
+  const asked: {
+    question: RoundQuestion;
+    answer: (more?: Partial<RoundAnswer>) => Promise<void>;
+    fail: (error: Error) => Promise<void>;
+  }[] = [];
+  const seen = {
+    fresh: [] as [number, number][],
+    changed: [] as string[][],
+    altered: [] as number[][],
+    jumps: 0,
+    errors: [] as string[],
+    nudges: 0,
+  };
+  const origin = { applied: 100n, sessions: 0, skewMs: 0, published: new Set<number>() };
+  let started = 0;
+  const ports: ClockPorts = {
+    clock: { nowMs: () => Date.now() },
+    wallClock: { nowMs: () => Date.now() + origin.skewMs },
+    ask: (question) =>
+      new Promise((resolve, reject) => {
+        const flush = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(0));
+        asked.push({
+          question,
+          answer: (more = {}) => {
+            const answer: RoundAnswer = {
+              lsn: 100n,
+              snapshot: parseSnapshot('5:5:'),
+              snapshotText: '5:5:',
+              configTime: 'c',
+              fingerprint: catalog,
+              published: new Set(origin.published),
+              retainedBytes: null,
+              originMs: 0,
+              ...more,
+            };
+            resolve(answer);
+            return flush();
+          },
+          fail: (error) => {
+            reject(error);
+            return flush();
+          },
+        });
+      }),
+    nudge: async () => void seen.nudges++,
+    appliedLsn: () => origin.applied,
+    published: () => new Set(origin.published),
+    sessions: () => origin.sessions,
+    beginRound: () => ++started,
+    publish: (round, startMs) => void seen.fresh.push([round, startMs]),
+    onSnapshot: () => undefined,
+    onOriginLsn: () => undefined,
+    onRetained: () => undefined,
+    onCatalogChanged: (catalogs) => void seen.changed.push([...catalogs]),
+    onPublicationAltered: (missing) => void seen.altered.push([...missing]),
+    onJump: () => void seen.jumps++,
+    onError: (error) => void seen.errors.push(error.message),
+    ...overrides,
+  };
+  const clock = new FreshnessClock(ports, {
+    heartbeatMs: 300,
+    nudgeMs: 20,
+    nudgeGapMs: 50,
+    paceFactor: 3,
+    waitingMax: 3,
+    jumpMs: 500,
+  });
+  return { clock, asked, seen, origin };
+}
+
+describe('the freshness clock', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_000_000 });
+  });
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('does nothing before a catalog was accepted, and one round then', async () => {
+    const { clock, asked, seen } = bench();
+    clock.request(1);
+    expect(asked).toHaveLength(0);
+    clock.accept(catalog);
+    await asked[0]!.answer();
+    expect(seen.fresh).toEqual([[1, 1_000_000]]);
+    clock.stop();
+  });
+
+  it('publishes when the stream has passed the position, with the time before the question', async () => {
+    const { clock, asked, seen, origin } = bench();
+    clock.accept(catalog);
+    await vi.advanceTimersByTimeAsync(7);
+    await asked[0]!.answer({ lsn: 200n });
+    expect(seen.fresh).toEqual([]);
+    clock.applied(199n);
+    expect(seen.fresh).toEqual([]);
+    origin.applied = 200n;
+    clock.applied(200n);
+    expect(seen.fresh).toEqual([[1, 1_000_000]]);
+    clock.stop();
+  });
+
+  it('asks one question at a time and remembers that another is wanted', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    for (const round of [1, 2, 2, 2]) clock.request(round);
+    expect(asked).toHaveLength(1);
+    await asked[0]!.answer();
+    expect(asked).toHaveLength(2);
+    await asked[1]!.answer();
+    clock.request(2);
+    expect(asked).toHaveLength(2);
+    expect(seen.fresh.map(([round]) => round)).toEqual([1, 2]);
+    clock.stop();
+  });
+
+  it('asks on while earlier rounds wait for the stream, up to its bound, and completes them in order', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    for (let round = 1; round <= 5; round++) {
+      clock.request(round);
+      await asked[round - 1]?.answer({ lsn: 100n + BigInt(round) });
+    }
+    expect(asked).toHaveLength(3);
+    clock.applied(102n);
+    expect(seen.fresh.map(([round]) => round)).toEqual([2]);
+    expect(asked).toHaveLength(4);
+    clock.applied(103n);
+    expect(seen.fresh.map(([round]) => round)).toEqual([2, 3]);
+    clock.stop();
+  });
+
+  it('leaves the origin three quarters of the time', async () => {
+    const { clock, asked } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ originMs: 10 });
+    clock.request(2);
+    await vi.advanceTimersByTimeAsync(29);
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toHaveLength(2);
+    clock.stop();
+  });
+
+  it('beats while there are sessions only', async () => {
+    const { clock, asked, origin } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer();
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(asked).toHaveLength(1);
+    origin.sessions = 1;
+    await vi.advanceTimersByTimeAsync(300);
+    expect(asked).toHaveLength(2);
+    clock.stop();
+  });
+
+  it('settles soon, once for many wishes', async () => {
+    const { clock, asked } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer();
+    for (let i = 0; i < 10; i++) clock.settleSoon(25);
+    await vi.advanceTimersByTimeAsync(24);
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toHaveLength(2);
+    clock.stop();
+  });
+
+  it('nudges a position that is not reached, once, and not more than 20 times a second (C12)', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ lsn: 200n });
+    await vi.advanceTimersByTimeAsync(19);
+    expect(seen.nudges).toBe(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen.nudges).toBe(1);
+    clock.request(2);
+    await asked[1]!.answer({ lsn: 300n });
+    await vi.advanceTimersByTimeAsync(49);
+    expect(seen.nudges).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen.nudges).toBe(2);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(seen.nudges).toBe(2);
+    clock.stop();
+  });
+
+  it('does not nudge what was reached in time', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ lsn: 200n });
+    await vi.advanceTimersByTimeAsync(10);
+    clock.applied(200n);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(seen.nudges).toBe(0);
+    clock.stop();
+  });
+
+  it('says nothing about freshness after the catalog changed, until the new one is accepted (C11)', async () => {
+    const { clock, asked, seen, origin } = bench();
+    origin.sessions = 1;
+    clock.accept(catalog);
+    await asked[0]!.answer({ fingerprint: { objects: '9', builtin: null } });
+    expect(seen.changed).toEqual([['pg_class']]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    clock.request(50);
+    expect([asked.length, seen.fresh.length]).toEqual([1, 0]);
+    clock.accept({ objects: '9', builtin: '2' });
+    await asked[1]!.answer({ fingerprint: { objects: '9', builtin: '2' } });
+    expect(seen.fresh.map(([round]) => round)).toEqual([2]);
+    clock.stop();
+  });
+
+  it('sees the server configuration being read anew', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ configTime: 'a' });
+    clock.request(2);
+    await asked[1]!.answer({ configTime: 'b', fingerprint: null });
+    expect(seen.changed).toEqual([['configuration']]);
+    clock.stop();
+  });
+
+  it('lets a question that was under way at an accept judge nothing', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    clock.accept({ objects: '9', builtin: '2' });
+    await asked[0]!.answer();
+    expect([seen.changed, seen.fresh]).toEqual([[], []]);
+    await asked[1]!.answer({ fingerprint: { objects: '9', builtin: null } });
+    expect(seen.fresh.map(([round]) => round)).toEqual([2]);
+    clock.stop();
+  });
+
+  it('offers a snapshot for comparison only when everything was checked at it', async () => {
+    const { clock, asked } = bench();
+    clock.accept(catalog);
+    expect(asked[0]!.question).toEqual({ knownSnapshot: null, thorough: true });
+    await asked[0]!.answer({ snapshotText: '5:5:' });
+    clock.request(2);
+    expect(asked[1]!.question).toEqual({ knownSnapshot: '5:5:', thorough: false });
+    await asked[1]!.answer({ snapshotText: '6:6:', fingerprint: { objects: '1', builtin: null } });
+    clock.request(3);
+    expect(asked[2]!.question).toEqual({ knownSnapshot: null, thorough: false });
+    await asked[2]!.answer({ fingerprint: { objects: '1', builtin: null } });
+    await vi.advanceTimersByTimeAsync(300);
+    clock.request(4);
+    expect(asked[3]!.question.thorough).toBe(true);
+    clock.stop();
+  });
+
+  it('stops for good when published tables are missing at the origin', async () => {
+    const { clock, asked, seen, origin } = bench();
+    origin.published = new Set([1, 2]);
+    clock.accept(catalog);
+    await asked[0]!.answer({ published: new Set([2, 3]) });
+    expect([seen.altered, seen.fresh]).toEqual([[[1]], []]);
+    clock.accept(catalog);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('does not miss tables that were added or taken out while the question was on its way', async () => {
+    const { clock, asked, seen, origin } = bench();
+    origin.published = new Set([1]);
+    clock.accept(catalog);
+    origin.published = new Set([2]);
+    await asked[0]!.answer({ published: new Set() });
+    expect(seen.altered).toEqual([]);
+    expect(seen.fresh).toHaveLength(1);
+    clock.stop();
+  });
+
+  it('forgets rounds that a pause of the machine fell into (C14)', async () => {
+    const { clock, asked, seen, origin } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ lsn: 200n });
+    origin.skewMs += 60_000;
+    clock.applied(200n);
+    expect([seen.jumps, seen.fresh]).toEqual([1, []]);
+    // A new round is on its way at once; a pause during the question itself counts too.
+    origin.skewMs += 60_000;
+    await asked[1]!.answer();
+    expect([seen.jumps, seen.fresh]).toEqual([2, []]);
+    await asked[2]!.answer();
+    expect(seen.fresh.map(([round]) => round)).toEqual([3]);
+    clock.stop();
+  });
+
+  it('takes small adjustments of the time of day, and steps backwards, for what they are', async () => {
+    const { clock, asked, seen, origin } = bench();
+    origin.sessions = 1;
+    clock.accept(catalog);
+    await asked[0]!.answer();
+    origin.skewMs += 400;
+    await vi.advanceTimersByTimeAsync(300);
+    origin.skewMs -= 10_000;
+    await vi.advanceTimersByTimeAsync(300);
+    expect(seen.jumps).toBe(0);
+    clock.stop();
+  });
+
+  it('reports an origin that does not answer, once, and asks no more', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    await asked[0]!.fail(new Error('gone'));
+    clock.request(9);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([seen.errors, asked.length]).toEqual([['gone'], 1]);
+  });
+});
