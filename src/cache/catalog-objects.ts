@@ -243,9 +243,12 @@ export class Routines {
     return (this.#userOperators.get(name) ?? []).some((op) => !op.native && schemas.includes(op.schema));
   }
 
-  /** Whether a user's function could be meant by `value.name`: one that takes a single row, record or anything. */
+  /** Whether `value.name` could call a user's function: one that takes a single row, record or anything. */
   mayBeField(name: string): boolean {
-    return (this.#user.get(name) ?? []).some((routine) => accepts(routine, 1));
+    return (this.#user.get(name) ?? []).some((routine) => {
+      const type = this.#types.get(routine.argumentTypes[0] ?? 0);
+      return accepts(routine, 1) && (type === undefined || !type.trusted || type.kind === 'p');
+    });
   }
 
   #mayMean(candidates: readonly UserCallable[] | undefined, schemas: readonly string[], open: OpenArguments): boolean {

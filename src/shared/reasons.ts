@@ -13,6 +13,7 @@ export const Reasons = {
   'session.inTransaction': 'inside a transaction block',
   'session.isolation': 'default isolation level is above READ COMMITTED',
   'session.temporarySchema': 'the session has temporary objects that may shadow tables',
+  'session.settings': 'standard_conforming_strings is off, which changes how statements are read',
   'session.pooler': 'a connection pooler stands between pgfresh and the origin',
   'session.standby': 'the origin is a standby or not the server the change stream comes from',
   'session.database': 'this database has no change stream',

@@ -1,0 +1,144 @@
+/**
+ * The analysis of statements against one catalog snapshot: may the answer be cached, on which rows does it depend, and what
+ * may the statement do to others? Pure: the same snapshot, context and text give the same analysis.
+ */
+import type { Node, SelectStmt } from 'libpg-query';
+import type { Reason } from '../../shared/reasons.ts';
+import { type Shape, shapeOf, stripComments } from '../../shared/shape.ts';
+import type { Catalog } from '../catalog.ts';
+import type { SessionContext } from '../context.ts';
+import { Names } from './names.ts';
+import type { Parser } from './parser.ts';
+import { Purity } from './purity.ts';
+import { QueryWalk } from './query.ts';
+import { Reads } from './reads.ts';
+import { classify } from './statement.ts';
+import { type Analysis, type Effects, harmless, mergeEffects, Uncacheable, unknownEffects } from './verdict.ts';
+
+export interface AnalyseInput {
+  /** Statement text, with or without comments. */
+  readonly text: string;
+  /** Only what decides the meaning of names: contexts of one `resolutionClass` may share the analysis. */
+  readonly context: Pick<SessionContext, 'schemas' | 'clientEncoding'>;
+  readonly parameterTypes: readonly number[];
+  readonly protocol: 'simple' | 'extended';
+}
+
+export class Analyser {
+  readonly #catalog: Catalog;
+  readonly #parser: Parser;
+  readonly #purity: Purity;
+
+  constructor(catalog: Catalog, parser: Parser) {
+    this.#catalog = catalog;
+    this.#parser = parser;
+    this.#purity = new Purity(catalog, parser);
+  }
+
+  analyse(input: AnalyseInput): Analysis {
+    const text = stripComments(input.text);
+    const shape = shapeOf(text);
+    const base = { scope: shape === null ? 'text' : 'shape', unicode: this.#isUnicode(input) } as const;
+    const parsed = this.#parser.parse(text);
+    if (parsed.kind === 'failed') {
+      const effects = { ...unknownEffects, transactionControl: true };
+      return refusal(parsed.reason, parsed.detail, null, effects, { ...base, scope: 'text' });
+    }
+    const names = new Names(this.#catalog, input.context.schemas);
+    const { statements } = parsed;
+    if (statements.length !== 1) return this.#several(statements, names, base);
+    const statement = statements[0]!;
+    if (!('SelectStmt' in statement)) {
+      const { reason, effects } = classify(statement, names, this.#purity);
+      return refusal(reason, Object.keys(statement)[0] ?? '', null, effects, base);
+    }
+    return this.#select(statement, { ...input, text }, names, shape, base);
+  }
+
+  #isUnicode({ context }: AnalyseInput): boolean {
+    return context.clientEncoding === 'UTF8' && this.#catalog.encoding !== 'SQL_ASCII';
+  }
+
+  #several(statements: readonly Node[], names: Names, base: Base): Analysis {
+    if (statements.length === 0) return refusal('uncacheable.noTable', 'an empty statement', null, harmless, base);
+    // Several statements in one string are one transaction, and each may end or begin another.
+    let effects: Effects = { ...harmless, transactionControl: true };
+    for (const statement of statements)
+      effects = mergeEffects(effects, classify(statement, names, this.#purity).effects);
+    return refusal('statement.multiple', `${statements.length} statements`, null, effects, base);
+  }
+
+  #select(
+    statement: { readonly SelectStmt: SelectStmt },
+    input: AnalyseInput,
+    names: Names,
+    shape: Shape | null,
+    base: Base,
+  ): Analysis {
+    const reads = new Reads(input.parameterTypes);
+    try {
+      this.#requireReadableText(input);
+      new QueryWalk(names, reads, liftedAt(input.text, shape)).run(statement.SelectStmt);
+      if (reads.relations.size === 0) throw new Uncacheable('uncacheable.noTable', 'no table is read');
+    } catch (error) {
+      if (!(error instanceof Uncacheable)) throw error;
+      const { effects } = classify(statement, names, this.#purity);
+      return refusal(error.reason, error.message, error.remedy, effects, base);
+    }
+    return {
+      ...base,
+      ...harmless,
+      cacheable: true,
+      reason: null,
+      relations: [...reads.relations],
+      dependencies: reads.dependencies(),
+      momentParameters: [...reads.momentParameters].map((number) => number - 1),
+      parameterCount: reads.parameterCount,
+      detail: '',
+      remedy: null,
+    };
+  }
+
+  #requireReadableText({ text, context }: AnalyseInput): void {
+    if (this.#catalog.types.hostileCasts) {
+      throw new Uncacheable('uncacheable.userType', 'a user-defined cast between built-in types exists');
+    }
+    // Bytes of another encoding were taken for UTF-8: names and constants may be others than they seem.
+    if (context.clientEncoding !== 'UTF8' && /[^\0-\x7f]/.test(text)) {
+      throw new Uncacheable(
+        'uncacheable.construct',
+        `letters beyond ASCII in client_encoding ${context.clientEncoding}`,
+      );
+    }
+  }
+}
+
+type Base = Pick<Analysis, 'scope' | 'unicode'>;
+
+function refusal(reason: Reason, detail: string, remedy: string | null, effects: Effects, base: Base): Analysis {
+  return {
+    ...base,
+    ...effects,
+    cacheable: false,
+    reason,
+    relations: [],
+    dependencies: [],
+    momentParameters: [],
+    parameterCount: 0,
+    detail,
+    remedy,
+  };
+}
+
+/** Locations of the parser are in bytes of UTF-8, offsets of the shape in UTF-16 units. */
+function liftedAt(text: string, shape: Shape | null): (location: number) => number | undefined {
+  const index = new Map<number, number>();
+  let at = 0;
+  let bytes = 0;
+  for (const [i, offset] of (shape?.offsets ?? []).entries()) {
+    bytes += Buffer.byteLength(text.slice(at, offset));
+    at = offset;
+    index.set(bytes, i);
+  }
+  return (location) => index.get(location);
+}

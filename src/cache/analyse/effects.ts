@@ -1,0 +1,126 @@
+/**
+ * What running a statement may do: found by looking at every node of its tree, of whatever kind. "Nothing" has to be
+ * proven; a function, operator or type of a user may do anything (lesson 15).
+ */
+import type { Node, RangeVar, TypeName } from 'libpg-query';
+import type { Relation } from '../catalog.ts';
+import { isBuiltIn } from '../catalog.ts';
+import { type Names, nameParts } from './names.ts';
+import type { Purity } from './purity.ts';
+import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
+import { changesOnlySession, harmlessVolatile, runsStatements } from './volatility.ts';
+import { type Mutation, writesOf } from './writes.ts';
+
+/** Neither proven to write nothing, nor able to change what a cached answer shows. */
+const ownSessionOnly: Effects = { ...harmless, readOnly: false };
+const setsContext: Effects = { ...harmless, changesContext: true };
+
+/** Statement kinds inside a tree that write rows, and what of a table they touch. */
+const mutations: Readonly<Record<string, Mutation>> = {
+  InsertStmt: 'insert',
+  UpdateStmt: 'update',
+  DeleteStmt: 'update',
+  MergeStmt: 'update',
+};
+
+/**
+ * The effects of everything inside `root`. `planned`: the statement is only planned (EXPLAIN): targets are not written,
+ * though functions in it may still run.
+ */
+export function effectsOf(root: unknown, names: Names, purity: Purity, planned = false): Effects {
+  const { types } = names.catalog;
+  let effects: Effects = types.hostileCasts || types.writingCasts ? unknownEffects : harmless;
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const node = pending.pop();
+    if (Array.isArray(node)) pending.push(...node);
+    else if (typeof node === 'object' && node !== null) {
+      for (const [key, value] of Object.entries(node)) {
+        const effect = effectOf(key, value, names, purity, planned);
+        if (effect !== null) effects = mergeEffects(effects, effect);
+        if (typeof value === 'object') pending.push(value);
+      }
+    }
+  }
+  return effects;
+}
+
+/** What the node itself does, without its parts; null for nothing. Keys are node types or names of fields. */
+function effectOf(key: string, value: unknown, names: Names, purity: Purity, planned: boolean): Effects | null {
+  switch (key) {
+    case 'FuncCall':
+    case 'funccall': {
+      const call = value as { funcname?: Node[]; args?: Node[] };
+      return callEffects(nameParts(call.funcname), call.args?.length ?? 0, names);
+    }
+    case 'typeName':
+      return isHarmlessType(value as TypeName, names) ? null : unknownEffects;
+    case 'name':
+    case 'operName':
+    case 'useOp':
+      return Array.isArray(value) ? operatorEffects(nameParts(value as Node[]), names) : null;
+    case 'ColumnRef':
+      return fieldEffects((value as { fields?: Node[] }).fields, 2, names);
+    case 'indirection':
+      return fieldEffects(value as Node[], 1, names);
+    case 'RangeVar':
+      return readEffects(value as RangeVar, names, purity);
+    case 'lockingClause':
+      return ownSessionOnly;
+    case 'intoClause':
+      return unknownEffects;
+    default: {
+      const mutation = mutations[key];
+      if (mutation === undefined || planned) return null;
+      const { relation, onConflictClause } = value as { relation?: RangeVar; onConflictClause?: { action?: string } };
+      const upsert = onConflictClause?.action === 'ONCONFLICT_UPDATE';
+      return relation === undefined ? unknownEffects : writesOf(names, relation, upsert ? 'update' : mutation);
+    }
+  }
+}
+
+/** What calling a function of that name may do. */
+function callEffects(parts: readonly string[], argumentCount: number, names: Names): Effects | null {
+  const name = parts.at(-1) ?? '';
+  const { routines } = names.catalog;
+  if (parts.length === 2 && parts[0] === 'information_schema') return null;
+  if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'pg_catalog')) return unknownEffects;
+  const open = Array.from({ length: argumentCount }, () => true);
+  if (routines.mayCallUser(name, names.schemas, open)) return unknownEffects;
+  const overloads = routines.builtIn(name, argumentCount);
+  if (overloads.length === 0 || runsStatements.test(name)) return unknownEffects;
+  if (overloads.every(({ volatility }) => volatility !== 'v') || harmlessVolatile.has(name)) return null;
+  if (name === 'set_config') return setsContext;
+  return changesOnlySession(name) ? ownSessionOnly : unknownEffects;
+}
+
+/** Input functions of base types are C code that only a superuser can add; a domain's checks may call anything. */
+function isHarmlessType(typeName: TypeName, names: Names): boolean {
+  const type = names.type(typeName);
+  return type !== undefined && (isBuiltIn(type.oid) || type.kind === 'e' || type.kind === 'b');
+}
+
+function operatorEffects(parts: readonly string[], names: Names): Effects | null {
+  const name = parts.at(-1);
+  if (name === undefined) return null;
+  const schemas = parts.length > 1 ? parts.slice(0, 1) : names.schemas;
+  return names.catalog.routines.operatorMayWrite(name, schemas) ? unknownEffects : null;
+}
+
+/** `row.name` calls function `name` when the row has no such column. */
+function fieldEffects(nodes: readonly Node[] | undefined, partsMin: number, names: Names): Effects | null {
+  const fields = (nodes ?? []).flatMap((node) => ('String' in node ? [node.String.sval ?? ''] : []));
+  if (fields.length < partsMin) return null;
+  return names.catalog.routines.mayBeField(fields.at(-1)!) ? unknownEffects : null;
+}
+
+function readEffects(range: RangeVar, names: Names, purity: Purity): Effects | null {
+  const relation = names.relation(range);
+  return relation === undefined || isHarmlessToRead(relation, purity) ? null : unknownEffects;
+}
+
+function isHarmlessToRead(relation: Relation, purity: Purity): boolean {
+  if (isBuiltIn(relation.oid)) return true;
+  if (relation.kind === 'v') return purity.isPure(relation.oid);
+  return relation.kind !== 'f' && !relation.policiesCallUser;
+}

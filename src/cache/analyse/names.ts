@@ -1,0 +1,106 @@
+/**
+ * What the names of a statement mean to a session: relations, types, functions and operators found along its
+ * effective search path. Manual: Schemas, "The Schema Search Path"; Type Conversion.
+ */
+import type { Node, RangeVar, TypeName } from 'libpg-query';
+import type { Catalog, Relation } from '../catalog.ts';
+import type { OpenArguments, Type } from '../catalog-objects.ts';
+import { Uncacheable } from './verdict.ts';
+import { catalogFunctions, settingsFunctions } from './volatility.ts';
+
+/** The texts of a list of String nodes; empty when there is anything else in it (A_Star). */
+export function nameParts(nodes: readonly Node[] | undefined): string[] {
+  const parts: string[] = [];
+  for (const node of nodes ?? []) {
+    if (!('String' in node)) return [];
+    parts.push(node.String.sval ?? '');
+  }
+  return parts;
+}
+
+export class Names {
+  readonly catalog: Catalog;
+  /** In order of search; pg_catalog is among them. */
+  readonly schemas: readonly string[];
+
+  constructor(catalog: Catalog, schemas: readonly string[]) {
+    this.catalog = catalog;
+    this.schemas = schemas;
+  }
+
+  relation(range: RangeVar): Relation | undefined {
+    const { catalogname, schemaname, relname } = range;
+    if (catalogname !== undefined && catalogname !== this.catalog.database) return undefined;
+    const schemas = schemaname === undefined ? this.schemas : [schemaname];
+    for (const schema of schemas) {
+      const relation = this.catalog.relationNames.get(schema)?.get(relname ?? '');
+      if (relation !== undefined) return relation;
+    }
+    return undefined;
+  }
+
+  /** The type itself, of the elements when it has array bounds. */
+  type(typeName: TypeName): Type | undefined {
+    const parts = nameParts(typeName.names);
+    const name = parts[parts.length - 1];
+    if (name === undefined || parts.length > 2) return undefined;
+    const schemas = parts.length === 2 ? [parts[0]!] : this.schemas;
+    for (const schema of schemas) {
+      // A table of that name earlier on the path would be found first: its row type.
+      if (this.catalog.relationNames.get(schema)?.has(name) && schema !== 'pg_catalog') return undefined;
+      const type = this.catalog.types.find(schema, name);
+      if (type !== undefined) return type;
+    }
+    return undefined;
+  }
+
+  /** @throws Uncacheable unless the call can only mean functions of PostgreSQL whose result the key determines. */
+  requireTrustedCall(parts: readonly string[], open: OpenArguments): void {
+    const name = parts[parts.length - 1] ?? '';
+    const text = `${parts.join('.')}()`;
+    const { routines } = this.catalog;
+    if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'pg_catalog')) throw userFunction(text);
+    const overloads = routines.builtIn(name, open.length);
+    if (overloads.length === 0 || routines.mayCallUser(name, this.#callSchemas(parts), open)) throw userFunction(text);
+    const immutable = overloads.every(({ volatility }) => volatility === 'i');
+    const bySettings = settingsFunctions.has(name) && overloads.every(({ volatility }) => volatility !== 'v');
+    if ((!immutable && !bySettings) || catalogFunctions.test(name)) {
+      throw new Uncacheable('uncacheable.volatileFunction', text);
+    }
+  }
+
+  /** `json_object(…)` reaches us as pg_catalog's from the grammar of 16 and later, but older servers search the path. */
+  #callSchemas(parts: readonly string[]): readonly string[] {
+    const searched = parts.length === 1 || parts[1] === 'json_object';
+    return searched ? this.schemas : ['pg_catalog'];
+  }
+
+  /** @throws Uncacheable unless the operator can only be one of PostgreSQL's. */
+  requireTrustedOperator(parts: readonly string[], open: OpenArguments): void {
+    const name = parts[parts.length - 1] ?? '';
+    const { routines } = this.catalog;
+    const qualified = parts.length > 1;
+    const schemas = qualified ? ['pg_catalog'] : this.schemas;
+    if (
+      (qualified && (parts.length > 2 || parts[0] !== 'pg_catalog')) ||
+      !routines.isBuiltInOperator(name) ||
+      routines.mayUseUserOperator(name, schemas, open)
+    ) {
+      throw new Uncacheable('uncacheable.userType', `operator ${parts.join('.')} may be a user-defined one`);
+    }
+  }
+
+  /** @throws Uncacheable for collations made by users. */
+  requireTrustedCollation(parts: readonly string[]): void {
+    const { userCollations } = this.catalog;
+    const name = parts[parts.length - 1] ?? '';
+    const schemas = parts.length > 1 ? [parts[0]!] : this.schemas;
+    if (schemas.some((schema) => userCollations.has(`${schema}.${name}`))) {
+      throw new Uncacheable('uncacheable.userType', `collation ${parts.join('.')}`);
+    }
+  }
+}
+
+function userFunction(text: string): Uncacheable {
+  return new Uncacheable('uncacheable.userFunction', text);
+}

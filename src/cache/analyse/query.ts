@@ -1,0 +1,268 @@
+/** The walk over a SELECT: WITH, FROM, set operations, and the clauses in their scopes. */
+import type { CommonTableExpr, JoinExpr, Node, RangeFunction, RangeVar, SelectStmt, WithClause } from 'libpg-query';
+import { constrain, type LiftedAt } from './constraints.ts';
+import { ExpressionWalk, window } from './expressions.ts';
+import { type Names, nameParts } from './names.ts';
+import { outputsOf, starQualifier } from './outputs.ts';
+import type { Reads } from './reads.ts';
+import { type FromItem, type OutputColumn, type Scope, type SourceColumn, UNKNOWN_TYPE } from './scope.ts';
+import { tableProblem } from './tables.ts';
+import { Uncacheable } from './verdict.ts';
+
+/** Names given by WITH, innermost first. Null: named, but not analysed yet (a forward reference). */
+interface CteScope {
+  readonly names: Map<string, readonly OutputColumn[] | null>;
+  readonly outer: CteScope | null;
+}
+
+interface Level {
+  readonly scope: Scope | null;
+  readonly ctes: CteScope | null;
+}
+
+/** An ON condition, to be visited when its sides are known. */
+interface JoinCondition {
+  readonly condition: Node;
+  readonly items: readonly FromItem[];
+  readonly constrained: readonly FromItem[];
+}
+
+export class QueryWalk {
+  readonly #names: Names;
+  readonly #reads: Reads;
+  readonly #liftedAt: LiftedAt;
+  readonly #expressions: ExpressionWalk;
+  #ctes: CteScope | null = null;
+
+  constructor(names: Names, reads: Reads, liftedAt: LiftedAt) {
+    this.#names = names;
+    this.#reads = reads;
+    this.#liftedAt = liftedAt;
+    this.#expressions = new ExpressionWalk(names, reads, (select, outer) =>
+      this.#query(select, { scope: outer, ctes: this.#ctes }),
+    );
+  }
+
+  /** @throws Uncacheable. */
+  run(select: SelectStmt): void {
+    this.#query(select, { scope: null, ctes: null });
+  }
+
+  /** Walks one query level; names of WITH are in `level.ctes` and, for sub-selects in expressions, in `#ctes`. */
+  #query(
+    select: SelectStmt,
+    level: Level,
+    onLeft?: (outputs: readonly OutputColumn[]) => void,
+  ): readonly OutputColumn[] {
+    if (select.intoClause !== undefined) throw new Uncacheable('statement.write', 'SELECT INTO');
+    if (select.lockingClause !== undefined) throw new Uncacheable('uncacheable.lockingClause', 'row locks');
+    const before = this.#ctes;
+    const ctes = select.withClause === undefined ? level.ctes : this.#with(select.withClause, level);
+    this.#ctes = ctes;
+    const outputs = this.#body(select, { scope: level.scope, ctes }, onLeft);
+    this.#ctes = before;
+    return outputs;
+  }
+
+  #body(
+    select: SelectStmt,
+    level: Level,
+    onLeft?: (outputs: readonly OutputColumn[]) => void,
+  ): readonly OutputColumn[] {
+    if (select.op !== undefined && select.op !== 'SETOP_NONE') return this.#setOperation(select, level, onLeft);
+    if (select.valuesLists !== undefined) return this.#values(select, level);
+    const conditions: JoinCondition[] = [];
+    const items: FromItem[] = [];
+    for (const node of select.fromClause ?? []) items.push(...this.#from(node, level, items, conditions));
+    const scope: Scope = { items, outputs: null, outer: level.scope };
+    const walk = this.#expressions;
+    for (const { condition, items: sides, constrained } of conditions) {
+      const sideScope: Scope = { items: sides, outputs: null, outer: level.scope };
+      walk.visit(condition, sideScope);
+      constrain(condition, sideScope, constrained, walk, this.#liftedAt);
+    }
+    walk.visit(select.whereClause, scope);
+    constrain(select.whereClause, scope, items, walk, this.#liftedAt);
+    for (const target of select.targetList ?? []) if ('ResTarget' in target) this.#target(target.ResTarget.val, scope);
+    const outputs = outputsOf(select.targetList ?? [], scope, this.#names);
+    const named: Scope = { ...scope, outputs };
+    walk.visitAll(select.groupClause, named);
+    walk.visit(select.havingClause, scope);
+    for (const node of select.windowClause ?? []) if ('WindowDef' in node) window(node.WindowDef, named, walk);
+    walk.visitAll(select.distinctClause, named);
+    this.#tail(select, named);
+    return outputs;
+  }
+
+  #target(node: Node | undefined, scope: Scope): void {
+    const star = starQualifier(node);
+    if (star === null) this.#expressions.visit(node, scope);
+    else this.#expressions.touchStar(star, scope);
+  }
+
+  #tail(select: SelectStmt, scope: Scope): void {
+    this.#expressions.visitAll(select.sortClause, scope);
+    this.#expressions.visit(select.limitOffset, scope);
+    this.#expressions.visit(select.limitCount, scope);
+  }
+
+  #setOperation(
+    select: SelectStmt,
+    level: Level,
+    onLeft?: (outputs: readonly OutputColumn[]) => void,
+  ): readonly OutputColumn[] {
+    if (select.larg === undefined || select.rarg === undefined) throw new Uncacheable('uncacheable.construct', 'UNION');
+    const left = this.#query(select.larg, level);
+    onLeft?.(left);
+    const right = this.#query(select.rarg, level);
+    const outputs = left.map(({ name, type }, i) => ({ name, type: right[i]?.type === type ? type : UNKNOWN_TYPE }));
+    this.#tail(select, { items: [], outputs, outer: level.scope });
+    return outputs;
+  }
+
+  #values(select: SelectStmt, level: Level): readonly OutputColumn[] {
+    const scope: Scope = { items: [], outputs: null, outer: level.scope };
+    this.#expressions.visitAll(select.valuesLists, scope);
+    const first = select.valuesLists?.[0];
+    const width = first !== undefined && 'List' in first ? (first.List.items?.length ?? 0) : 0;
+    const outputs = Array.from({ length: width }, (_, i) => ({ name: `column${i + 1}`, type: UNKNOWN_TYPE }));
+    this.#tail(select, { ...scope, outputs });
+    return outputs;
+  }
+
+  #with({ ctes, recursive }: WithClause, level: Level): CteScope {
+    const scope: CteScope = { names: new Map(), outer: level.ctes };
+    const list = (ctes ?? []).map((node) => ('CommonTableExpr' in node ? node.CommonTableExpr : {}));
+    // With RECURSIVE every name of the list is visible in all of it.
+    if (recursive === true) for (const { ctename } of list) scope.names.set(ctename ?? '', null);
+    for (const cte of list) this.#cte(cte, { scope: level.scope, ctes: scope });
+    return scope;
+  }
+
+  #cte(cte: CommonTableExpr, level: { readonly scope: Scope | null; readonly ctes: CteScope }): void {
+    const { ctename, ctequery, aliascolnames, search_clause, cycle_clause } = cte;
+    if (ctequery === undefined || !('SelectStmt' in ctequery)) {
+      throw new Uncacheable('statement.write', `WITH ${ctename ?? ''} writes`);
+    }
+    if (search_clause !== undefined || cycle_clause !== undefined) {
+      throw new Uncacheable('uncacheable.construct', 'SEARCH or CYCLE');
+    }
+    const aliases = nameParts(aliascolnames);
+    const define = (outputs: readonly OutputColumn[]): void => {
+      level.ctes.names.set(
+        ctename ?? '',
+        outputs.map((output, i) => ({ ...output, name: aliases[i] ?? output.name })),
+      );
+    };
+    // The recursive term of a query that refers to itself knows the columns of the first term.
+    const recursive = level.ctes.names.has(ctename ?? '');
+    define(this.#query(ctequery.SelectStmt, level, recursive ? define : undefined));
+  }
+
+  #from(node: Node, level: Level, before: readonly FromItem[], conditions: JoinCondition[]): FromItem[] {
+    if ('RangeVar' in node) return [this.#rangeVar(node.RangeVar, level)];
+    if ('JoinExpr' in node) return this.#join(node.JoinExpr, level, before, conditions);
+    const lateral: Scope = { items: before, outputs: null, outer: level.scope };
+    if ('RangeSubselect' in node) {
+      const { subquery, alias, lateral: isLateral } = node.RangeSubselect;
+      if (subquery === undefined || !('SelectStmt' in subquery)) throw new Uncacheable('uncacheable.construct', 'FROM');
+      const scope = isLateral === true ? lateral : level.scope;
+      const outputs = this.#query(subquery.SelectStmt, { scope, ctes: level.ctes });
+      return [derived(alias?.aliasname ?? null, outputs, nameParts(alias?.colnames), false)];
+    }
+    if ('RangeFunction' in node) return [this.#rangeFunction(node.RangeFunction, lateral)];
+    if ('RangeTableSample' in node) throw new Uncacheable('uncacheable.tableSample', 'TABLESAMPLE');
+    throw new Uncacheable('uncacheable.construct', Object.keys(node)[0] ?? 'FROM');
+  }
+
+  #rangeVar(range: RangeVar, { ctes }: Level): FromItem {
+    const { relname, schemaname, alias } = range;
+    const colnames = nameParts(alias?.colnames);
+    const name = alias?.aliasname ?? relname ?? '';
+    for (let scope = schemaname === undefined ? ctes : null; scope !== null; scope = scope.outer) {
+      const outputs = scope.names.get(relname ?? '');
+      if (outputs === null)
+        throw new Uncacheable('uncacheable.construct', `forward reference to WITH ${relname ?? ''}`);
+      if (outputs !== undefined) return derived(name, outputs, colnames, false);
+    }
+    const relation = this.#names.relation(range);
+    if (relation === undefined) {
+      throw new Uncacheable('uncacheable.unknownRelation', [schemaname, relname].filter(Boolean).join('.'));
+    }
+    const problem = tableProblem(relation);
+    if (problem !== null) throw problem;
+    const columns = relation.columns.map((column, i): SourceColumn => {
+      return { name: colnames[i] ?? column.name, type: column.type, column };
+    });
+    const table = this.#reads.addTable(relation);
+    return { alias: name, isTableName: alias === undefined, columns, open: false, table };
+  }
+
+  #rangeFunction({ functions, alias, coldeflist }: RangeFunction, scope: Scope): FromItem {
+    if (coldeflist !== undefined) throw new Uncacheable('uncacheable.construct', 'column definition list');
+    const names: OutputColumn[] = [];
+    for (const entry of functions ?? []) {
+      const [call, definitions] = 'List' in entry ? (entry.List.items ?? []) : [];
+      if (call === undefined || !('FuncCall' in call)) throw new Uncacheable('uncacheable.construct', 'FROM');
+      if (definitions !== undefined && Object.keys(definitions).length > 0) {
+        throw new Uncacheable('uncacheable.construct', 'column definition list');
+      }
+      this.#expressions.visit(call, scope);
+      names.push({ name: nameParts(call.FuncCall.funcname).at(-1) ?? '', type: UNKNOWN_TYPE });
+    }
+    const name = alias?.aliasname ?? names[0]?.name ?? null;
+    const colnames = nameParts(alias?.colnames);
+    // A function that returns one value gives its column the name of the alias.
+    const columns = colnames.length > 0 ? colnames : names.length === 1 && name !== null ? [name] : [];
+    return derived(
+      name,
+      columns.map((column) => ({ name: column, type: UNKNOWN_TYPE })),
+      [],
+      true,
+    );
+  }
+
+  #join(join: JoinExpr, level: Level, before: readonly FromItem[], conditions: JoinCondition[]): FromItem[] {
+    const { jointype, larg, rarg, quals, usingClause, isNatural, alias, join_using_alias } = join;
+    if (alias !== undefined || join_using_alias !== undefined || larg === undefined || rarg === undefined) {
+      throw new Uncacheable('uncacheable.construct', 'JOIN with an alias');
+    }
+    const left = this.#from(larg, level, before, conditions);
+    const right = this.#from(rarg, level, [...before, ...left], conditions);
+    const items = [...left, ...right];
+    const nullable: Readonly<Record<string, readonly FromItem[]>> = {
+      JOIN_INNER: items,
+      JOIN_LEFT: right,
+      JOIN_RIGHT: left,
+      JOIN_FULL: [],
+    };
+    const constrained = nullable[jointype ?? ''];
+    if (constrained === undefined) throw new Uncacheable('uncacheable.construct', jointype ?? 'JOIN');
+    if (quals !== undefined) conditions.push({ condition: quals, items, constrained });
+    if (usingClause !== undefined || isNatural === true) {
+      const names = isNatural === true ? null : nameParts(usingClause);
+      this.#merge(items, names);
+    }
+    return items;
+  }
+
+  /** USING and NATURAL compare columns with the operator `=`. */
+  #merge(items: readonly FromItem[], names: readonly string[] | null): void {
+    this.#names.requireTrustedOperator(['='], [false, false]);
+    for (const item of items) {
+      for (const column of item.columns) {
+        if (names === null || names.includes(column.name)) this.#expressions.touch(column, item);
+      }
+    }
+  }
+}
+
+function derived(
+  alias: string | null,
+  outputs: readonly OutputColumn[],
+  colnames: readonly string[],
+  open: boolean,
+): FromItem {
+  const columns = outputs.map(({ name, type }, i) => ({ name: colnames[i] ?? name, type, column: null }));
+  return { alias, isTableName: false, columns, open, table: null };
+}

@@ -1,0 +1,90 @@
+/** What the walk over a SELECT collects: tables and their constraints, and how parameters are used. */
+import { Limits } from '../../shared/limits.ts';
+import type { Relation } from '../catalog.ts';
+import type { DependencyTemplate, TermTemplate, ValueSource } from '../dependency.ts';
+import { type Family, familyOfType } from './canonical.ts';
+import type { TableReference } from './scope.ts';
+import { Uncacheable } from './verdict.ts';
+
+/** References to tables one answer may depend on; beyond it a statement is not worth indexing. */
+const referencesMax = 4 * Limits.relationsPerEntryMax;
+
+const UNKNOWN_PSEUDO_TYPE = 705;
+
+interface ParameterUse {
+  total: number;
+  /** Uses as the constant of an equality with a column of the family. */
+  readonly equalities: Map<Family, number>;
+}
+
+export class Reads {
+  readonly references: TableReference[] = [];
+  readonly relations = new Set<number>();
+  /** 1-based numbers of parameters that may be read as date or time. */
+  readonly momentParameters = new Set<number>();
+  readonly #uses = new Map<number, ParameterUse>();
+  readonly #parameterTypes: readonly number[];
+
+  constructor(parameterTypes: readonly number[]) {
+    this.#parameterTypes = parameterTypes;
+  }
+
+  /** The highest parameter number met. */
+  get parameterCount(): number {
+    return Math.max(0, ...this.#uses.keys());
+  }
+
+  /** Declared type oid of $number; 0 when the client left it open (also by declaring it `unknown`). */
+  declaredType(number: number): number {
+    const type = this.#parameterTypes[number - 1] ?? 0;
+    return type === UNKNOWN_PSEUDO_TYPE ? 0 : type;
+  }
+
+  addTable(relation: Relation): TableReference {
+    const reference: TableReference = { relation, terms: new Map() };
+    this.references.push(reference);
+    this.relations.add(relation.oid);
+    if (this.relations.size > Limits.relationsPerEntryMax || this.references.length > referencesMax) {
+      throw new Uncacheable('uncacheable.tooManyRelations', `more than ${Limits.relationsPerEntryMax}`);
+    }
+    return reference;
+  }
+
+  useParameter(number: number, readsMoment: boolean): void {
+    this.#use(number).total++;
+    if (readsMoment) this.momentParameters.add(number);
+  }
+
+  useInEquality(number: number, family: Family): void {
+    const { equalities } = this.#use(number);
+    equalities.set(family, (equalities.get(family) ?? 0) + 1);
+  }
+
+  #use(number: number): ParameterUse {
+    let use = this.#uses.get(number);
+    if (use === undefined) this.#uses.set(number, (use = { total: 0, equalities: new Map() }));
+    return use;
+  }
+
+  /**
+   * The type of an undeclared parameter is decided by its first use, and decides how its value compares everywhere: a
+   * term may use it only if every use is an equality of the term's family.
+   */
+  #isCertain(source: ValueSource, family: Family): boolean {
+    if (source.kind !== 'parameter' || this.declaredType(source.index + 1) !== 0) return true;
+    const use = this.#use(source.index + 1);
+    return use.total === use.equalities.get(family);
+  }
+
+  dependencies(): DependencyTemplate[] {
+    return this.references.map(({ relation, terms }) => {
+      const certain: TermTemplate[] = [];
+      for (const [column, { type, values }] of terms) {
+        const family = familyOfType(type);
+        if (values.every((source) => this.#isCertain(source, family))) certain.push({ column, type, values });
+      }
+      certain.sort((a, b) => (a.column < b.column ? -1 : 1));
+      return { relation: relation.oid, terms: certain };
+    });
+  }
+}

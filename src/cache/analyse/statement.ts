@@ -1,0 +1,118 @@
+/** Every kind of statement but the cacheable SELECT: why it is passed through, and what it may do. */
+import type { CopyStmt, DefElem, ExplainStmt, Node, TransactionStmt, TruncateStmt, VariableSetStmt } from 'libpg-query';
+import type { Reason } from '../../shared/reasons.ts';
+import { effectsOf } from './effects.ts';
+import type { Names } from './names.ts';
+import type { Purity } from './purity.ts';
+import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
+import { writesOf } from './writes.ts';
+
+export interface Classified {
+  readonly reason: Reason;
+  readonly effects: Effects;
+}
+
+const quiet: Effects = { ...harmless, readOnly: false };
+const settings: Effects = { ...harmless, changesContext: true };
+const control: Effects = { ...harmless, transactionControl: true };
+const anything: Effects = { ...unknownEffects, transactionControl: true };
+
+/** Statements whose effects do not depend on their parts. DDL and what is not listed: `unknownEffects`. */
+const fixed: Readonly<Record<string, Classified>> = {
+  VariableShowStmt: { reason: 'statement.settings', effects: harmless },
+  DiscardStmt: { reason: 'statement.settings', effects: { ...settings, readOnly: false } },
+  FetchStmt: { reason: 'statement.cursor', effects: unknownEffects },
+  ClosePortalStmt: { reason: 'statement.cursor', effects: harmless },
+  PrepareStmt: { reason: 'statement.utility', effects: settings },
+  DeallocateStmt: { reason: 'statement.utility', effects: settings },
+  ExecuteStmt: { reason: 'statement.utility', effects: unknownEffects },
+  ListenStmt: { reason: 'statement.utility', effects: quiet },
+  UnlistenStmt: { reason: 'statement.utility', effects: quiet },
+  NotifyStmt: { reason: 'statement.utility', effects: quiet },
+  LockStmt: { reason: 'statement.utility', effects: quiet },
+  CheckPointStmt: { reason: 'statement.utility', effects: quiet },
+  ConstraintsSetStmt: { reason: 'statement.utility', effects: quiet },
+  DoStmt: { reason: 'statement.utility', effects: anything },
+  CallStmt: { reason: 'statement.utility', effects: anything },
+  CreateTableAsStmt: { reason: 'statement.write', effects: unknownEffects },
+  RefreshMatViewStmt: { reason: 'statement.write', effects: unknownEffects },
+};
+
+/** Classifies one statement that is not to be cached; a SELECT gets only its effects from here. */
+export function classify(node: Node, names: Names, purity: Purity): Classified {
+  const [kind, value] = Object.entries(node)[0] ?? ['', {}];
+  const known = fixed[kind];
+  if (known !== undefined) return known;
+  switch (kind) {
+    case 'SelectStmt':
+    case 'InsertStmt':
+    case 'UpdateStmt':
+    case 'DeleteStmt':
+    case 'MergeStmt':
+      return { reason: 'statement.write', effects: effectsOf(node, names, purity) };
+    case 'TruncateStmt':
+      return { reason: 'statement.write', effects: truncateEffects(value as TruncateStmt, names) };
+    case 'CopyStmt':
+      return { reason: 'statement.copy', effects: copyEffects(value as CopyStmt, names, purity) };
+    case 'DeclareCursorStmt':
+      return { reason: 'statement.cursor', effects: effectsOf(value, names, purity) };
+    case 'ExplainStmt':
+      return { reason: 'statement.utility', effects: explainEffects(value as ExplainStmt, names, purity) };
+    case 'TransactionStmt':
+      return { reason: 'statement.transactionControl', effects: transactionEffects(value as TransactionStmt) };
+    case 'VariableSetStmt':
+      return { reason: 'statement.settings', effects: setEffects(value as VariableSetStmt) };
+    default:
+      return { reason: 'statement.utility', effects: unknownEffects };
+  }
+}
+
+/** CASCADE empties whatever refers to the tables. */
+function truncateEffects({ relations, behavior }: TruncateStmt, names: Names): Effects {
+  if (behavior === 'DROP_CASCADE') return unknownEffects;
+  let effects: Effects = quiet;
+  for (const relation of relations ?? []) {
+    const written = 'RangeVar' in relation ? writesOf(names, relation.RangeVar, 'truncate') : unknownEffects;
+    effects = mergeEffects(effects, written);
+  }
+  return effects;
+}
+
+/** A program or a file on the server may be anything; `COPY … TO` a client only reads. */
+function copyEffects(copy: CopyStmt, names: Names, purity: Purity): Effects {
+  if (copy.is_program === true || (copy.is_from !== true && copy.filename !== undefined)) return unknownEffects;
+  if (copy.is_from !== true) {
+    const source = copy.relation === undefined ? copy.query : { RangeVar: copy.relation };
+    return effectsOf(source, names, purity);
+  }
+  const written = copy.relation === undefined ? unknownEffects : writesOf(names, copy.relation, 'insert');
+  return mergeEffects(written, effectsOf(copy.whereClause, names, purity));
+}
+
+/** Without ANALYZE a statement is only planned, with it executed. */
+function explainEffects({ query, options }: ExplainStmt, names: Names, purity: Purity): Effects {
+  const analyze = (options ?? []).some((option) => 'DefElem' in option && isOn(option.DefElem, 'analyze'));
+  if (query === undefined) return unknownEffects;
+  if (analyze) return classify(query, names, purity).effects;
+  const isPlain = ['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'].some((kind) => kind in query);
+  return isPlain ? effectsOf(query, names, purity, true) : unknownEffects;
+}
+
+/** defGetBoolean: no argument means on. */
+function isOn({ defname, arg }: DefElem, name: string): boolean {
+  if (defname !== name) return false;
+  if (arg === undefined) return true;
+  if ('Integer' in arg) return (arg.Integer.ival ?? 0) !== 0;
+  return !('String' in arg && /^(?:false|off|0)$/i.test(arg.String.sval ?? ''));
+}
+
+function transactionEffects({ kind }: TransactionStmt): Effects {
+  // C15: nobody knows what the prepared transaction wrote.
+  return kind === 'TRANS_STMT_COMMIT_PREPARED' ? { ...control, readOnly: false, writes: 'unknown' } : control;
+}
+
+/** `SET TRANSACTION …` and `SET transaction_…` mark the transaction that they are in. */
+function setEffects({ name, kind }: VariableSetStmt): Effects {
+  const marks = kind === 'VAR_SET_MULTI' || name?.startsWith('transaction_') === true;
+  return { ...settings, transactionControl: marks };
+}

@@ -1,0 +1,61 @@
+/** What the analysis of a statement says. */
+import type { Verdict, Writes } from '../../shared/messages.ts';
+import type { Reason } from '../../shared/reasons.ts';
+import type { DependencyTemplate } from '../dependency.ts';
+import type { Bindable } from './bind.ts';
+
+export interface Analysis extends Omit<Verdict, 'verdictId' | 'catalogVersion'>, Bindable {
+  /** Oids of the tables read, each once; empty unless cacheable. */
+  readonly relations: readonly number[];
+  /** One for each reference to a table; a table read twice has two. */
+  readonly dependencies: readonly DependencyTemplate[];
+  /** For people: what exactly the reason was met in. */
+  readonly detail: string;
+  /** What the user could do about it, or null. */
+  readonly remedy: string | null;
+}
+
+/** What running a statement may do to others and to its own session. */
+export interface Effects {
+  readonly readOnly: boolean;
+  readonly writes: Writes;
+  readonly changesContext: boolean;
+  readonly transactionControl: boolean;
+}
+
+export const harmless: Effects = { readOnly: true, writes: 'none', changesContext: false, transactionControl: false };
+/** It may do anything that a function can do. */
+export const unknownEffects: Effects = {
+  readOnly: false,
+  writes: 'unknown',
+  changesContext: true,
+  transactionControl: false,
+};
+
+/** Both happen. */
+export function mergeEffects(a: Effects, b: Effects): Effects {
+  return {
+    readOnly: a.readOnly && b.readOnly,
+    writes: mergeWrites(a.writes, b.writes),
+    changesContext: a.changesContext || b.changesContext,
+    transactionControl: a.transactionControl || b.transactionControl,
+  };
+}
+
+function mergeWrites(a: Writes, b: Writes): Writes {
+  if (a === 'unknown' || b === 'unknown') return 'unknown';
+  if (a === 'none') return b;
+  return b === 'none' ? a : [...new Set([...a, ...b])];
+}
+
+/** Ends an analysis: thrown by whatever meets the first thing that rules caching out. */
+export class Uncacheable extends Error {
+  readonly reason: Reason;
+  readonly remedy: string | null;
+
+  constructor(reason: Reason, detail: string, remedy: string | null = null) {
+    super(detail);
+    this.reason = reason;
+    this.remedy = remedy;
+  }
+}
