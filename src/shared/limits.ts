@@ -43,5 +43,7 @@ export const Limits = {
   relationsPerEntryMax: 16,
   /** How long a client may keep its end open after our last words. */
   lingerMsMax: 5_000,
+  /** How long a client's statement may wait for its session's settings to be read. */
+  contextWaitMsMax: 20,
   workersMax: 64,
 } as const;

@@ -17,8 +17,10 @@ const CONTEXTS_MAX = 10_000;
 export type RemoteService = Pick<Remote<CacheService>, 'contextQuery' | 'internContext' | 'analyse'>;
 
 interface ContextQuery {
-  readonly sql: string;
-  readonly catalogVersion: number;
+  sql: string | 'pending' | 'failed' | null;
+  catalogVersion: number;
+  readonly againMs: number;
+  readonly waiting: (() => void)[];
 }
 
 export class AttachedCache {
@@ -29,7 +31,7 @@ export class AttachedCache {
   private readonly service: RemoteService;
   private readonly control: ControlWords;
   private readonly contexts = new Map<string, ContextAnswer>();
-  private readonly queries = new Map<string, ContextQuery | 'asked'>();
+  private readonly queries = new Map<string, ContextQuery>();
 
   constructor(link: CacheLink, control: ControlWords, workerSlot: number, service?: RemoteService) {
     this.generation = link.generation;
@@ -55,22 +57,34 @@ export class AttachedCache {
     };
   }
 
-  /** The query for a session's context, null while it is not known; then it is asked for and `arrived` is called. */
-  contextQuery(database: string, arrived: () => void): string | null {
+  /**
+   * The query for a session's context. 'pending': it is asked for, and `arrived` is called when the cache thread has
+   * answered. Null: it has none for this database (asked again after a while).
+   */
+  contextQuery(database: string, nowMs: number, arrived: () => void): string | 'pending' | null {
     const known = this.queries.get(database);
-    if (known === 'asked') return null;
-    if (known !== undefined && known.catalogVersion === this.reader.catalogVersion()) return known.sql;
-    this.queries.set(database, 'asked');
+    const version = this.reader.catalogVersion();
+    if (known !== undefined) {
+      if (known.sql === 'pending') {
+        known.waiting.push(arrived);
+        return 'pending';
+      }
+      const isKnown = known.sql !== null && known.sql !== 'failed';
+      if (isKnown && known.catalogVersion === version) return known.sql;
+      if (!isKnown && nowMs < known.againMs) return known.sql === null ? null : 'pending';
+    }
+    const asked: ContextQuery = { sql: 'pending', catalogVersion: version, againMs: nowMs + 1000, waiting: [arrived] };
+    this.queries.set(database, asked);
+    const answered = (sql: ContextQuery['sql'], catalogVersion: number) => {
+      asked.sql = sql;
+      asked.catalogVersion = catalogVersion;
+      for (const resume of asked.waiting.splice(0)) resume();
+    };
     Promise.resolve(this.service.contextQuery(database)).then(
-      (query) => {
-        this.queries.delete(database);
-        if (query === null || query.catalogVersion !== this.reader.catalogVersion()) return;
-        this.queries.set(database, query);
-        arrived();
-      },
-      () => void this.queries.delete(database),
+      (query) => answered(query?.sql ?? null, query?.catalogVersion ?? version),
+      () => answered('failed', version),
     );
-    return null;
+    return 'pending';
   }
 
   /** The context of a row, at once when it is known. */

@@ -2,6 +2,7 @@
  * What replies of the origin do before they are passed on: statements and settings are kept honest, fences are raised for
  * what was written (C15), captured answers are offered.
  */
+import { Limits } from '../shared/limits.ts';
 import { startedRound } from '../shared/memory/control.ts';
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
@@ -14,6 +15,17 @@ import type { ReplyEvents } from './reply-order.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { mayEndTransaction } from './transaction.ts';
+
+/** Statements after which the context is another, whatever was known of them. */
+const settingTags = new Set([
+  'SET',
+  'RESET',
+  'DISCARD ALL',
+  'DISCARD TEMP',
+  'CREATE TABLE',
+  'DROP TABLE',
+  'ALTER ROLE',
+]);
 
 export class ReplyEffects implements ReplyEvents {
   private readonly session: Session;
@@ -53,9 +65,10 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   commandComplete(owed: Owed, tag: string): void {
-    const { statements, transaction } = this.session;
+    const { statements, transaction, settings } = this.session;
     if (tag === 'DEALLOCATE' && owed.closes !== null) statements.forgetName(owed.closes);
     else if (tag === 'DISCARD ALL' || tag.startsWith('DEALLOCATE')) statements.forgetAll();
+    if (settings.state === 'unusable' && settingTags.has(tag)) settings.forget();
     if (!mayEndTransaction(tag)) return;
     // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
     for (const work of owed.group.works) transaction.written.add(work);
@@ -91,8 +104,8 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   private fence(): void {
-    const { transaction, consistency } = this.session;
-    if (transaction.written.isEmpty) return;
+    const { transaction, consistency, settings } = this.session;
+    if (transaction.written.isEmpty || settings.isForeign) return;
     fenceWrites(this.runtime.control, transaction.written, consistency, this.runtime.cache);
   }
 
@@ -112,9 +125,15 @@ export class ReplyEffects implements ReplyEvents {
     const cache = session.liveCache;
     if (cache === null || !session.settings.mustAsk(cache)) return;
     const again = () => session.turn();
-    const sql = cache.contextQuery(database, again);
-    const owed = sql === null ? null : session.order.oweWhole('query', true);
-    if (sql === null || owed === null) return;
+    const nowMs = this.runtime.clock.nowMs();
+    const sql = cache.contextQuery(database, nowMs, again);
+    if (sql === null) {
+      session.settings.noStream(cache, database !== this.runtime.config.upstream.database);
+      return;
+    }
+    if (session.settings.beginLearning(nowMs)) session.turnLater(Limits.contextWaitMsMax);
+    const owed = sql === 'pending' ? null : session.order.oweWhole('query', true);
+    if (owed === null) return;
     owed.sink = session.settings.ask(cache, database, again);
     session.statements.originDroppedUnnamedByUs();
     this.runtime.originOut.appendAll(encodeQuery(sql));

@@ -186,6 +186,7 @@ export class Forwarder {
     const known = statements.get(parse.name);
     const statement = new Statement(parse, bytes, start, end);
     statement.resolution = this.trusted ? this.context : null;
+    statement.mark = this.session.settings.parseMark(this.cache);
     statements.sent(statement);
     if (owed !== null) owed.statement = statement;
     if (parse.name === '' || known === null) statements.define(statement);
@@ -220,7 +221,7 @@ export class Forwarder {
     );
     if (!isTarget || owed === null || !this.trusted) return;
     const statement = this.session.statements.get(target.name);
-    if (statement === null || !sameResolution(statement.resolution, this.context!)) return;
+    if (statement === null || !this.isResolvedHere(statement)) return;
     const slot = this.slotOfStatement(statement);
     if (!this.isCapturable(slot)) return;
     const prefix = statement.descriptionPrefix(this.context!.contextId);
@@ -242,8 +243,7 @@ export class Forwarder {
     this.executed = true;
     if (owed === null || bound === null || portal !== bound || bound.statement === null) return;
     if (again || execute.rowsMax !== 0 || !this.isCapturable(work.slot)) return;
-    if (!sameResolution(bound.statement.resolution, this.context!) || !this.isText(bytes, this.tailStart, this.tailEnd))
-      return;
+    if (!this.isResolvedHere(bound.statement) || !this.isText(bytes, this.tailStart, this.tailEnd)) return;
     const prefix = bound.statement.portalPrefix(this.context!.contextId);
     const { tailStart, tailEnd } = this;
     const hash = keyHash(prefix.hash, bytes, tailStart, tailEnd);
@@ -274,8 +274,12 @@ export class Forwarder {
   /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, its verdict says nothing. */
   private work(statement: Statement | null): Work {
     const slot = statement === null ? null : this.slotOfStatement(statement);
-    const isCurrent = this.context !== null && sameResolution(statement?.resolution ?? null, this.context);
+    const isCurrent = statement !== null && this.isResolvedHere(statement);
     return { slot, suspect: !this.trusted || !isCurrent };
+  }
+
+  private isResolvedHere(statement: Statement): boolean {
+    return this.context !== null && this.session.settings.isResolvedHere(statement, this.context);
   }
 
   private slotOfStatement(statement: Statement): VerdictSlot | null {

@@ -95,7 +95,7 @@ export class Replayer {
     const owed = this.session.order.oweExtended('parse', true);
     if (owed !== null) owed.statement = statement;
     this.session.statements.sent(statement);
-    // C7: it is resolved again now, so only what holds now can be what it was answered under.
+    // C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known.
     if (this.context === null || !sameResolution(statement.resolution, this.context)) statement.resolution = null;
     this.runtime.originOut.appendAll(statement.parse);
   }

@@ -17,7 +17,7 @@ import type { Batch } from './client-input.ts';
 import { askForRound } from './fence.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type KeyPrefix, mayHoldComment, type Resolution, Statement, sameResolution } from './statements.ts';
+import { type KeyPrefix, mayHoldComment, type Resolution, Statement } from './statements.ts';
 
 /** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
@@ -235,7 +235,7 @@ export class HitPath {
   }
 
   private isResolvedHere(statement: Statement): boolean {
-    return sameResolution(statement.resolution, this.context);
+    return this.session.settings.isResolvedHere(statement, this.context);
   }
 
   /** Copies one entry's frames, then checks its fences. */

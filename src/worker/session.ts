@@ -109,6 +109,11 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.balance();
   }
 
+  /** A turn after a while, if the session is still there. */
+  turnLater(delayMs: number): void {
+    setTimeout(() => this.turn(), delayMs + 1).unref();
+  }
+
   /** Early returns in order of priority: what can go on now? */
   private pump(): void {
     if (this.state !== 'ready') {
@@ -246,14 +251,17 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       return true;
     }
     if (this.state !== 'ready') return false;
+    if (code === Frontend.terminate) {
+      this.finish(null);
+      return true;
+    }
     if (batch.ended && batch.count === 1) {
-      if (code === Frontend.terminate) return this.terminate();
       if (code === Frontend.sync && this.order.isQuiet) {
         this.order.say(encodeReady(this.transaction.status));
         return true;
       }
     }
-    if (this.settings.state === 'asking' && this.order.length > 0 && this.order.isSynced) return false;
+    if (this.settings.state !== 'known' && this.isLearning) return false;
     const { cache, hits, forwarder } = this.runtime;
     if (batch.ended) {
       const local = this.levels.answer(batch);
@@ -269,6 +277,12 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     return true;
   }
 
+  /** Whether the next statement waits until it is known what it runs under. */
+  private get isLearning(): boolean {
+    if (!this.order.isSynced || !this.transaction.isIdle || this.liveCache === null) return false;
+    return this.settings.isLearning(this.runtime.clock.nowMs());
+  }
+
   longFrame(code: number, bytes: Buffer, start: number, end: number): void {
     if (this.state === 'authenticating' && code === Frontend.password) this.piece(bytes, start, end);
     else if (this.state === 'ready') this.runtime.forwarder.forwardLong(this, code, bytes, start, end);
@@ -277,11 +291,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
 
   piece(bytes: Buffer, start: number, end: number): void {
     this.runtime.originOut.append(bytes, start, end);
-  }
-
-  private terminate(): boolean {
-    this.finish(null);
-    return true;
   }
 
   countHits(statements: number, bytes: number): void {
@@ -324,7 +333,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       const { host, port } = this.runtime.config.upstream;
       const isTold = this.effects.fatalSeen || this.clientEnded || this.state === 'tunnelling';
       const what = this.state === 'connecting' ? 'could not connect to' : 'lost the connection to';
-      const message = `pgfresh ${what} the origin ${host}:${port}${error === null ? '' : `: ${error.message}`}`;
+      const why = error === null ? '' : `: ${error.message}`;
+      const message = `pgfresh ${what} the origin ${host}:${port}${why}`;
       this.origin = null;
       this.finish(isTold ? null : { severity: 'FATAL', sqlstate: '08006', message });
     });

@@ -7,13 +7,22 @@
  * While a statement without a verdict is under way or was executed, the context is in doubt: it is usable again, without
  * asking, once all such verdicts have come and say that nothing changed.
  */
+
+import { Limits } from '../shared/limits.ts';
 import type { ContextAnswer } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { decodeDataRow } from '../shared/wire/backend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { ReplySink, Work } from './owed.ts';
-import type { Resolution } from './statements.ts';
+import { type Resolution, type Statement, sameResolution } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
+
+/** What was known when a Parse was sent. */
+export interface ParseMark {
+  readonly link: object | null;
+  readonly catalogVersion: number;
+  readonly changes: number;
+}
 
 /** Failed context queries in a row (a cancel that came late, say) after which the session waits for another reason to ask. */
 const FAILURES_MAX = 3;
@@ -28,8 +37,12 @@ export class Settings {
   private unusableReason: Reason = 'session.contextUnknown';
   private readonly suspects = new Set<VerdictSlot>();
   private failures = 0;
-  /** Rises with every reason to ask again, so that an answer to an older question is told apart. */
+  /** Rises with every question and every reason to ask again, so that an answer to an older question is told apart. */
   private epoch = 0;
+  /** Rises with every reason to ask again. */
+  private changes = 0;
+  private learningUntilMs = 0;
+  private learningFor = -1;
   /** Of BackendKeyData; the context query must be answered by the same process (C9). */
   backendPid = 0;
   /** Texts are decoded as UTF-8; under another client_encoding only ASCII is understood. */
@@ -63,15 +76,66 @@ export class Settings {
     return this.state === 'unusable' ? this.unusableReason : 'session.contextUnknown';
   }
 
+  /** How a Parse sent now will be resolved, as far as that is known: `isResolvedHere` judges when the context is. */
+  parseMark(cache: AttachedCache | null): ParseMark {
+    return { link: cache, catalogVersion: cache?.reader.catalogVersion() ?? -1, changes: this.changes };
+  }
+
+  /** Whether a statement was resolved under this context (C7), or before the context was known and nothing changed since. */
+  isResolvedHere(statement: Statement, context: Resolution): boolean {
+    if (sameResolution(statement.resolution, context)) return true;
+    const { mark } = statement;
+    if (mark === null || mark.link !== context.link || mark.changes !== this.changes) return false;
+    if (mark.catalogVersion !== context.catalogVersion) return false;
+    statement.resolution = context;
+    return true;
+  }
+
+  /** Entries never come from where this session writes: another database than that of the change stream. */
+  get isForeign(): boolean {
+    return this.state === 'unusable' && this.unusableReason === 'session.database';
+  }
+
+  /**
+   * Whether the context is about to be known. The client's next statement is held back for it, once after each change and
+   * for `contextWaitMsMax` at most, since what runs under an unknown context counts as a write of everything.
+   */
+  isLearning(nowMs: number): boolean {
+    const isOpen = this.state === 'unknown' || this.state === 'asking' || this.state === 'interning';
+    return isOpen && nowMs < this.learningUntilMs;
+  }
+
+  /** True when a wait begins now. */
+  beginLearning(nowMs: number): boolean {
+    if (this.learningFor === this.changes) return false;
+    this.learningFor = this.changes;
+    this.learningUntilMs = nowMs + Limits.contextWaitMsMax;
+    return true;
+  }
+
+  /** The database has no change stream; `foreign`: nor is it the one that could have. */
+  noStream(cache: AttachedCache, foreign: boolean): void {
+    this.link = cache;
+    this.state = 'unusable';
+    this.unusableReason = foreign ? 'session.database' : 'session.contextUnknown';
+  }
+
   /** A statement was sent: what it may do to the settings holds from here on. */
   sent(work: Work): void {
     const { slot } = work;
+    // What is unusable stays so until something is known to have changed: else every statement would ask again.
+    if (this.state === 'unusable') return;
     if (slot === null || slot.failed || slot.verdict?.changesContext === true) this.forget();
     else if (slot.verdict === null) this.suspects.add(slot);
   }
 
   /** Something changed, or may have: the origin is asked when there is an opportunity. */
   forget(): void {
+    this.changes++;
+    this.reset();
+  }
+
+  private reset(): void {
     this.epoch++;
     this.state = 'unknown';
     this.resolution = null;
@@ -91,7 +155,7 @@ export class Settings {
   /** The question is on its way; its replies go to the sink. `settled` is called when the context is known. */
   ask(cache: AttachedCache, database: string, settled: () => void): ReplySink {
     const failures = this.failures;
-    this.forget();
+    this.reset();
     this.failures = failures;
     this.state = 'asking';
     this.link = cache;

@@ -13,6 +13,7 @@ import { Limits } from '../shared/limits.ts';
 import { extendHash, HASH_SEED, KeyForm, preparedPrefix } from '../shared/query-key.ts';
 import { stripComments } from '../shared/shape.ts';
 import { type ParseView, parameterTypes } from '../shared/wire/frontend.ts';
+import type { ParseMark } from './settings.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 /** First part of a key with its hash. */
@@ -46,6 +47,7 @@ export class Statement {
   private readonly textEnd: number;
   origin: 'absent' | 'sent' | 'held' = 'absent';
   resolution: Resolution | null = null;
+  mark: ParseMark | null = null;
   /** The verdict last asked for, and under what. */
   slot: VerdictSlot | null = null;
   slotResolution: Resolution | null = null;

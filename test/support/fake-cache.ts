@@ -4,9 +4,9 @@
  */
 import { MessageChannel } from 'node:worker_threads';
 import { CacheStore } from '../../src/cache/store.ts';
-import { openControl, setCurrentGeneration, startRound } from '../../src/shared/memory/control.ts';
+import { openControl, startRound } from '../../src/shared/memory/control.ts';
 import { entryFenceSlots } from '../../src/shared/memory/fences.ts';
-import { consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
+import { Control, consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
 import { monotonicClock } from '../../src/shared/clock.ts';
 import type { AnalyseRequest, ContextRow, Offer, OfferBatch, Verdict } from '../../src/shared/messages.ts';
 import type { RemoteService } from '../../src/worker/cache-link.ts';
@@ -119,7 +119,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   cache.setCatalogVersion(1);
   cache.round();
   cache.setState(StoreState.live);
-  setCurrentGeneration(control, generation);
+  Atomics.store(control, Control.CURRENT_GENERATION, generation);
   const fakePort = Object.assign(port2, { postMessage: post });
   runtime.attach({ generation, store: store.memory, service: port1, offers: fakePort }, service);
   return cache;

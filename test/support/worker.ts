@@ -3,7 +3,7 @@ import net from 'node:net';
 import type { Config } from '../../src/shared/config.ts';
 import type { Arrival, OpenOptions } from '../../src/shared/handoff.ts';
 import { silentLogger } from '../../src/shared/log.ts';
-import { createControl, openControl, setCurrentGeneration } from '../../src/shared/memory/control.ts';
+import { createControl } from '../../src/shared/memory/control.ts';
 import { createCounters, openCounters } from '../../src/shared/memory/counters.ts';
 import { Counter } from '../../src/shared/memory/layout.ts';
 import { Runtime } from '../../src/worker/runtime.ts';
@@ -65,7 +65,6 @@ function arrivalOf(socket: net.Socket): Arrival {
 export async function startWorker(config: Config, workerSlot = 0): Promise<TestWorker> {
   const control = createControl();
   const counters = createCounters();
-  setCurrentGeneration(openControl(control), 0);
   const runtime = new Runtime({ workerSlot, config, control, counters }, silentLogger());
   const server = net.createServer({ allowHalfOpen: true }, (socket) => runtime.accept(arrivalOf(socket)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
