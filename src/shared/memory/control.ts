@@ -58,9 +58,8 @@ export const openSessions = (words: ControlWords): number => Atomics.load(words,
 /** Counts sessions in (+1) and out (−1); returns how many are open now. */
 export const addSessions = (words: ControlWords, by: number): number => Atomics.add(words, Control.SESSIONS, by) + by;
 
-export const cacheHeartbeat = (words: ControlWords): number => Atomics.load(words, Control.CACHE_HEARTBEAT);
-
 /** For the cache thread alone. */
+/** For the cache thread alone: its event loop goes round. */
 export function beatCacheHeartbeat(words: ControlWords): void {
   Atomics.add(words, Control.CACHE_HEARTBEAT, 1);
 }
