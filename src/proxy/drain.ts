@@ -40,7 +40,7 @@ export async function drain(parts: DrainParts): Promise<void> {
   const listenerClosed = listener.close();
   dispatcher.close();
   await step('draining sessions', graceMs + workerAnswerMs, () => supervisor.drainWorkers(graceMs));
-  if (supervisor.cache().generation > 0) {
+  if (supervisor.cacheRuns()) {
     await step('removing publication and slot', originCleanupMs, async () => supervisor.cacheCalls().stop());
   }
   await step('ending threads', closeMs, () => supervisor.stop());

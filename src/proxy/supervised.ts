@@ -40,6 +40,9 @@ export class Supervised<T> {
     this.#log = log;
   }
 
+  /** Why the thread last ended; null when it has not, or said nothing. */
+  lastError: Error | null = null;
+
   get state(): ThreadState {
     return this.#state;
   }
@@ -107,6 +110,7 @@ export class Supervised<T> {
 
   async #ended(exit: ThreadExit, generation: number): Promise<void> {
     this.#thread = undefined;
+    this.lastError = exit.error;
     if (!this.#state.stopWanted) {
       this.#log.error({ of: this.name, generation, exitCode: exit.exitCode, err: exit.error }, 'thread ended');
     }

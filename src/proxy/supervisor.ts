@@ -102,9 +102,13 @@ export class Supervisor {
 
   /** @throws ThreadError while the cache thread does not run. */
   cacheCalls(): Thread<CacheControl>['calls'] {
-    const { thread } = this.#cache;
-    if (thread === undefined) throw new ThreadError('the cache thread is not running');
-    return thread.calls;
+    const { thread, lastError } = this.#cache;
+    if (thread !== undefined) return thread.calls;
+    throw new ThreadError(`the cache thread is not running${lastError === null ? '' : `: ${lastError.message}`}`);
+  }
+
+  cacheRuns(): boolean {
+    return this.#cache.thread !== undefined;
   }
 
   async cacheStatus(msMax: number): Promise<CacheStatus> {
