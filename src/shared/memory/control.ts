@@ -34,11 +34,6 @@ export function raise(words: ControlWords, index: number, value: number): boolea
 /** Generation whose store may be read; 0 while the cache is down. */
 export const currentGeneration = (words: ControlWords): number => Atomics.load(words, Control.CURRENT_GENERATION);
 
-/** For main alone. */
-export function setCurrentGeneration(words: ControlWords, generation: number): void {
-  Atomics.store(words, Control.CURRENT_GENERATION, generation);
-}
-
 export const startedRound = (words: ControlWords): number => Atomics.load(words, Control.STARTED_ROUND);
 
 /** Begins the next round and returns it. For the cache thread alone. @throws RangeError when rounds have run out. */
@@ -58,7 +53,6 @@ export const openSessions = (words: ControlWords): number => Atomics.load(words,
 /** Counts sessions in (+1) and out (−1); returns how many are open now. */
 export const addSessions = (words: ControlWords, by: number): number => Atomics.add(words, Control.SESSIONS, by) + by;
 
-/** For the cache thread alone. */
 /** For the cache thread alone: its event loop goes round. */
 export function beatCacheHeartbeat(words: ControlWords): void {
   Atomics.add(words, Control.CACHE_HEARTBEAT, 1);
