@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import { Backend, TransactionStatus } from '../../src/shared/wire/codes.ts';
+import * as backend from '../../src/shared/wire/backend.ts';
+import { encodeFrame } from '../../src/shared/wire/frontend.ts';
+import { OutBuffer } from '../../src/worker/out-buffer.ts';
+import { OwedKinds, OwedPhases, replyStep } from '../../src/worker/owed.ts';
+import { ReplyOrder } from '../../src/worker/reply-order.ts';
+import { PassThrough } from 'node:stream';
+
+const none = Buffer.alloc(0);
+const frames: Record<string, Buffer> = {
+  '1': backend.PARSE_COMPLETE,
+  '2': backend.BIND_COMPLETE,
+  '3': backend.CLOSE_COMPLETE,
+  n: backend.NO_DATA,
+  t: backend.NO_PARAMETERS,
+  T: backend.encodeTextColumn('x'),
+  D: backend.encodeTextRow('v'),
+  C: backend.encodeCommandComplete('SELECT 1'),
+  I: encodeFrame(Backend.emptyQueryResponse, none),
+  s: encodeFrame(Backend.portalSuspended, none),
+  G: encodeFrame(Backend.copyInResponse, Buffer.from([0, 0, 0])),
+  H: encodeFrame(Backend.copyOutResponse, Buffer.from([0, 0, 0])),
+  d: encodeFrame(Backend.copyData, Buffer.from('row')),
+  c: encodeFrame(Backend.copyDone, none),
+  V: encodeFrame(Backend.functionCallResponse, Buffer.from([255, 255, 255, 255])),
+  E: backend.encodeError({ severity: 'ERROR', sqlstate: '22012', message: 'division by zero' }),
+  F: backend.encodeError({ severity: 'FATAL', sqlstate: '57P01', message: 'bye' }),
+  N: encodeFrame(Backend.noticeResponse, Buffer.from('SNOTICE\0C00000\0Mhm\0\0')),
+  A: encodeFrame(Backend.notificationResponse, Buffer.from('\0\0\0\x01ch\0\0')),
+  Z: backend.encodeReady(TransactionStatus.idle),
+};
+
+class Bench {
+  readonly log: string[] = [];
+  private readonly client = new PassThrough({ highWaterMark: 1 << 20 });
+  private readonly out = new OutBuffer(Buffer.alloc(16));
+  readonly order = new ReplyOrder(
+    {
+      ready: (_status, group, forClient) => void this.log.push(`ready:${forClient}:${group.broken}`),
+      commandComplete: (_owed, tag) => void this.log.push(tag),
+      parseComplete: () => void this.log.push('parsed'),
+      skipped: (owed) => void this.log.push(`skipped ${owed.kind}`),
+      fatal: () => void this.log.push('fatal'),
+      asynchronous: (code) => void this.log.push(`async ${String.fromCharCode(code)}`),
+    },
+    this.out,
+  );
+
+  /** Messages sent: P B D (portal) S (describe statement as 's') E C(lose) X(sync) Q F, lower case p = swallowed Parse. */
+  send(letters: string): void {
+    for (const letter of letters) {
+      if (letter === 'P' || letter === 'p') this.order.oweExtended('parse', letter === 'p');
+      else if (letter === 'B') this.order.oweExtended('bind', false);
+      else if (letter === 'D') this.order.oweExtended('describePortal', false);
+      else if (letter === 's') this.order.oweExtended('describeStatement', false);
+      else if (letter === 'E') this.order.oweExtended('execute', false);
+      else if (letter === 'C') this.order.oweExtended('close', false);
+      else if (letter === 'X') this.order.oweSync();
+      else if (letter === 'Q') this.order.oweWhole('query', false);
+      else if (letter === 'F') this.order.oweWhole('functionCall', false);
+      else if (letter === 'c') this.order.copyEnded();
+    }
+  }
+
+  /** Replies of the origin; what the client got of them. */
+  receive(letters: string): string {
+    for (const letter of letters) {
+      const frame = frames[letter]!;
+      if (letter === 'D' || letter === 'd') this.order.segment(frame[0]!, frame, 0, frame.length, true, true);
+      else this.order.frame(frame[0]!, frame, 0, frame.length);
+    }
+    this.order.flush(this.client);
+    const got: Buffer = this.client.read() ?? none;
+    let seen = '';
+    for (let at = 0; at < got.length; at += 1 + got.readInt32BE(at + 1)) seen += String.fromCharCode(got[at]!);
+    return seen;
+  }
+}
+
+describe('owed replies', () => {
+  it('relays an extended batch and is quiet after its ReadyForQuery', () => {
+    const bench = new Bench();
+    bench.send('PBDEX');
+    expect(bench.order.isQuiet).toBe(false);
+    expect(bench.receive('12TDDCZ')).toBe('12TDDCZ');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('swallows what the client did not ask for', () => {
+    const bench = new Bench();
+    bench.send('pBEX');
+    expect(bench.receive('12DCZ')).toBe('2DCZ');
+  });
+
+  it('skips to the Sync after an error, and only there', () => {
+    const bench = new Bench();
+    bench.send('PBDEXPBEX');
+    expect(bench.receive('1EZ')).toBe('1EZ');
+    expect(bench.log).toEqual(['parsed', 'skipped bind', 'skipped describePortal', 'skipped execute', 'ready:true:true']);
+    expect(bench.receive('12CZ')).toBe('12CZ');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('owes nothing for what is sent between an error and the Sync', () => {
+    const bench = new Bench();
+    bench.send('PB');
+    expect(bench.receive('E')).toBe('E');
+    bench.send('EQP');
+    expect(bench.order.length).toBe(0);
+    expect(bench.order.isQuiet).toBe(false);
+    bench.send('X');
+    expect(bench.receive('Z')).toBe('Z');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('keeps the ReadyForQuery owed when the Sync itself fails', () => {
+    const bench = new Bench();
+    bench.send('PBEX');
+    expect(bench.receive('12CEZ')).toBe('12CEZ');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('follows several results, errors and notices of one Query', () => {
+    const bench = new Bench();
+    bench.send('QQ');
+    expect(bench.receive('TDCNCIEZ')).toBe('TDCNCIEZ');
+    expect(bench.receive('TDCZ')).toBe('TDCZ');
+    expect(bench.log).toEqual(['SELECT 1', 'async N', 'SELECT 1', 'ready:true:true', 'SELECT 1', 'ready:true:false']);
+  });
+
+  it('ignores a Sync that reached the origin inside COPY FROM STDIN', () => {
+    const bench = new Bench();
+    bench.send('PBEX');
+    expect(bench.receive('12G')).toBe('12G');
+    expect(bench.order.length).toBe(1);
+    bench.send('XcX');
+    expect(bench.receive('CZ')).toBe('CZ');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('ignores it too when copy data, its end and the next Sync were sent ahead', () => {
+    const bench = new Bench();
+    bench.send('PBEXcX');
+    expect(bench.receive('12GCZ')).toBe('12GCZ');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('survives a COPY that fails half-way, in both protocols', () => {
+    const simple = new Bench();
+    simple.send('Q');
+    expect(simple.receive('GEZ')).toBe('GEZ');
+    expect(simple.order.isQuiet).toBe(true);
+    const extended = new Bench();
+    extended.send('PBEX');
+    expect(extended.receive('12GE')).toBe('12GE');
+    extended.send('cX');
+    expect(extended.receive('Z')).toBe('Z');
+    expect(extended.order.isQuiet).toBe(true);
+  });
+
+  it('relays COPY TO, row limits and function calls', () => {
+    const bench = new Bench();
+    bench.send('QPBEEXF');
+    expect(bench.receive('HddcCZ12DsDCZVZ')).toBe('HddcCZ12DsDCZVZ');
+    expect(bench.order.isQuiet).toBe(true);
+  });
+
+  it('passes a FATAL on whatever was owed', () => {
+    const bench = new Bench();
+    expect(bench.receive('F')).toBe('E');
+    expect(bench.log).toEqual(['fatal']);
+  });
+
+  it('refuses every reply that does not fit its place', () => {
+    for (const [sent, got] of [['', 'Z'], ['', 'E'], ['P', '2'], ['Q', 's'], ['X', 'C'], ['s', 'T'], ['PBE', '12Z'], ['E', 'GD']]) {
+      const bench = new Bench();
+      bench.send(sent!);
+      expect(() => bench.receive(got!), `${got} after ${sent}`).toThrow(/owed|asked for/);
+    }
+  });
+
+  it('has an answer for every kind, phase and code', () => {
+    for (const kind of OwedKinds) {
+      for (const phase of OwedPhases) {
+        for (let code = 0; code < 256; code++) {
+          const step = replyStep(kind, phase, code);
+          expect(step === null || step === 'done' || OwedPhases.includes(step)).toBe(true);
+        }
+      }
+    }
+  });
+});
