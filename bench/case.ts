@@ -1,0 +1,158 @@
+/** What a case says of itself. It names data, load and peers; the runner owns everything else. */
+import type { Household } from './household.ts';
+import type { Latency, Target } from './load/pgbench.ts';
+import type { Origin } from './origin.ts';
+
+export type Mode = 'simple' | 'extended' | 'prepared';
+export const modes: readonly Mode[] = ['simple', 'extended', 'prepared'];
+export type Transport = 'tcp' | 'unix';
+
+/** What a figure is, and which way is better. */
+export const Units = {
+  rate: { label: 'tx/s', better: 'higher' },
+  memory: { label: 'KiB/session', better: 'lower' },
+  time: { label: 'ms', better: 'lower' },
+  percent: { label: '%', better: 'higher' },
+} as const;
+export type Unit = keyof typeof Units;
+
+export interface Script {
+  /** pgbench's script language: several statements are one transaction of the figure. */
+  readonly sql: string;
+  readonly weight?: number;
+}
+
+export interface PgbenchLoad {
+  readonly mode: Mode;
+  readonly clients: number;
+  readonly transport: Transport;
+  readonly scripts: readonly Script[];
+  /** A new connection for each transaction. */
+  readonly reconnect?: boolean;
+}
+
+/** One measurement of one peer. */
+export interface Sample {
+  readonly value: number;
+  readonly latencyMs?: Latency;
+  /** Cores used while it ran (1 = one core busy); null where the system does not say. */
+  readonly cpu?: { readonly load: number | null; readonly peer: number | null; readonly origin: number | null };
+  /** Of pgfresh: statements answered from the cache, 0 … 1. */
+  readonly hitRatio?: number | null;
+  /** Further figures of the case's own, printed beside. */
+  readonly extra?: Readonly<Record<string, number>>;
+}
+
+/** What a measurement of a case's own has to work with. */
+export interface Stage {
+  readonly household: Household;
+  readonly origin: Origin;
+  readonly peer: RunningPeer;
+  readonly database: string;
+  readonly seconds: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  readonly quick: boolean;
+  /** Runs pgbench against the peer and adds processor shares and hit ratio. */
+  load(load: PgbenchLoad, seconds?: number, seed?: number): Promise<Sample>;
+}
+
+export interface Cell {
+  /** Unique within the case: "prepared, 8 clients, tcp". */
+  readonly name: string;
+  /** Where it stands on the axis of the case's line chart. */
+  readonly x?: { readonly line: string; readonly at: string };
+  readonly load: PgbenchLoad | ((stage: Stage) => Promise<Sample>);
+  /** Also part of `--quick`. */
+  readonly quick?: boolean;
+  /** Names of the peers it runs on; all of the case's when absent. */
+  readonly peers?: readonly string[];
+  /** The load warms up nothing: each statement is new, or the measurement starts cold. */
+  readonly cold?: boolean;
+}
+
+export interface CellResult {
+  readonly name: string;
+  readonly x?: { readonly line: string; readonly at: string };
+  /** By peer, a sample per round. */
+  readonly samples: ReadonlyMap<string, readonly Sample[]>;
+  /** Peers that could not run it, and why. */
+  readonly failures: ReadonlyMap<string, string>;
+}
+
+/** A figure computed from several cells: name, value, and in words. */
+export interface Derived {
+  readonly name: string;
+  readonly value: number;
+  readonly text: string;
+}
+
+/**
+ * `case`: all peers run side by side from the case's start to its end. `turn`: a peer with a change stream runs only while it is measured,
+ * since each of them costs the origin's writers something. `measurement`: every peer is started anew for each measurement.
+ */
+export type Lifetime = 'case' | 'turn' | 'measurement';
+
+export interface BenchCase {
+  readonly name: string;
+  /** One sentence: what it shows. */
+  readonly shows: string;
+  readonly setup: readonly string[];
+  readonly unit: Unit;
+  /** How long servers live; "case" when absent. */
+  readonly lifetime?: Lifetime;
+  /** For cases of which a round is long. */
+  readonly roundsMax?: number;
+  readonly peers: (options: CaseOptions) => readonly PeerSpec[];
+  readonly cells: readonly Cell[];
+  readonly derive?: (cells: readonly CellResult[]) => readonly Derived[];
+}
+
+export interface CaseOptions {
+  /** Numbers of pgfresh's workers to measure, ascending: [1, 2]. */
+  readonly workers: readonly number[];
+  readonly quick: boolean;
+}
+
+export interface Site {
+  readonly household: Household;
+  readonly origin: Origin;
+  readonly database: string;
+}
+
+/** A server to measure. */
+export interface PeerSpec {
+  readonly name: string;
+  /** It reads the origin's change stream while it runs. */
+  readonly streams?: boolean;
+  /** It has a cache of its own: it needs warming up for longer. */
+  readonly caches?: boolean;
+  /** Null: it is not installed here. */
+  readonly start: (site: Site) => Promise<RunningPeer | null>;
+}
+
+export interface Counters {
+  readonly hits: number;
+  readonly misses: number;
+  readonly passthrough: number;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+export interface RunningPeer {
+  readonly name: string;
+  /** Its version, where it is not our own. */
+  readonly version?: string;
+  /** Null: there is no process beside the origin's. */
+  readonly pid: number | null;
+  readonly port: number;
+  readonly unixFolder: string;
+  readonly counters?: () => Promise<Counters>;
+  stop(): Promise<void>;
+}
+
+export const targetOf = (peer: RunningPeer, database: string, transport: Transport): Target => ({
+  host: transport === 'tcp' ? '127.0.0.1' : peer.unixFolder,
+  port: peer.port,
+  database,
+});

@@ -1,0 +1,54 @@
+import type { BenchCase, CellResult, Derived } from '../case.ts';
+import { accountsSql, knownKeySql, newKeySql } from '../data.ts';
+import { direct } from '../peers/direct.ts';
+import { relay } from '../peers/node-server.ts';
+import { pgbouncer } from '../peers/pgbouncer.ts';
+import { isPgfresh, pgfreshOne } from '../peers/pgfresh.ts';
+import { pgpool } from '../peers/pgpool.ts';
+import { median } from '../statistics.ts';
+
+const known = 'keys that come again';
+const fresh = 'new keys';
+
+/**
+ * O, H, M: milliseconds of the statement at the origin, as a hit and as a miss. A share h of hits costs h·H + (1 − h)·M, which equals O
+ * at h = (M − O) / (M − H): with more hits the cache pays.
+ */
+function derive(cells: readonly CellResult[]): readonly Derived[] {
+  const of = (cell: string, peer: string): number =>
+    median((cells.find(({ name }) => name === cell)?.samples.get(peer) ?? []).map(({ value }) => value));
+  const peers = [...(cells[0]?.samples.keys() ?? [])];
+  const originMs = of(fresh, 'direct');
+  const overhead = (peer: string): number => of(fresh, peer) - originMs;
+  return peers
+    .filter((peer) => isPgfresh(peer) || peer === 'pgpool')
+    .flatMap((peer) => {
+      const [hitMs, missMs] = [of(known, peer), of(fresh, peer)];
+      const share = (missMs - originMs) / (missMs - hitMs);
+      const figures = `O ${originMs.toFixed(3)} ms, H ${hitMs.toFixed(3)} ms, M ${missMs.toFixed(3)} ms`;
+      const relative = overhead(peer) / overhead('relay');
+      return [
+        { name: `${peer}: break-even hit ratio`, value: share, text: `${(100 * share).toFixed(1)} % (${figures})` },
+        {
+          name: `${peer}: miss overhead beside the relay's`,
+          value: relative,
+          text: `${relative.toFixed(2)} × (M − O ${overhead(peer).toFixed(3)} ms, relay ${overhead('relay').toFixed(3)} ms)`,
+        },
+      ];
+    });
+}
+
+export const breakEven: BenchCase = {
+  name: 'break-even',
+  shows:
+    'One client, one statement: the cost at the origin, as a hit and as a miss, and the share of hits from which on the cache pays.',
+  setup: accountsSql(),
+  unit: 'time',
+  peers: ({ quick }) => (quick ? [direct, relay, pgfreshOne] : [direct, relay, pgbouncer, pgpool, pgfreshOne]),
+  cells: [[known, knownKeySql] as const, [fresh, newKeySql] as const].map(([name, sql]) => ({
+    name,
+    load: { mode: 'prepared', clients: 1, transport: 'tcp', scripts: [{ sql }] },
+    quick: true,
+  })),
+  derive,
+};

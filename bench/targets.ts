@@ -1,0 +1,87 @@
+/** What pgfresh is to reach, as ratios of the same run; the report says of each where it was reached and where not. */
+import type { CellSummary, PeerSummary, Report } from './summary.ts';
+
+interface Target {
+  readonly text: string;
+  readonly caseName: string;
+  readonly cells: RegExp;
+  /** The ratio that counts: to which peer, or over the case's own derived figures. */
+  readonly to: string;
+  readonly min: number;
+}
+
+const eightOrMore = '(8|32) clients, tcp';
+
+export const targets: readonly Target[] = [
+  { text: 'a hit reaches 0.90 × the floor', caseName: 'point', cells: RegExp(eightOrMore), to: 'floor', min: 0.9 },
+  {
+    text: 'a hit is 2.5 × direct (simple, extended)',
+    caseName: 'point',
+    cells: RegExp(`^(simple|extended), ${eightOrMore}`),
+    to: 'direct',
+    min: 2.5,
+  },
+  {
+    text: 'a hit is 2.0 × direct (prepared)',
+    caseName: 'point',
+    cells: RegExp(`^prepared, ${eightOrMore}`),
+    to: 'direct',
+    min: 2,
+  },
+  {
+    text: 'a hit is 2 × pgpool (simple)',
+    caseName: 'point',
+    cells: RegExp(`^simple, ${eightOrMore}`),
+    to: 'pgpool',
+    min: 2,
+  },
+  { text: 'every shape is 2 × direct', caseName: 'shapes', cells: /./, to: 'direct', min: 2 },
+  { text: 'a dashboard is 10 × direct', caseName: 'dashboard', cells: /./, to: 'direct', min: 10 },
+  { text: 'a miss is 0.9 × pgbouncer', caseName: 'miss', cells: /./, to: 'pgbouncer', min: 0.9 },
+  { text: 'pass-through is 0.9 × pgbouncer', caseName: 'passthrough', cells: /./, to: 'pgbouncer', min: 0.9 },
+  { text: 'an aggregate is never below 0.8 × direct', caseName: 'aggregate-sweep', cells: /./, to: 'direct', min: 0.8 },
+  {
+    text: '10 % writes to the same keys: 1.2 × direct',
+    caseName: 'write-sweep',
+    cells: /^10 % writes, same/,
+    to: 'direct',
+    min: 1.2,
+  },
+  {
+    text: '50 % writes to the same keys: 0.8 × direct',
+    caseName: 'write-sweep',
+    cells: /^50 % writes, same/,
+    to: 'direct',
+    min: 0.8,
+  },
+];
+
+/** With the default settings: "pgfresh-2", not "pgfresh-1/session". */
+const isDefault = ({ peer }: PeerSummary): boolean => /^pgfresh-\d+$/.test(peer);
+
+export interface Verdict {
+  readonly text: string;
+  readonly reached: boolean;
+  /** The worst cell: "0.87 (simple, 8 clients, tcp)". */
+  readonly worst: string;
+}
+
+/** In each cell the best number of workers counts; over the cells the worst. Targets without a figure are left out. */
+export function judge(report: Report): Verdict[] {
+  return targets.flatMap(({ text, caseName, cells, to, min }) => {
+    const ratios = (report.cases.find(({ name }) => name === caseName)?.cells ?? [])
+      .filter(({ name }) => cells.test(name))
+      .map((cell) => ({ cell: cell.name, ratio: bestRatio(cell, to) }))
+      .filter((each): each is { cell: string; ratio: number } => each.ratio !== null)
+      .sort((a, b) => a.ratio - b.ratio);
+    const worst = ratios[0];
+    if (worst === undefined) return [];
+    return [{ text, reached: worst.ratio >= min, worst: `${worst.ratio.toFixed(2)} (${worst.cell})` }];
+  });
+}
+
+function bestRatio(cell: CellSummary, to: string): number | null {
+  const ratios = cell.peers.filter(isDefault).map(({ ratios: all }) => all[to]);
+  const known = ratios.filter((ratio) => ratio !== undefined);
+  return known.length === 0 ? null : Math.max(...known);
+}
