@@ -72,6 +72,7 @@ export async function connectClient(options: ConnectOptions): Promise<pg.Client>
       database: upstream.database,
       ssl,
       types: asText,
+      client_encoding: 'UTF8',
       application_name: options.applicationName,
       connectionTimeoutMillis: options.connectTimeoutMs,
       keepAlive: true,
@@ -105,6 +106,8 @@ const settings = [
   `client_encoding = 'UTF8'`,
   `row_security = on`,
   `idle_in_transaction_session_timeout = '30s'`,
+  `idle_session_timeout = 0`, // no rounds run while nobody is connected
+  `lock_timeout = 0`,
 ];
 
 interface ControlEvents {

@@ -23,9 +23,9 @@ import type { DependencyIndex } from './dependency-index.ts';
 import type { StoreHeader } from './header.ts';
 import { StreamLife } from './life.ts';
 import { CatalogModel, type StatementAnalyser } from './model.ts';
-import { StreamError } from './replication.ts';
 import { Settler } from './settle.ts';
 import type { CacheStore } from './store.ts';
+import { StreamError } from './stream-error.ts';
 import { StreamTables } from './tables.ts';
 import { WantedTables } from './wanted.ts';
 

@@ -19,9 +19,10 @@ import { ControlConnection } from './control-connection.ts';
 import { fingerprintSql, parseFingerprint } from './fingerprint.ts';
 import { publicationName, temporarySlotName } from './origin-names.ts';
 import { Publication } from './publication.ts';
-import { ReplicationStream, StreamError } from './replication.ts';
+import { ReplicationStream } from './replication.ts';
 import { askRound, nudgeOrigin } from './round.ts';
 import type { Settler } from './settle.ts';
+import { StreamError } from './stream-error.ts';
 import type { TableRefusal } from './tables.ts';
 
 export interface LifeOptions {

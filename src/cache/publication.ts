@@ -12,7 +12,7 @@ import { toError } from '../shared/errors.ts';
 import { Barrier } from './barrier.ts';
 import type { SqlPort } from './control-connection.ts';
 import { oidArray, publishableSql, type Refusal, readFacts, refusalOf, type TableFacts } from './publication-facts.ts';
-import { StreamError } from './replication.ts';
+import { StreamError } from './stream-error.ts';
 
 export interface PublicationOptions {
   readonly sql: SqlPort;

@@ -9,7 +9,7 @@ import { EventEmitter } from 'node:events';
 import type pg from 'pg';
 import type { Clock } from '../shared/clock.ts';
 import type { Upstream } from '../shared/config.ts';
-import { PgfreshError, toError } from '../shared/errors.ts';
+import { toError } from '../shared/errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../shared/lsn.ts';
 import type { ChangeSink } from './change.ts';
 import { connectClient, endClient, type TextRow } from './control-connection.ts';
@@ -25,29 +25,16 @@ import {
   type StreamState,
   statusUpdate,
 } from './replication-state.ts';
+import { prepareSlot, type SlotOptions } from './slot.ts';
+import { StreamError, withDeadline } from './stream-error.ts';
 
-/** The stream ended, or could not be begun. `remedy` says what a person can do about it. */
-export class StreamError extends PgfreshError {
-  readonly remedy: string | null;
-
-  constructor(code: string, message: string, remedy: string | null, cause?: unknown) {
-    super(code, 1, message, cause);
-    this.remedy = remedy;
-  }
-}
-
-export interface ReplicationOptions {
+export interface ReplicationOptions extends SlotOptions {
   readonly upstream: Upstream;
   readonly applicationName: string;
-  /** Lower-case letters, digits and underscores, at most 63. */
-  readonly slotName: string;
-  readonly temporary: boolean;
   readonly publication: string;
   readonly sink: ChangeSink;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
-  /** How long making the slot may wait for transactions that are running (C24). */
-  readonly slotTimeoutMs: number;
   /** The stream ends when it is further behind than this (C24). */
   readonly lagBytesMax: number;
   readonly silence: SilenceLimits;
@@ -72,6 +59,18 @@ interface ReplicationEvents {
   /** Once: the stream ended without `stop`. */
   failed: [Error];
 }
+
+/** What an administrator may have put on our role and would end the stream or change the text of its values. */
+const settings = [
+  'lock_timeout = 0',
+  'statement_timeout = 0',
+  'idle_session_timeout = 0',
+  "DateStyle = 'ISO, MDY'",
+  'IntervalStyle = postgres',
+  'extra_float_digits = 1',
+  'bytea_output = hex',
+  "TimeZone = 'UTC'",
+];
 
 /** Bytes applied in one turn of the event loop before others get their turn (C25). */
 const BURST_BYTES_MAX = 256 * 1024;
@@ -177,40 +176,14 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
     this.#move('identified');
   }
 
-  /** lock_timeout bounds the wait for running transactions on the server's side, so that no half-made slot stays behind there. */
   async #prepareSlot(): Promise<void> {
-    const { slotName, temporary, slotTimeoutMs, silence } = this.#options;
-    await this.#run(`SET wal_sender_timeout = ${Math.max(1_000, silence.deadMs)}`);
-    await this.#run(`SET lock_timeout = ${Math.max(1, Math.floor(slotTimeoutMs))}`);
-    if (temporary || !(await this.#namedSlotIsUsable())) {
-      const kind = temporary ? 'TEMPORARY LOGICAL' : 'LOGICAL';
-      try {
-        await this.#run(`CREATE_REPLICATION_SLOT ${slotName} ${kind} pgoutput (SNAPSHOT 'nothing')`, slotTimeoutMs);
-      } catch (error) {
-        throw slotError(toError(error), slotTimeoutMs);
-      }
-    }
-    await this.#run('SET lock_timeout = 0');
+    await this.#run(
+      [...settings, `wal_sender_timeout = ${Math.max(1_000, this.#options.silence.deadMs)}`]
+        .map((each) => `SET ${each}`)
+        .join('; '),
+    );
+    await prepareSlot((command, extraMs) => this.#run(command, extraMs), this.#options);
     this.#move('slotReady');
-  }
-
-  /** Drops a slot of our name that is lost or too far behind; keeps one that serves. */
-  async #namedSlotIsUsable(): Promise<boolean> {
-    const { slotName, lagBytesMax } = this.#options;
-    const [slot] = await this.#run(`SELECT plugin, active, wal_status,
-        pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint, database = current_database()
-      FROM pg_catalog.pg_replication_slots WHERE slot_name = '${slotName}'`);
-    if (slot === undefined) return false;
-    const [plugin, active, status, lagBytes, ours] = slot;
-    if (plugin !== 'pgoutput' || ours !== 't') {
-      throw new StreamError('SLOT_FOREIGN', `slot ${slotName} belongs to something else`, 'choose another cdc.slot');
-    }
-    if (active === 't') {
-      throw new StreamError('SLOT_ACTIVE', `slot ${slotName} is in use`, 'one node per cdc.slot: choose another name');
-    }
-    if (status !== 'lost' && lagBytes !== null && BigInt(lagBytes!) <= BigInt(lagBytesMax)) return true;
-    await this.#run(`DROP_REPLICATION_SLOT ${slotName}`);
-    return false;
   }
 
   /** A named slot is begun at the present: the store is empty, so what happened before matters to nobody. */
@@ -336,43 +309,4 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
 /** Names in publication_names are a list of identifiers inside a literal. */
 function quotedName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`.replaceAll("'", "''");
-}
-
-/** @throws StreamError when `work` takes longer than `deadlineMs`; a later failure of it is then nobody's. */
-async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new StreamError('STREAM_TIMEOUT', `${what} took longer than ${deadlineMs} ms`, null)),
-      deadlineMs,
-    );
-  });
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function slotError(error: Error, timeoutMs: number): Error {
-  const code = (error as { code?: string }).code;
-  if (code === '55P03' || code === 'STREAM_TIMEOUT') {
-    return new StreamError(
-      'SLOT_TIMEOUT',
-      `the origin could not make a replication slot within ${timeoutMs} ms, because transactions that write have been open for longer`,
-      'end them (SELECT pid, xact_start, query FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start; ' +
-        'SELECT * FROM pg_prepared_xacts), or raise cdc.slot_timeout',
-      error,
-    );
-  }
-  if (code === '53400') {
-    return new StreamError(
-      'SLOT_NONE_FREE',
-      error.message,
-      'raise max_replication_slots and restart the origin',
-      error,
-    );
-  }
-  return error;
 }

@@ -1,0 +1,29 @@
+/** Why there is no change stream. */
+import { PgfreshError } from '../shared/errors.ts';
+
+/** The stream ended, or could not be begun. `remedy` says what a person can do about it; null when it heals by itself. */
+export class StreamError extends PgfreshError {
+  readonly remedy: string | null;
+
+  constructor(code: string, message: string, remedy: string | null, cause?: unknown) {
+    super(code, 1, message, cause);
+    this.remedy = remedy;
+  }
+}
+
+/** @throws StreamError when `work` takes longer than `deadlineMs`; a later failure of it is then nobody's. */
+export async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new StreamError('STREAM_TIMEOUT', `${what} took longer than ${deadlineMs} ms`, null)),
+      deadlineMs,
+    );
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
