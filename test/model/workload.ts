@@ -10,7 +10,7 @@ export interface WorkloadOptions {
   readonly originUrl: string;
   readonly seed: number;
   readonly level: Level;
-  /** Answers to judge before writing stops. */
+  /** Answers to judge before writing stops; Infinity: until `finish`. */
   readonly reads: number;
   /** One statement at a time each. */
   readonly sessions: number;
@@ -35,6 +35,8 @@ export interface Workload {
   readonly done: Promise<void>;
   /** Waits until that many answers are judged. */
   reached(answers: number): Promise<void>;
+  /** Lets reading and writing end. */
+  finish(): void;
   /** Once writing has stopped and the staleness bound has passed: every read in every form equals the origin's. */
   converge(): Promise<{ readonly differences: string[]; readonly compared: number }>;
   close(): Promise<void>;
@@ -78,8 +80,8 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
   }
   const direct: Seat[] = [];
   for (let i = 0; i < options.directWriters; i++) direct.push(await seat('origin', false));
-  let writing = true;
-  const enough = () => history.answersChecked >= options.reads || errors.length > 0;
+  let [writing, finished] = [true, false];
+  const enough = () => finished || history.answersChecked >= options.reads || errors.length > 0;
 
   async function step({ session, pipelined }: Seat): Promise<void> {
     if (session.chance(options.writeShare)) {
@@ -90,6 +92,20 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
       await Promise.all(Array.from({ length: pipelineDepth }, () => session.readSomething(true)));
     } else {
       await session.readSomething(false);
+    }
+  }
+
+  /** A new connection in the place of a lost one; the proxy may refuse a few while it replaces a worker. */
+  async function replace(seat: Seat): Promise<void> {
+    await seat.session.close().catch(() => undefined);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        seat.session = await seat.reopen();
+        return;
+      } catch (error) {
+        if (attempt === 50) throw error;
+        await delay(100);
+      }
     }
   }
 
@@ -104,8 +120,7 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
           return;
         }
         reconnects++;
-        await seat.session.close().catch(() => undefined);
-        seat.session = await seat.reopen();
+        await replace(seat);
       }
     }
   }
@@ -140,7 +155,12 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
       await delay(options.maxStalenessMs + slackMs);
       return compareWithOrigin(seats, direct[0]!.session);
     },
+    finish() {
+      finished = true;
+    },
     async close() {
+      finished = true;
+      await done.catch(() => undefined);
       await Promise.all([...seats, ...direct].map((each) => each.session.close()));
     },
   };

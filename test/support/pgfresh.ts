@@ -59,6 +59,8 @@ export interface PgfreshOptions {
   readonly upstream: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: a free one. A node is known by its host and port, so a second start on the same port is the same node. */
+  readonly port?: number;
   /** Default 2. */
   readonly workers?: number;
   /** Listen on a Unix socket in a folder of its own too. */
@@ -137,7 +139,7 @@ async function fetchText(url: string, init?: RequestInit): Promise<string> {
 }
 
 export async function startPgfresh(options: PgfreshOptions): Promise<Pgfresh> {
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort] = [options.port ?? (await freePort()), await freePort()];
   const unixDirectory = options.unix ? mkdtempSync(path.join(tmpdir(), 'pgfresh-sock-')) : '';
   if (unixDirectory !== '') folders.add(unixDirectory);
   const { child, lines, exited } = spawnCli(

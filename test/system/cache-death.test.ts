@@ -25,9 +25,15 @@ afterEach(async () => {
   await database.drop();
 });
 
-const begin = (test: string, reads: number, reconnect: boolean) =>
+const begin = (test: string, reconnect: boolean) =>
   startWorkload({
-    ...{ pgfreshUrl: pgfresh.url, originUrl: database.url, seed: announceSeed(test), level: 'strong', reads },
+    ...{
+      pgfreshUrl: pgfresh.url,
+      originUrl: database.url,
+      seed: announceSeed(test),
+      level: 'strong',
+      reads: Number.POSITIVE_INFINITY,
+    },
     ...{ sessions: 8, pipelinedSessions: 2, directWriters: 1, writeShare: 0.01, directWritePauseMs: 20 },
     ...{ maxStalenessMs, reconnect },
   });
@@ -39,7 +45,7 @@ it.each([
 ])(
   'clients notice nothing when the cache thread %s',
   async (_how, fault) => {
-    workload = await begin(fault, 40_000, false);
+    workload = await begin(fault, false);
     await workload.reached(5_000);
     const before = await pgfresh.status();
     await pgfresh.fault(fault);
@@ -52,6 +58,8 @@ it.each([
     expect(after.cacheThread.restarts).toBe(before.cacheThread.restarts + 1);
     // Hits by the new generation: whatever is counted from here on cannot come from the old one.
     await pgfresh.waitForStatus('more hits', ({ cache }) => cache.hits > after.cache.hits + 100, backDeadlineMs);
+    await workload.reached(workload.history.answersChecked + 10_000);
+    workload.finish();
     const { differences } = await workload.converge();
     expect({ errors: workload.errors, violations: workload.history.violations, differences }).toEqual({
       errors: [],
@@ -63,7 +71,7 @@ it.each([
 );
 
 it('ends only the sessions of a worker that dies, and serves them again after they reconnect', async () => {
-  workload = await begin('worker-exit', 20_000, true);
+  workload = await begin('worker-exit', true);
   await workload.reached(3_000);
   const before = await pgfresh.status();
   await pgfresh.fault('worker-exit');
@@ -72,6 +80,8 @@ it('ends only the sessions of a worker that dies, and serves them again after th
     ({ workers }) => workers.some(({ restarts }) => restarts > 0) && workers.length === before.workers.length,
     backDeadlineMs,
   );
+  await workload.reached(workload.history.answersChecked + 10_000);
+  workload.finish();
   const { differences } = await workload.converge();
   expect({ violations: workload.history.violations, differences }).toEqual({ violations: [], differences: [] });
   const lost = before.workers.reduce((sum, { sessions }) => sum + sessions, 0) / before.workers.length;

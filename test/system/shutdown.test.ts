@@ -56,7 +56,7 @@ describe('nothing is left on the origin', () => {
     await warm(first);
     await first.kill('SIGKILL');
     await noSlot();
-    const second = await startPgfresh({ upstream: database.url });
+    const second = await startPgfresh({ upstream: database.url, port: first.port });
     await warm(second);
     expect(await publicationsOf(database.url)).toHaveLength(1);
     await second.stop();
