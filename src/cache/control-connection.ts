@@ -19,7 +19,7 @@ export interface SqlPort {
 export type TextRow = (string | null)[];
 
 /** A statement did not answer in time. The connection is unusable afterwards and ends. */
-export class OriginTimeoutError extends PgfreshError {
+class OriginTimeoutError extends PgfreshError {
   constructor(message: string) {
     super('ORIGIN_TIMEOUT', 1, message);
   }

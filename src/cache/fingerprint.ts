@@ -9,7 +9,7 @@
  *
  * Temporary tables come and go all day in some applications and are left out: a session that has any is not served.
  *
- * Measured: bench/fingerprint.ts (0.4 ms with 20 tables, 4 ms with 1,000).
+ * Measured: bench/fingerprint.ts (0.6 ms with 20 tables, 1.9 ms with 200, 15 ms with 2,000; nothing committed since: 0.2 ms).
  */
 
 /** Objects made after initdb have oids from here on (FirstNormalObjectId). */
