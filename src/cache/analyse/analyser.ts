@@ -9,11 +9,11 @@ import type { Catalog } from '../catalog.ts';
 import type { SessionContext } from '../context.ts';
 import { Names } from './names.ts';
 import type { Parser } from './parser.ts';
-import { Purity } from './purity.ts';
 import { QueryWalk } from './query.ts';
 import { Reads } from './reads.ts';
-import { classify } from './statement.ts';
+import { type Classified, classify } from './statement.ts';
 import { type Analysis, type Effects, harmless, mergeEffects, Uncacheable, unknownEffects } from './verdict.ts';
+import { ViewEffects } from './view-effects.ts';
 
 export interface AnalyseInput {
   /** Statement text, with or without comments. */
@@ -27,12 +27,12 @@ export interface AnalyseInput {
 export class Analyser {
   readonly #catalog: Catalog;
   readonly #parser: Parser;
-  readonly #purity: Purity;
+  readonly #views: ViewEffects;
 
   constructor(catalog: Catalog, parser: Parser) {
     this.#catalog = catalog;
     this.#parser = parser;
-    this.#purity = new Purity(catalog, parser);
+    this.#views = new ViewEffects(catalog, parser);
   }
 
   analyse(input: AnalyseInput): Analysis {
@@ -49,10 +49,14 @@ export class Analyser {
     if (statements.length !== 1) return this.#several(statements, names, base);
     const statement = statements[0]!;
     if (!('SelectStmt' in statement)) {
-      const { reason, effects } = classify(statement, names, this.#purity);
+      const { reason, effects } = this.#classify(statement, names);
       return refusal(reason, Object.keys(statement)[0] ?? '', null, effects, base);
     }
     return this.#select(statement, { ...input, text }, names, shape, base);
+  }
+
+  #classify(statement: Node, names: Names): Classified {
+    return classify(statement, { names, views: this.#views, targetsWritten: true, fieldsMayCall: true });
   }
 
   #isUnicode({ context }: AnalyseInput): boolean {
@@ -63,8 +67,7 @@ export class Analyser {
     if (statements.length === 0) return refusal('uncacheable.noTable', 'an empty statement', null, harmless, base);
     // Several statements in one string are one transaction, and each may end or begin another.
     let effects: Effects = { ...harmless, transactionControl: true };
-    for (const statement of statements)
-      effects = mergeEffects(effects, classify(statement, names, this.#purity).effects);
+    for (const statement of statements) effects = mergeEffects(effects, this.#classify(statement, names).effects);
     return refusal('statement.multiple', `${statements.length} statements`, null, effects, base);
   }
 
@@ -82,7 +85,7 @@ export class Analyser {
       if (reads.relations.size === 0) throw new Uncacheable('uncacheable.noTable', 'no table is read');
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
-      const { effects } = classify(statement, names, this.#purity);
+      const { effects } = this.#classify(statement, names);
       return refusal(error.reason, error.message, error.remedy, effects, base);
     }
     return {

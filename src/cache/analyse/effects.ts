@@ -3,11 +3,10 @@
  * proven; a function, operator or type of a user may do anything (lesson 15).
  */
 import type { Node, RangeVar, TypeName } from 'libpg-query';
-import type { Relation } from '../catalog.ts';
 import { isBuiltIn } from '../catalog.ts';
 import { type Names, nameParts } from './names.ts';
-import type { Purity } from './purity.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
+import type { ViewEffects } from './view-effects.ts';
 import { changesOnlySession, harmlessVolatile, runsStatements } from './volatility.ts';
 import { type Mutation, writesOf } from './writes.ts';
 
@@ -23,12 +22,18 @@ const mutations: Readonly<Record<string, Mutation>> = {
   MergeStmt: 'update',
 };
 
-/**
- * The effects of everything inside `root`. `planned`: the statement is only planned (EXPLAIN): targets are not written,
- * though functions in it may still run.
- */
-export function effectsOf(root: unknown, names: Names, purity: Purity, planned = false): Effects {
-  const { types } = names.catalog;
+export interface EffectsContext {
+  readonly names: Names;
+  readonly views: ViewEffects;
+  /** False when the statement is only planned (EXPLAIN): functions may run all the same. */
+  readonly targetsWritten: boolean;
+  /** `row.name` may stand for a call of function `name`. */
+  readonly fieldsMayCall: boolean;
+}
+
+/** The effects of everything inside `root`. */
+export function effectsOf(root: unknown, context: EffectsContext): Effects {
+  const { types } = context.names.catalog;
   let effects: Effects = types.hostileCasts || types.writingCasts ? unknownEffects : harmless;
   const pending: unknown[] = [root];
   while (pending.length > 0) {
@@ -36,7 +41,7 @@ export function effectsOf(root: unknown, names: Names, purity: Purity, planned =
     if (Array.isArray(node)) pending.push(...node);
     else if (typeof node === 'object' && node !== null) {
       for (const [key, value] of Object.entries(node)) {
-        const effect = effectOf(key, value, names, purity, planned);
+        const effect = effectOf(key, value, context);
         if (effect !== null) effects = mergeEffects(effects, effect);
         if (typeof value === 'object') pending.push(value);
       }
@@ -46,7 +51,8 @@ export function effectsOf(root: unknown, names: Names, purity: Purity, planned =
 }
 
 /** What the node itself does, without its parts; null for nothing. Keys are node types or names of fields. */
-function effectOf(key: string, value: unknown, names: Names, purity: Purity, planned: boolean): Effects | null {
+function effectOf(key: string, value: unknown, context: EffectsContext): Effects | null {
+  const { names } = context;
   switch (key) {
     case 'FuncCall':
     case 'funccall': {
@@ -60,18 +66,18 @@ function effectOf(key: string, value: unknown, names: Names, purity: Purity, pla
     case 'useOp':
       return Array.isArray(value) ? operatorEffects(nameParts(value as Node[]), names) : null;
     case 'ColumnRef':
-      return fieldEffects((value as { fields?: Node[] }).fields, 2, names);
+      return fieldEffects((value as { fields?: Node[] }).fields, 2, context);
     case 'indirection':
-      return fieldEffects(value as Node[], 1, names);
+      return fieldEffects(value as Node[], 1, context);
     case 'RangeVar':
-      return readEffects(value as RangeVar, names, purity);
+      return readEffects(value as RangeVar, context);
     case 'lockingClause':
       return ownSessionOnly;
     case 'intoClause':
       return unknownEffects;
     default: {
       const mutation = mutations[key];
-      if (mutation === undefined || planned) return null;
+      if (mutation === undefined || !context.targetsWritten) return null;
       const { relation, onConflictClause } = value as { relation?: RangeVar; onConflictClause?: { action?: string } };
       const upsert = onConflictClause?.action === 'ONCONFLICT_UPDATE';
       return relation === undefined ? unknownEffects : writesOf(names, relation, upsert ? 'update' : mutation);
@@ -108,19 +114,16 @@ function operatorEffects(parts: readonly string[], names: Names): Effects | null
 }
 
 /** `row.name` calls function `name` when the row has no such column. */
-function fieldEffects(nodes: readonly Node[] | undefined, partsMin: number, names: Names): Effects | null {
+function fieldEffects(nodes: readonly Node[] | undefined, partsMin: number, context: EffectsContext): Effects | null {
   const fields = (nodes ?? []).flatMap((node) => ('String' in node ? [node.String.sval ?? ''] : []));
-  if (fields.length < partsMin) return null;
-  return names.catalog.routines.mayBeField(fields.at(-1)!) ? unknownEffects : null;
+  if (fields.length < partsMin || !context.fieldsMayCall) return null;
+  return context.names.catalog.routines.mayBeField(fields.at(-1)!) ? unknownEffects : null;
 }
 
-function readEffects(range: RangeVar, names: Names, purity: Purity): Effects | null {
+function readEffects(range: RangeVar, { names, views }: EffectsContext): Effects | null {
   const relation = names.relation(range);
-  return relation === undefined || isHarmlessToRead(relation, purity) ? null : unknownEffects;
-}
-
-function isHarmlessToRead(relation: Relation, purity: Purity): boolean {
-  if (isBuiltIn(relation.oid)) return true;
-  if (relation.kind === 'v') return purity.isPure(relation.oid);
-  return relation.kind !== 'f' && !relation.policiesCallUser;
+  if (relation === undefined || isBuiltIn(relation.oid)) return null;
+  if (relation.kind === 'v') return views.of(relation.oid);
+  // A foreign server may do anything with a query; policies run in reads.
+  return relation.kind === 'f' || relation.policiesCallUser ? unknownEffects : null;
 }

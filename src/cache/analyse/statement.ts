@@ -1,9 +1,8 @@
 /** Every kind of statement but the cacheable SELECT: why it is passed through, and what it may do. */
 import type { CopyStmt, DefElem, ExplainStmt, Node, TransactionStmt, TruncateStmt, VariableSetStmt } from 'libpg-query';
 import type { Reason } from '../../shared/reasons.ts';
-import { effectsOf } from './effects.ts';
+import { type EffectsContext, effectsOf } from './effects.ts';
 import type { Names } from './names.ts';
-import type { Purity } from './purity.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import { writesOf } from './writes.ts';
 
@@ -39,7 +38,7 @@ const fixed: Readonly<Record<string, Classified>> = {
 };
 
 /** Classifies one statement that is not to be cached; a SELECT gets only its effects from here. */
-export function classify(node: Node, names: Names, purity: Purity): Classified {
+export function classify(node: Node, context: EffectsContext): Classified {
   const [kind, value] = Object.entries(node)[0] ?? ['', {}];
   const known = fixed[kind];
   if (known !== undefined) return known;
@@ -49,15 +48,15 @@ export function classify(node: Node, names: Names, purity: Purity): Classified {
     case 'UpdateStmt':
     case 'DeleteStmt':
     case 'MergeStmt':
-      return { reason: 'statement.write', effects: effectsOf(node, names, purity) };
+      return { reason: 'statement.write', effects: effectsOf(node, context) };
     case 'TruncateStmt':
-      return { reason: 'statement.write', effects: truncateEffects(value as TruncateStmt, names) };
+      return { reason: 'statement.write', effects: truncateEffects(value as TruncateStmt, context.names) };
     case 'CopyStmt':
-      return { reason: 'statement.copy', effects: copyEffects(value as CopyStmt, names, purity) };
+      return { reason: 'statement.copy', effects: copyEffects(value as CopyStmt, context) };
     case 'DeclareCursorStmt':
-      return { reason: 'statement.cursor', effects: effectsOf(value, names, purity) };
+      return { reason: 'statement.cursor', effects: effectsOf(value, context) };
     case 'ExplainStmt':
-      return { reason: 'statement.utility', effects: explainEffects(value as ExplainStmt, names, purity) };
+      return { reason: 'statement.utility', effects: explainEffects(value as ExplainStmt, context) };
     case 'TransactionStmt':
       return { reason: 'statement.transactionControl', effects: transactionEffects(value as TransactionStmt) };
     case 'VariableSetStmt':
@@ -79,23 +78,23 @@ function truncateEffects({ relations, behavior }: TruncateStmt, names: Names): E
 }
 
 /** A program or a file on the server may be anything; `COPY … TO` a client only reads. */
-function copyEffects(copy: CopyStmt, names: Names, purity: Purity): Effects {
+function copyEffects(copy: CopyStmt, context: EffectsContext): Effects {
   if (copy.is_program === true || (copy.is_from !== true && copy.filename !== undefined)) return unknownEffects;
   if (copy.is_from !== true) {
     const source = copy.relation === undefined ? copy.query : { RangeVar: copy.relation };
-    return effectsOf(source, names, purity);
+    return effectsOf(source, context);
   }
-  const written = copy.relation === undefined ? unknownEffects : writesOf(names, copy.relation, 'insert');
-  return mergeEffects(written, effectsOf(copy.whereClause, names, purity));
+  const written = copy.relation === undefined ? unknownEffects : writesOf(context.names, copy.relation, 'insert');
+  return mergeEffects(written, effectsOf(copy.whereClause, context));
 }
 
 /** Without ANALYZE a statement is only planned, with it executed. */
-function explainEffects({ query, options }: ExplainStmt, names: Names, purity: Purity): Effects {
+function explainEffects({ query, options }: ExplainStmt, context: EffectsContext): Effects {
   const analyze = (options ?? []).some((option) => 'DefElem' in option && isOn(option.DefElem, 'analyze'));
   if (query === undefined) return unknownEffects;
-  if (analyze) return classify(query, names, purity).effects;
+  if (analyze) return classify(query, context).effects;
   const isPlain = ['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'].some((kind) => kind in query);
-  return isPlain ? effectsOf(query, names, purity, true) : unknownEffects;
+  return isPlain ? effectsOf(query, { ...context, targetsWritten: false }) : unknownEffects;
 }
 
 /** defGetBoolean: no argument means on. */
