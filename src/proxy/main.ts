@@ -52,8 +52,9 @@ export function nodeName(listener: Listener): string {
 export async function startProxy(config: Config, ports: ProxyPorts): Promise<RunningProxy> {
   const { clock, log } = ports;
   await checkOrigin(config, log);
-  const descriptors = loadDescriptors();
-  if (descriptors === null) log.warn('koffi is not available here: the main thread relays the bytes of clients');
+  const descriptors = config.faults.includes('relay') ? null : loadDescriptors();
+  if (descriptors === null)
+    log.warn('sockets cannot be handed over here (no koffi): the main thread relays the bytes of clients');
   let supervisor: Supervisor | undefined;
   const dispatcher = new Dispatcher(config.limits.connectionsMax, {
     sessionsOpen: () => supervisor?.counters.total('sessionsOpen') ?? 0,

@@ -37,9 +37,11 @@ async function originUrl(): Promise<string> {
 }
 
 async function start(): Promise<void> {
+  const upstream = await originUrl();
   const config = loadConfig({
-    flags: { upstream: await originUrl() },
-    env: { PGFRESH_LOG_LEVEL: 'warn', PGFRESH_WORKERS: '2', ...process.env },
+    flags: { upstream },
+    // Ctrl-C reaches the embedded server too: that it goes away meanwhile is no news.
+    env: { PGFRESH_LOG_LEVEL: origin === undefined ? 'info' : 'error', PGFRESH_WORKERS: '2', ...process.env },
     file: undefined,
     terminal: process.stderr.isTTY === true,
   });
