@@ -11,7 +11,7 @@ export function describeUpstream(upstream: Upstream): string {
 }
 
 /** Options of `pg.Client` for the origin. `prefer` and `allow` stay unencrypted, as on a trusted network. */
-export function clientOptions(upstream: Upstream, connectMsMax: number): pg.ClientConfig {
+function clientOptions(upstream: Upstream, connectMsMax: number): pg.ClientConfig {
   const { host, port, user, password, database, sslmode } = upstream;
   const encrypted = sslmode === 'require' || sslmode.startsWith('verify');
   return {

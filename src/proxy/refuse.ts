@@ -17,7 +17,7 @@ const refusalsMax = 256;
 let refusals = 0;
 
 /** ErrorResponse with severity FATAL. */
-export function fatalError(sqlState: string, message: string): Buffer {
+function fatalError(sqlState: string, message: string): Buffer {
   const fields = Buffer.from(`SFATAL\0VFATAL\0C${sqlState}\0M${message}\0\0`, 'utf8');
   const head = Buffer.alloc(5);
   head[0] = 0x45; // E

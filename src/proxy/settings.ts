@@ -16,7 +16,7 @@ import {
   parseSize,
 } from './config-text.ts';
 
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export interface Setting<V> {
   /** Null: there is no default. */

@@ -42,7 +42,7 @@ export class ThreadError extends PgfreshError {
   }
 }
 
-export class AssertionFailure extends PgfreshError {
+class AssertionFailure extends PgfreshError {
   constructor(message: string) {
     super('ASSERTION', 70, message);
   }

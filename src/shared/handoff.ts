@@ -53,12 +53,12 @@ export function createTickets(): Int32Array<SharedArrayBuffer> {
 }
 
 /** Worker side: true when the ticket's descriptor is now ours. */
-export function claimTicket(table: Int32Array, ticket: number): boolean {
+function claimTicket(table: Int32Array, ticket: number): boolean {
   return Atomics.compareExchange(table, ticket, TicketState.pending, TicketState.claimed) === TicketState.pending;
 }
 
 /** Worker side: the descriptor is held by a handle that closes it when the thread ends. */
-export function confirmTicket(table: Int32Array, ticket: number): void {
+function confirmTicket(table: Int32Array, ticket: number): void {
   Atomics.store(table, ticket, TicketState.confirmed);
 }
 
