@@ -29,16 +29,19 @@ classes[39] = Char.quote;
 classes[34] = Char.doubleQuote;
 classes[36] = Char.dollar;
 
+/** 1 for what goes on with a name: letters, digits, _ and $. */
+const inName = classes.map((kind) => (kind === Char.name || kind === Char.digit || kind === Char.dollar ? 1 : 0));
+
 const MINUS = 45;
 const SLASH = 47;
 const STAR = 42;
 const BACKSLASH = 92;
 const QUOTE = 39;
 
-/** Class of the character at `i`; `other` beyond the end. */
+/** Class of the character at `i`; `other` beyond the end (NaN indexes nothing). */
 export function charAt(text: string, i: number): Char {
   const c = text.charCodeAt(i);
-  return c < 128 ? (classes[c] as Char) : c >= 128 ? Char.name : Char.other;
+  return c >= 128 ? Char.name : ((classes[c] ?? Char.other) as Char);
 }
 
 export function skipSpace(text: string, i: number): number {
@@ -48,10 +51,11 @@ export function skipSpace(text: string, i: number): number {
 
 /** A name, a key word, or the prefix of a string (E, B, X, N, U&). */
 export function skipName(text: string, i: number): number {
-  for (i++; ; i++) {
-    const kind = charAt(text, i);
-    if (kind !== Char.name && kind !== Char.digit && kind !== Char.dollar) return i;
+  for (i++; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c < 128 && inName[c] === 0) break;
   }
+  return i;
 }
 
 /** A number with whatever sticks to it (`1.5`, `0x1F`, `1_000`, and the junk that PostgreSQL refuses). */
