@@ -110,13 +110,14 @@ export class Admitter<A extends Admissible> {
   /** Not published yet, being published, or published after the answer was asked for. */
   #tableProblem(relations: readonly number[], settleStamp: number): Reason | null {
     const { tables, faults, wanted } = this.#options;
+    if (faults.includes('barrier')) return null;
     for (const relation of relations) {
       const liveStamp = tables.liveStamp(relation);
       if (liveStamp === undefined) {
         wanted(relations);
         return tables.refusal(relation)?.reason ?? 'uncacheable.publishing';
       }
-      if (settleStamp < liveStamp && !faults.includes('barrier')) return 'uncacheable.publishing';
+      if (settleStamp < liveStamp) return 'uncacheable.publishing';
     }
     return null;
   }

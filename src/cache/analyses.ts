@@ -19,12 +19,15 @@ export interface AnalysesOptions<A> {
   readonly scopeOf: (analysis: A) => 'shape' | 'text';
   readonly nextVerdictId: () => number;
   readonly analysesMax: number;
+  /** Characters of all keys together. */
+  readonly textMax: number;
 }
 
 export class Analyses<A> {
   readonly #options: AnalysesOptions<A>;
   /** In order of last use. */
   readonly #byKey = new Map<string, Analysed<A>>();
+  #text = 0;
 
   constructor(options: AnalysesOptions<A>) {
     this.#options = options;
@@ -47,8 +50,18 @@ export class Analyses<A> {
     const made: Analysed<A> = { verdictId: this.#options.nextVerdictId(), analysis };
     const key = shapeKey !== null && this.#options.scopeOf(analysis) === 'shape' ? shapeKey : textKey;
     this.#byKey.set(key, made);
-    if (this.#byKey.size > this.#options.analysesMax) this.#byKey.delete(this.#byKey.keys().next().value!);
+    this.#text += key.length;
+    this.#forgetOldest();
     return made;
+  }
+
+  #forgetOldest(): void {
+    const { analysesMax, textMax } = this.#options;
+    for (const key of this.#byKey.keys()) {
+      if (this.#byKey.size <= analysesMax && this.#text <= textMax) return;
+      this.#byKey.delete(key);
+      this.#text -= key.length;
+    }
   }
 
   #touch(key: string): Analysed<A> | undefined {

@@ -9,10 +9,9 @@
  */
 import type { Clock } from '../shared/clock.ts';
 import type { Config, Upstream } from '../shared/config.ts';
-import { Limits } from '../shared/limits.ts';
 import type { Logger } from '../shared/log.ts';
 import { formatLsn } from '../shared/lsn.ts';
-import { type ControlWords, openSessions, wantedRound } from '../shared/memory/control.ts';
+import { type ControlWords, openSessions, startedRound, wantedRound } from '../shared/memory/control.ts';
 import { StoreState } from '../shared/memory/layout.ts';
 import type { CacheStatus } from '../shared/messages.ts';
 import { Apply } from './apply.ts';
@@ -215,7 +214,6 @@ export class Feed {
       analyser: analyserOf(catalog),
       firstContextId: this.#nextContextId,
       nextVerdictId: () => ++this.#verdicts,
-      analysesMax: Limits.analysesMax,
     });
   }
 
@@ -261,7 +259,7 @@ export class Feed {
       'the machine seems to have been paused: nothing is answered from the cache until the next round',
     );
     this.#options.header.setState(StoreState.down);
-    this.#life?.clock?.request(wantedRound(this.#options.control) + 1);
+    this.#life?.clock?.request(startedRound(this.#options.control) + 1);
   }
 
   /** C3, C20: first nobody may read, then nothing is left, then no token of before counts. */

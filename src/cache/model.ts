@@ -1,5 +1,6 @@
 /** What is known about the origin under one catalog version. Replaced as a whole when the catalog changed (C6). */
 
+import { Limits } from '../shared/limits.ts';
 import type { Analysis } from './analyse/verdict.ts';
 import { Analyses } from './analyses.ts';
 import type { Catalog } from './catalog.ts';
@@ -20,7 +21,6 @@ export interface ModelOptions {
   readonly analyser: StatementAnalyser;
   readonly firstContextId: number;
   readonly nextVerdictId: () => number;
-  readonly analysesMax: number;
 }
 
 export class CatalogModel {
@@ -37,7 +37,8 @@ export class CatalogModel {
       analyse: (statement, context) => options.analyser.analyse({ ...statement, context }),
       scopeOf: (analysis) => analysis.scope,
       nextVerdictId: options.nextVerdictId,
-      analysesMax: options.analysesMax,
+      analysesMax: Limits.analysesMax,
+      textMax: Limits.analysesTextMax,
     });
   }
 

@@ -35,8 +35,9 @@ export const Limits = {
   tuplesPerEntryMax: 128,
   /** Sets of compared columns per relation; entries of further shapes depend on every row. */
   signaturesPerRelationMax: 64,
-  /** Analyses remembered by the cache thread. */
-  analysesMax: 50_000,
+  /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. */
+  analysesMax: 20_000,
+  analysesTextMax: 16 * 1024 * 1024,
   /** Offers handled before the cache thread looks at its other work. */
   offersPerSliceMax: 64,
   /** Relations one entry may depend on. */

@@ -68,6 +68,7 @@ export class CacheClient {
       name: 'cache',
       file: threadFile('cache'),
       startTimeoutMs: 60_000,
+      faults: config.faults.includes('admin'),
     });
     const control = createControl();
     const generation = 7;
