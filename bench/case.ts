@@ -31,12 +31,23 @@ export interface PgbenchLoad {
   readonly reconnect?: boolean;
 }
 
+/** Cores used during a measurement: 1 = one core busy; null where the system does not say. */
+export interface CpuShares {
+  /** pgbench. */
+  readonly load: number | null;
+  /** The server measured; null for PostgreSQL itself. */
+  readonly peer: number | null;
+  readonly origin: number | null;
+  /** Programs that have nothing to do with the measurement. */
+  readonly others: number | null;
+}
+
 /** One measurement of one peer. */
 export interface Sample {
   readonly value: number;
   readonly latencyMs?: Latency;
   /** Cores used while it ran (1 = one core busy); null where the system does not say. */
-  readonly cpu?: { readonly load: number | null; readonly peer: number | null; readonly origin: number | null };
+  readonly cpu?: CpuShares;
   /** Of pgfresh: statements answered from the cache, 0 … 1. */
   readonly hitRatio?: number | null;
   /** Further figures of the case's own, printed beside. */

@@ -2,15 +2,19 @@
 import type { BenchCase } from './case.ts';
 import { aggregateSweep } from './cases/aggregate-sweep.ts';
 import { breakEven } from './cases/break-even.ts';
+import { cdc } from './cases/cdc.ts';
 import { connect } from './cases/connect.ts';
 import { dashboard } from './cases/dashboard.ts';
+import { idle } from './cases/idle.ts';
 import { miss } from './cases/miss.ts';
 import { passthrough } from './cases/passthrough.ts';
 import { point } from './cases/point.ts';
 import { rows } from './cases/rows.ts';
 import { shapesCase } from './cases/shapes.ts';
+import { warmUp } from './cases/warm-up.ts';
 import { write } from './cases/write.ts';
 import { writeSweep } from './cases/write-sweep.ts';
+import { zipfCase } from './cases/zipf.ts';
 
 export const cases: readonly BenchCase[] = [
   point,
@@ -24,4 +28,8 @@ export const cases: readonly BenchCase[] = [
   writeSweep,
   aggregateSweep,
   connect,
+  idle,
+  warmUp,
+  zipfCase,
+  cdc,
 ];

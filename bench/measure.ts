@@ -3,12 +3,13 @@ import {
   type BenchCase,
   type Cell,
   type Counters,
+  type CpuShares,
   type PgbenchLoad,
   type Sample,
   type Stage,
   targetOf,
 } from './case.ts';
-import { type CpuSnapshot, cpuSeconds, cpuSnapshot, endedChildrenCpuSeconds } from './load/cpu.ts';
+import { type CpuSnapshot, cpuSeconds, cpuSnapshot, endedChildrenCpuSeconds, machineCpuSeconds } from './load/cpu.ts';
 import { runPgbench } from './load/pgbench.ts';
 
 /** Latencies logged in one measurement. */
@@ -27,26 +28,45 @@ interface Meter {
   stop(): Promise<Pick<Sample, 'cpu' | 'hitRatio'>>;
 }
 
+/** Processor seconds so far, by who used them. */
+interface Clock {
+  readonly processes: CpuSnapshot | null;
+  readonly loads: number;
+  readonly bench: number;
+  readonly machine: number;
+  readonly ms: number;
+}
+
+function readClock(): Clock {
+  const { user, system } = process.cpuUsage();
+  return {
+    processes: cpuSnapshot(),
+    loads: endedChildrenCpuSeconds(),
+    bench: (user + system) / 1e6,
+    machine: machineCpuSeconds(),
+    ms: performance.now(),
+  };
+}
+
+function sharesBetween(before: Clock, after: Clock, peerPid: number | null, originPid: number): CpuShares {
+  const seconds = (after.ms - before.ms) / 1000;
+  const [from, to] = [before.processes, after.processes];
+  if (from === null || to === null) return { load: null, peer: null, origin: null, others: null };
+  const load = (after.loads - before.loads) / seconds;
+  const peer = peerPid === null ? null : cpuSeconds(from, to, peerPid) / seconds;
+  const origin = cpuSeconds(from, to, originPid) / seconds;
+  const machine = (after.machine - before.machine - (after.bench - before.bench)) / seconds;
+  return { load, peer, origin, others: Math.max(0, machine - load - (peer ?? 0) - origin) };
+}
+
 async function startMeter({ peer, origin }: Pick<Stage, 'peer' | 'origin'>): Promise<Meter> {
   const countersBefore = await peer.counters?.();
-  const [before, loadBefore, startMs] = [cpuSnapshot(), endedChildrenCpuSeconds(), performance.now()];
+  const before = readClock();
   return {
     async stop() {
-      const seconds = (performance.now() - startMs) / 1000;
-      const [after, loadAfter] = [cpuSnapshot(), endedChildrenCpuSeconds()];
+      const cpu = sharesBetween(before, readClock(), peer.pid, origin.pid);
       const countersAfter = await peer.counters?.();
-      const coresOf = (pid: number | null): number | null =>
-        before === null || after === null || pid === null
-          ? null
-          : cpuSeconds(before, after as CpuSnapshot, pid) / seconds;
-      return {
-        cpu: {
-          load: before === null ? null : (loadAfter - loadBefore) / seconds,
-          peer: coresOf(peer.pid),
-          origin: coresOf(origin.pid),
-        },
-        hitRatio: countersBefore && countersAfter ? hitRatioBetween(countersBefore, countersAfter) : null,
-      };
+      return { cpu, hitRatio: countersBefore && countersAfter ? hitRatioBetween(countersBefore, countersAfter) : null };
     },
   };
 }

@@ -2,7 +2,7 @@
  * Runs a case: starts what it needs, warms up, measures each cell on each peer in turn (A B C, A B C, …) so that whatever the
  * machine does meanwhile falls on all of them alike, and ends what it started. A peer that fails is noted; the others go on.
  */
-import type { BenchCase, Cell, CellResult, PeerSpec, RunningPeer, Sample, Stage } from './case.ts';
+import type { BenchCase, Cell, CellResult, PeerSpec, PgbenchLoad, RunningPeer, Sample, Stage } from './case.ts';
 import type { Household } from './household.ts';
 import { loader, measureCell } from './measure.ts';
 import type { Origin } from './origin.ts';
@@ -38,7 +38,10 @@ export interface CaseResult {
   readonly versions: ReadonlyMap<string, string>;
 }
 
-const warmSeconds = 1;
+const warmSecondsMax = 5;
+const hitRatioWarm = 0.99;
+/** Less than this in a second is no progress. */
+const hitRatioStep = 0.02;
 
 export const hasQuickCells = (each: BenchCase): boolean => each.cells.some(({ quick }) => quick === true);
 
@@ -181,8 +184,19 @@ class CellRun {
     if (peer === null || typeof load === 'function' || cold === true) return peer;
     if (!this.#cast.needsWarming(spec.name, name)) return peer;
     if (this.#options.quick && spec.caches !== true) return peer;
-    await this.#stageOf(peer, this.#options.seed).load(load, warmSeconds);
+    await this.#warm(peer, load);
     return peer;
+  }
+
+  /** For as long as it makes hits more frequent, a second at a time. */
+  async #warm(peer: RunningPeer, load: PgbenchLoad): Promise<void> {
+    let hitRatio = 0;
+    for (let second = 0; second < warmSecondsMax; second++) {
+      const sample = await this.#stageOf(peer, this.#options.seed + 10_000 + second).load(load, 1);
+      const before = hitRatio;
+      hitRatio = sample.hitRatio ?? 1;
+      if (hitRatio > hitRatioWarm || (second > 0 && hitRatio < before + hitRatioStep)) return;
+    }
   }
 
   #stageOf(peer: RunningPeer, seed: number): Stage {

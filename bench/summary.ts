@@ -1,5 +1,13 @@
 /** The figures of a run as plain data: what the table prints, report.json holds and a baseline is compared with. */
-import { type BenchCase, type CellResult, type Derived, type Sample, type Unit, Units } from './case.ts';
+import {
+  type BenchCase,
+  type CellResult,
+  type CpuShares,
+  type Derived,
+  type Sample,
+  type Unit,
+  Units,
+} from './case.ts';
 import type { CaseResult } from './runner.ts';
 import { median, medianOfKnown, ratioOfRounds, spread } from './statistics.ts';
 
@@ -13,8 +21,7 @@ export interface PeerSummary {
   /** To each reference peer that ran in the same cell: median of the ratios of the same round, above 1 is better. */
   readonly ratios: Readonly<Record<string, number>>;
   readonly latencyMs: { readonly mean: number | null; readonly p50: number | null; readonly p99: number | null };
-  /** Cores used. */
-  readonly cpu: { readonly load: number | null; readonly peer: number | null; readonly origin: number | null };
+  readonly cpu: CpuShares;
   readonly hitRatio: number | null;
   readonly extra: Readonly<Record<string, number>>;
 }
@@ -64,6 +71,7 @@ function summarizePeer(peer: string, cell: CellResult, better: 'higher' | 'lower
       load: medianOfKnown(samples.map((each) => each.cpu?.load)),
       peer: medianOfKnown(samples.map((each) => each.cpu?.peer)),
       origin: medianOfKnown(samples.map((each) => each.cpu?.origin)),
+      others: medianOfKnown(samples.map((each) => each.cpu?.others)),
     },
     hitRatio: medianOfKnown(samples.map((each) => each.hitRatio)),
     extra: Object.fromEntries(

@@ -4,10 +4,12 @@ import type { CaseSummary, CellSummary, PeerSummary } from './summary.ts';
 
 export const columns = [
   ...['cell', 'peer', 'median', 'spread', '× direct', '× floor', '× relay', '× pgbouncer', '× pgpool'],
-  ...['mean ms', 'p50 ms', 'p99 ms', 'hits', 'CPU load', 'CPU peer', 'CPU origin'],
+  ...['mean ms', 'p50 ms', 'p99 ms', 'hits', 'CPU load', 'CPU peer', 'CPU origin', 'CPU others'],
 ] as const;
 
 const empty = '';
+/** From this share of a core on, other programs disturb. */
+const othersMax = 0.15;
 
 /** Three significant figures, thousands as they are: 41230, 3.21, 0.0812. */
 export function formatFigure(value: number | null | undefined): string {
@@ -16,7 +18,7 @@ export function formatFigure(value: number | null | undefined): string {
   return value === 0 ? '0' : String(Number(value.toPrecision(3)));
 }
 
-const formatRatio = (value: number | undefined): string => (value === undefined ? empty : value.toFixed(2));
+const formatRatio = (value: number | undefined): string => (value === undefined ? empty : value >= 100 ? String(Math.round(value)) : value.toFixed(2));
 const formatShare = (value: number | null): string => (value === null ? empty : `${Math.round(100 * value)} %`);
 
 function rowOf(cell: CellSummary, each: PeerSummary): string[] {
@@ -25,7 +27,13 @@ function rowOf(cell: CellSummary, each: PeerSummary): string[] {
     ...[cell.name, each.peer, formatFigure(each.value), formatShare(each.spread)],
     ...['direct', 'floor', 'relay', 'pgbouncer', 'pgpool'].map((peer) => formatRatio(ratios[peer])),
     ...[formatFigure(latencyMs.mean), formatFigure(latencyMs.p50), formatFigure(latencyMs.p99)],
-    ...[formatShare(each.hitRatio), formatShare(cpu.load), formatShare(cpu.peer), formatShare(cpu.origin)],
+    ...[
+      formatShare(each.hitRatio),
+      formatShare(cpu.load),
+      formatShare(cpu.peer),
+      formatShare(cpu.origin),
+      formatShare(cpu.others),
+    ],
   ];
 }
 
@@ -53,7 +61,12 @@ export function notesOf(each: CaseSummary): string[] {
       ([peer, why]) => `FAILED ${cell.name}, ${peer}: ${why.replace(/\s+/g, ' ').slice(0, 300)}`,
     ),
   );
+  const all = each.cells.flatMap(({ peers }) => peers);
+  const disturbed = all.filter(({ cpu }) => (cpu.others ?? 0) > othersMax).length;
   return [
+    ...(disturbed === 0
+      ? []
+      : [`${disturbed} of ${all.length} figures were taken while other programs used the machine`]),
     ...each.derived.map(({ name, text }) => `${name}: ${text}`),
     ...extras,
     ...failures,

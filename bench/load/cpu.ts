@@ -62,6 +62,17 @@ export function endedChildrenCpuSeconds(): number {
   return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond;
 }
 
+/**
+ * Processor seconds that the whole machine spent working so far, time stolen by a hypervisor included: what is left of it after
+ * those who were measured went to programs that have nothing to do with it.
+ */
+export function machineCpuSeconds(): number {
+  const fields = readText('/proc/stat')?.split('\n')[0]?.trim().split(/\s+/).slice(1, 9).map(Number);
+  if (fields === undefined) return Number.NaN;
+  const [idle, waiting] = [fields[3]!, fields[4]!];
+  return (fields.reduce((sum, each) => sum + each, 0) - idle - waiting) / ticksPerSecond;
+}
+
 /** Memory of the tree of `pid` in KiB, shared pages counted in proportion (Pss); null when it cannot be read. */
 export function memoryKib(pid: number): number | null {
   const snapshot = cpuSnapshot();

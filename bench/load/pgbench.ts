@@ -112,14 +112,22 @@ export async function runPgbench(
       },
     },
   );
+  let late = false;
   const kill = (): void => void child.end('SIGKILL');
-  const timer = setTimeout(kill, options.seconds * 1000 + graceMs);
+  const timer = setTimeout(
+    () => {
+      late = true;
+      kill();
+    },
+    options.seconds * 1000 + graceMs,
+  );
   options.signal.addEventListener('abort', kill);
   await child.closed;
   clearTimeout(timer);
   options.signal.removeEventListener('abort', kill);
   options.signal.throwIfAborted();
   const output = child.lines.join('\n');
+  if (late) throw new Error(`pgbench did not end ${graceMs / 1000} s after its time: ${output.slice(-600)}`);
   if (/aborted|error:|FATAL/.test(output)) throw new Error(`pgbench: ${output.slice(-600)}`);
   const { meanMs, ...report } = parseReport(output);
   return { ...report, latencyMs: { mean: meanMs, ...percentilesMs(readLogs(folder)) } };

@@ -1,0 +1,72 @@
+import type { BenchCase, PgbenchLoad, Sample, Stage } from '../case.ts';
+import { accountsSql } from '../data.ts';
+import { pgfresh } from '../peers/pgfresh.ts';
+import { belady, lru, type SimulationMaker } from '../store/policies.ts';
+import { seededRandom, zipf } from '../store/traces.ts';
+
+const keys = 100_000;
+const secondsMin = 4;
+/** Reads of a simulation; the first half fills. */
+const simulated = 300_000;
+
+/**
+ * Draws of keys with probability about 1 / rank^skew. pgbench's own random_zipfian wants a skew above 1; below it, the inverse of
+ * the continuous distribution, n·u^(1 / (1 − skew)), serves.
+ */
+function drawSql(skew: number): string {
+  if (skew > 1) return `\\set id random_zipfian(1, ${keys}, ${skew})`;
+  const exponent = (1 / (1 - skew)).toFixed(6);
+  return `\\set u random(1, 1000000000)\n\\set id 1 + int(${keys - 1} * pow(:u / 1000000000.0, ${exponent}))`;
+}
+
+function trace(skew: number, seed: number): Int32Array {
+  const random = seededRandom(seed);
+  const below1 = (): number => Math.floor((keys - 1) * random() ** (1 / (1 - skew)));
+  return Int32Array.from({ length: simulated }, skew > 1 ? zipf(keys, skew, random) : below1);
+}
+
+/** Hit ratio of a policy over the second half of a trace, in percent. */
+function simulate(maker: SimulationMaker, capacity: number, reads: Int32Array): number {
+  const read = maker(capacity, reads, keys);
+  let hits = 0;
+  reads.forEach((key, at) => {
+    if (read(key, at) && at >= simulated / 2) hits++;
+  });
+  return (100 * hits) / (simulated / 2);
+}
+
+async function measure(stage: Stage, skew: number): Promise<Sample> {
+  const load: PgbenchLoad = {
+    mode: 'prepared',
+    clients: 8,
+    transport: 'tcp',
+    scripts: [{ sql: `${drawSql(skew)}\nSELECT balance FROM accounts WHERE id = :id;` }],
+  };
+  const seconds = Math.max(secondsMin, stage.seconds);
+  await stage.load(load, seconds, stage.seed + 1_000); // fills
+  const sample = await stage.load(load, seconds);
+  const { entries, bytes } = await stage.peer.counters!();
+  const reads = trace(skew, stage.seed);
+  return {
+    ...sample,
+    value: 100 * (sample.hitRatio ?? Number.NaN),
+    extra: {
+      'LRU %': simulate(lru, entries, reads),
+      'optimal %': simulate(belady, entries, reads),
+      entries,
+      'store KiB': bytes / 1024,
+      'tx/s': sample.value,
+    },
+  };
+}
+
+export const zipfCase: BenchCase = {
+  name: 'zipf',
+  shows: `Skewed reads of ${keys} keys with a store for a tenth of them: the share of hits, beside LRU and the best possible with as many entries.`,
+  setup: accountsSql(keys),
+  unit: 'percent',
+  lifetime: 'measurement',
+  roundsMax: 3,
+  peers: () => [pgfresh({ workers: 1, cacheMemory: '4MB' })],
+  cells: [0.6, 0.9, 1.1].map((skew) => ({ name: `skew ${skew}`, load: (stage: Stage) => measure(stage, skew) })),
+};
