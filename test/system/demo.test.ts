@@ -1,15 +1,25 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { expect, inject, it } from 'vitest';
+import { afterEach, expect, inject, it } from 'vitest';
 import { rowsOf } from '../support/origin-state.ts';
 import { repositoryRoot } from '../support/pgfresh.ts';
 import { createDatabase, freePort } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 
 const demoFolders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('pgfresh-demo-'));
+
+const running = new Set<{ readonly child: ChildProcess; readonly exited: Promise<number | null> }>();
+/** A test that fails leaves its demo to this: a signal ends it and its server in order. */
+afterEach(async () => {
+  for (const { child, exited } of running) {
+    if (child.exitCode === null) child.kill('SIGTERM');
+    await exited;
+  }
+  running.clear();
+});
 
 async function startDemo(env: Readonly<Record<string, string>>) {
   const [port, adminPort] = [await freePort(), await freePort()];
@@ -22,6 +32,7 @@ async function startDemo(env: Readonly<Record<string, string>>) {
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on('line', (line) => void lines.push(line));
   const exited = new Promise<number | null>((resolve) => void child.once('close', resolve));
+  running.add({ child, exited });
   const printed = (text: string) =>
     waitFor(
       text,
