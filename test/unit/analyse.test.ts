@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Bench } from '../support/analysis.ts';
 import { createDatabase } from '../support/postgres.ts';
-import { cacheable, type Row, schema, statements, uncacheable } from './analyse-corpus.ts';
+import { cacheable, schema, statements, uncacheable } from './analyse-corpus.ts';
 
 describe.each(['pg15', 'pg18'] as const)('on the catalog of %s', (version) => {
   let bench: Bench;
@@ -13,7 +13,9 @@ describe.each(['pg15', 'pg18'] as const)('on the catalog of %s', (version) => {
   });
   afterAll(() => database.drop());
 
-  it.each<Row>([...cacheable, ...uncacheable, ...statements])('%s', (...[sql, verdict, effects = 'read']) => {
-    expect(`${bench.verdict(sql)} · ${bench.effects(sql)}`).toBe(`${verdict} · ${effects}`);
+  it.each(
+    [...cacheable, ...uncacheable, ...statements].map(([sql, verdict, effects]) => [sql, verdict, effects ?? 'read']),
+  )('%s', (sql, verdict, effects) => {
+    expect(`${bench.verdict(sql!)} · ${bench.effects(sql!)}`).toBe(`${verdict} · ${effects}`);
   });
 });

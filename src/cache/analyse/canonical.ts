@@ -61,7 +61,8 @@ export function canonicalText(type: CanonicalType, text: string): string | null 
     case 'integer':
       return canonicalInteger(text, INT8_MIN, INT8_MAX);
     case 'oid':
-      return canonicalInteger(text, 0n, OID_MAX);
+      // oidin reads a leading zero as octal.
+      return /^\s*[+-]?0\d/.test(text) ? null : canonicalInteger(text, 0n, OID_MAX);
     case 'boolean':
       return canonicalBoolean(text);
     case 'uuid':
