@@ -133,12 +133,13 @@ export class ReplyOrder {
   }
 
   private head(): Owed | undefined {
-    while (this.first < this.queue.length && this.queue[this.first]!.kind === 'copyEnd') this.shift();
     return this.queue[this.first];
   }
 
+  /** Takes the head off, and marks behind it at which nothing is owed. */
   private shift(): void {
-    this.queue[this.first++] = undefined;
+    do this.queue[this.first++] = undefined;
+    while (this.queue[this.first]?.kind === 'copyEnd');
     if (this.first === this.queue.length) {
       this.queue.length = 0;
       this.first = 0;
@@ -235,6 +236,7 @@ export class ReplyOrder {
       }
       if (owed.kind !== 'sync') continue;
       this.queue.splice(i--, 1);
+      this.unsynced = true;
       this.group.works.push(...owed.group.works);
     }
   }

@@ -4,10 +4,10 @@
  */
 import { MessageChannel } from 'node:worker_threads';
 import { CacheStore } from '../../src/cache/store.ts';
+import { monotonicClock } from '../../src/shared/clock.ts';
 import { openControl, startRound } from '../../src/shared/memory/control.ts';
 import { entryFenceSlots } from '../../src/shared/memory/fences.ts';
 import { Control, consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
-import { monotonicClock } from '../../src/shared/clock.ts';
 import type { AnalyseRequest, ContextRow, Offer, OfferBatch, Verdict } from '../../src/shared/messages.ts';
 import type { RemoteService } from '../../src/worker/cache-link.ts';
 import type { Runtime } from '../../src/worker/runtime.ts';
@@ -74,7 +74,10 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
     store.publish(consumedWord(0), ++consumed);
   };
   const service = {
-    contextQuery: async () => ({ sql: 'SELECT pg_catalog.pg_backend_pid()::text, current_user::text, pg_catalog.current_setting(\'search_path\'), pg_catalog.current_setting(\'timezone\')', catalogVersion }),
+    contextQuery: async () => ({
+      sql: "SELECT pg_catalog.pg_backend_pid()::text, current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
+      catalogVersion,
+    }),
     internContext: async (_database: string, row: ContextRow) => {
       contextRows.push(row);
       const key = JSON.stringify(row);

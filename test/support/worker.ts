@@ -19,7 +19,13 @@ export interface TestWorker {
 
 /** A configuration for tests; `origin` is a postgres:// URL or an address. */
 export function testConfig(origin: { host: string; port: number }, changes: Partial<Config> = {}): Config {
-  const upstream = { ...origin, user: 'postgres', password: 'secret', database: 'postgres', sslmode: 'disable' as const };
+  const upstream = {
+    ...origin,
+    user: 'postgres',
+    password: 'secret',
+    database: 'postgres',
+    sslmode: 'disable' as const,
+  };
   return {
     upstream,
     cdcUpstream: upstream,

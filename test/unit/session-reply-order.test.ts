@@ -1,11 +1,11 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { Backend, TransactionStatus } from '../../src/shared/wire/codes.ts';
 import * as backend from '../../src/shared/wire/backend.ts';
+import { Backend, TransactionStatus } from '../../src/shared/wire/codes.ts';
 import { encodeFrame } from '../../src/shared/wire/frontend.ts';
 import { OutBuffer } from '../../src/worker/out-buffer.ts';
 import { OwedKinds, OwedPhases, replyStep } from '../../src/worker/owed.ts';
 import { ReplyOrder } from '../../src/worker/reply-order.ts';
-import { PassThrough } from 'node:stream';
 
 const none = Buffer.alloc(0);
 const frames: Record<string, Buffer> = {
@@ -97,7 +97,13 @@ describe('owed replies', () => {
     const bench = new Bench();
     bench.send('PBDEXPBEX');
     expect(bench.receive('1EZ')).toBe('1EZ');
-    expect(bench.log).toEqual(['parsed', 'skipped bind', 'skipped describePortal', 'skipped execute', 'ready:true:true']);
+    expect(bench.log).toEqual([
+      'parsed',
+      'skipped bind',
+      'skipped describePortal',
+      'skipped execute',
+      'ready:true:true',
+    ]);
     expect(bench.receive('12CZ')).toBe('12CZ');
     expect(bench.order.isQuiet).toBe(true);
   });
@@ -173,7 +179,16 @@ describe('owed replies', () => {
   });
 
   it('refuses every reply that does not fit its place', () => {
-    for (const [sent, got] of [['', 'Z'], ['', 'E'], ['P', '2'], ['Q', 's'], ['X', 'C'], ['s', 'T'], ['PBE', '12Z'], ['E', 'GD']]) {
+    for (const [sent, got] of [
+      ['', 'Z'],
+      ['', 'E'],
+      ['P', '2'],
+      ['Q', 's'],
+      ['X', 'C'],
+      ['s', 'T'],
+      ['PBE', '12Z'],
+      ['E', 'GD'],
+    ]) {
       const bench = new Bench();
       bench.send(sent!);
       expect(() => bench.receive(got!), `${got} after ${sent}`).toThrow(/owed|asked for/);

@@ -98,7 +98,12 @@ describe('consistency levels', () => {
     expect(levelCommand('SET pgfresh.consistency TO DEFAULT')).toMatchObject({ value: null });
     expect(levelCommand('RESET pgfresh.consistency')).toMatchObject({ value: null });
     expect(levelCommand('show pgfresh.consistency')).toEqual({ kind: 'show' });
-    for (const other of ['SET search_path = x', 'SHOW pgfresh.other', 'SET pgfresh.consistency = 1; DROP TABLE t', 'SELECT 1']) {
+    for (const other of [
+      'SET search_path = x',
+      'SHOW pgfresh.other',
+      'SET pgfresh.consistency = 1; DROP TABLE t',
+      'SELECT 1',
+    ]) {
       expect(levelCommand(other)).toBeNull();
     }
   });

@@ -1,9 +1,9 @@
-import { type BackendMessage, parse as parseBackend, serialize } from 'pg-protocol';
 import { PassThrough } from 'node:stream';
+import { type BackendMessage, parse as parseBackend, serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import * as backend from '../../src/shared/wire/backend.ts';
-import * as frontend from '../../src/shared/wire/frontend.ts';
 import { TransactionStatus } from '../../src/shared/wire/codes.ts';
+import * as frontend from '../../src/shared/wire/frontend.ts';
 
 /** What node-postgres's own parser makes of our bytes. */
 async function readBack(bytes: Buffer): Promise<BackendMessage[]> {
@@ -56,10 +56,15 @@ describe('frontend messages', () => {
     const bind = embed(serialize.bind({ portal: 'p', statement: 's', values: ['v'], binary: true }));
     expect(frontend.decodeBind(bind.bytes, bind.start, bind.end, bindView)).toBe(true);
     expect(bindView).toMatchObject({ portal: 'p', statement: 's', tailEnd: bind.end });
-    expect(bind.bytes.subarray(bindView.tailStart, bindView.tailEnd).toString('hex')).toBe('0001000000010000000176' + '00010001');
+    expect(bind.bytes.subarray(bindView.tailStart, bindView.tailEnd).toString('hex')).toBe(
+      '0001000000010000000176' + '00010001',
+    );
 
     const targetView = { isStatement: false, name: '' };
-    for (const message of [serialize.describe({ type: 'S', name: 'abc' }), serialize.close({ type: 'S', name: 'abc' })]) {
+    for (const message of [
+      serialize.describe({ type: 'S', name: 'abc' }),
+      serialize.close({ type: 'S', name: 'abc' }),
+    ]) {
       const { bytes, start, end } = embed(message);
       expect(frontend.decodeTarget(bytes, start, end, targetView)).toBe(true);
       expect(targetView).toEqual({ isStatement: true, name: 'abc' });
@@ -78,8 +83,14 @@ describe('frontend messages', () => {
         serialize.parse({ name: 'n', text: 't', types: [23] }),
         (b, s, e) => frontend.decodeParse(b, s, e, { name: '', textStart: 0, textEnd: 0 }),
       ],
-      [serialize.describe({ type: 'P', name: 'n' }), (b, s, e) => frontend.decodeTarget(b, s, e, { isStatement: false, name: '' })],
-      [serialize.execute({ portal: 'p', rows: 0 }), (b, s, e) => frontend.decodeExecute(b, s, e, { portal: '', rowsMax: 0 })],
+      [
+        serialize.describe({ type: 'P', name: 'n' }),
+        (b, s, e) => frontend.decodeTarget(b, s, e, { isStatement: false, name: '' }),
+      ],
+      [
+        serialize.execute({ portal: 'p', rows: 0 }),
+        (b, s, e) => frontend.decodeExecute(b, s, e, { portal: '', rowsMax: 0 }),
+      ],
     ];
     for (const [message, decode] of cases) {
       for (let length = 5; length < message.length; length++) {
