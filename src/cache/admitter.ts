@@ -104,6 +104,7 @@ export class Admitter<A extends Admissible> {
     if (header.state !== StoreState.live) return 'cache.down';
     if (token.generation !== generation || token.streamEpoch !== header.streamEpoch) return 'fill.generation';
     if (token.catalogVersion !== header.catalogVersion) return 'fill.generation';
+    if (keyBytes > Limits.keyBytesMax) return 'statement.tooLong';
     return bytes.length - keyBytes > entryBytesMax ? 'fill.tooLarge' : null;
   }
 

@@ -60,7 +60,8 @@ export class DependencyPool {
     let group = this.#buckets[hash & (this.#buckets.length - 1)]!;
     while (group !== NONE) {
       const at = group * GROUP_WORDS;
-      if (groups[at]! === hash && groups[at + G.check]! === check && groups[at + G.signature]! === signature) return group;
+      if (groups[at]! === hash && groups[at + G.check]! === check && groups[at + G.signature]! === signature)
+        return group;
       group = groups[at + G.inBucket]!;
     }
     return NONE;
@@ -267,7 +268,8 @@ export class DependencyPool {
       const at = member * MEMBER_WORDS;
       counted++;
       if (isEntry) {
-        if (this.#members[at]! !== this.#groups[group * GROUP_WORDS + G.check]!) throw new Error(`member ${member}: block`);
+        if (this.#members[at]! !== this.#groups[group * GROUP_WORDS + G.check]!)
+          throw new Error(`member ${member}: block`);
       } else {
         if (this.#members[at + M.group]! !== group) throw new Error(`member ${member}: group`);
         if (this.#members[at + M.previous]! !== previous) throw new Error(`member ${member}: back link`);

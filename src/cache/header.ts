@@ -10,7 +10,7 @@ import { LIMIT_ROUND, Store, StoreState } from '../shared/memory/layout.ts';
 import type { CacheStore } from './store.ts';
 
 /** A number that workers read as 32 bits is used up; a new generation begins again at zero. */
-export class NumbersUsedUpError extends PgfreshError {
+class NumbersUsedUpError extends PgfreshError {
   constructor(what: string) {
     super('NUMBERS_USED_UP', 1, `${what} of this cache generation are used up`);
   }

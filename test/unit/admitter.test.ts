@@ -207,10 +207,11 @@ describe('an answer is admitted', () => {
 
   it('only when it is small enough, and its statement is cacheable', () => {
     expect(cache.admitter.admit(cache.offer('one', cache.token(), 'x'.repeat(1_001)))).toBe('fill.tooLarge');
+    expect(cache.admitter.admit(cache.offer('x'.repeat(65_536)))).toBe('statement.tooLong');
     cache.statements.set('never', { reason: 'uncacheable.volatileFunction', relations: [], id: '' });
     expect(cache.admitter.admit(cache.offer('never'))).toBe('uncacheable.volatileFunction');
     expect(cache.admitter.admit(cache.offer('of another context'))).toBe('session.contextUnknown');
-    expect(cache.admitter.rejected).toBe(3);
+    expect(cache.admitter.rejected).toBe(4);
     expect(cache.admitter.refusals.get('fill.tooLarge')).toBe(1);
   });
 
