@@ -1,0 +1,207 @@
+/**
+ * The claim behind every constraint: a row that does not satisfy it cannot be seen in the answer. Random statements over
+ * random joins are analysed; rows are changed one at a time; whenever neither the old nor the new row matches a
+ * dependency, PostgreSQL must give the answer that it gave before.
+ */
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { bindDependencies } from '../../src/cache/analyse/bind.ts';
+import type { Dependency } from '../../src/cache/dependency.ts';
+import { Bench, connect } from '../support/analysis.ts';
+import { createDatabase } from '../support/postgres.ts';
+import { announceSeed, type Random, seededRandom } from './random.ts';
+
+const tables = ['a', 'b', 'c'] as const;
+const schema = tables
+  .map(
+    (name) => `
+      CREATE TABLE ${name} (id int PRIMARY KEY, k int, t text, f bool);
+      INSERT INTO ${name} SELECT n, nullif(n % 4, 3), nullif(chr(97 + n % 3), 'c'), nullif(n % 3, 2)::bool
+        FROM generate_series(1, 6) n;`,
+  )
+  .join('');
+
+type Row = Readonly<Record<'id' | 'k' | 't' | 'f', string | null>>;
+
+/** Writes statements at random. */
+class Author {
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  #pick<T>(choices: readonly T[]): T {
+    return choices[this.#random.below(choices.length)]!;
+  }
+
+  /** A condition about one alias, or two. */
+  #atom(aliases: readonly string[]): string {
+    const x = this.#pick(aliases);
+    const y = this.#pick(aliases);
+    return this.#pick([
+      () => `${x}.id = ${1 + this.#random.below(6)}`,
+      () => `${this.#random.below(3)} = ${x}.k`,
+      () => `${x}.k = '0${this.#random.below(3)}'`,
+      () => `${x}.t = '${this.#pick(['a', 'b'])}'`,
+      () => `${x}.id IN (${1 + this.#random.below(6)}, ${1 + this.#random.below(6)})`,
+      () => `${x}.k = ANY (ARRAY[${this.#random.below(3)}, 5])`,
+      () => `${x}.f`,
+      () => `NOT ${x}.f`,
+      () => `${x}.f IS ${this.#pick(['TRUE', 'FALSE', 'NOT TRUE', 'NULL'])}`,
+      () => `${x}.k = ${y}.k`,
+      () => `${x}.id = ${y}.k`,
+      () => `${x}.k > ${this.#random.below(3)}`,
+      () => `coalesce(${x}.k, 1) = 1`,
+      () => `(${x}.k = 1 OR ${y}.id = 2)`,
+    ])();
+  }
+
+  #conjunction(aliases: readonly string[], atomsMax: number): string {
+    const count = 1 + this.#random.below(atomsMax);
+    return Array.from({ length: count }, () => this.#atom(aliases)).join(' AND ');
+  }
+
+  /** A tree of joins and the aliases in it. */
+  #joins(prefix: string, leaves: number): { sql: string; aliases: string[] } {
+    if (leaves === 1) {
+      const alias = `${prefix}${this.#random.below(1_000_000)}`;
+      return { sql: `${this.#pick(tables)} ${alias}`, aliases: [alias] };
+    }
+    const left = this.#joins(prefix, leaves - 1 > 1 ? 1 + this.#random.below(leaves - 1) : 1);
+    const right = this.#joins(prefix, leaves - left.aliases.length);
+    const aliases = [...left.aliases, ...right.aliases];
+    const kind = this.#pick(['JOIN', 'LEFT JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN']);
+    const equality = `${this.#pick(left.aliases)}.k = ${this.#pick(right.aliases)}.id`;
+    const on = kind === 'FULL JOIN' ? equality : this.#conjunction(aliases, 2);
+    return { sql: `(${left.sql} ${kind} ${right.sql} ON ${on})`, aliases };
+  }
+
+  #subcondition(aliases: readonly string[]): string {
+    const inner = this.#joins('s', 1 + this.#random.below(2));
+    const where = this.#conjunction([...inner.aliases, ...inner.aliases, ...aliases], 3);
+    const column = `${this.#pick(inner.aliases)}.k`;
+    return this.#pick([
+      `EXISTS (SELECT FROM ${inner.sql} WHERE ${where})`,
+      `NOT EXISTS (SELECT FROM ${inner.sql} WHERE ${where})`,
+      `${this.#pick(aliases)}.k IN (SELECT ${column} FROM ${inner.sql} WHERE ${where})`,
+      `${this.#pick(aliases)}.k NOT IN (SELECT ${column} FROM ${inner.sql} WHERE ${where})`,
+      `(SELECT count(*) FROM ${inner.sql} WHERE ${where}) > 1`,
+    ]);
+  }
+
+  #simple(): string {
+    const from = this.#joins('x', 1 + this.#random.below(3));
+    const where = [this.#conjunction(from.aliases, 2)];
+    if (this.#random.below(3) === 0) where.push(this.#subcondition(from.aliases));
+    const x = this.#pick(from.aliases);
+    const y = this.#pick(from.aliases);
+    const clause = this.#random.below(5) === 0 ? '' : ` WHERE ${where.join(' AND ')}`;
+    return this.#pick([
+      `SELECT ${x}.k, ${y}.id FROM ${from.sql}${clause}`,
+      `SELECT count(*), sum(${x}.k) FROM ${from.sql}${clause}`,
+      `SELECT ${x}.t, max(${y}.id) FROM ${from.sql}${clause} GROUP BY ${x}.t HAVING count(*) > 1`,
+      `SELECT DISTINCT ${x}.id, ${y}.f FROM ${from.sql}${clause}`,
+      `SELECT ${x}.k, rank() OVER (ORDER BY ${y}.id) FROM ${from.sql}${clause}`,
+    ]);
+  }
+
+  statement(): string {
+    const one = this.#simple();
+    return this.#pick([
+      one,
+      one,
+      `WITH w AS (${one}) SELECT * FROM w, a WHERE a.id = ${1 + this.#random.below(6)}`,
+      `SELECT * FROM (${one}) s LEFT JOIN b ON b.id = 2 AND b.f`,
+      `SELECT id, k FROM a WHERE k = 1 UNION ALL SELECT id, k FROM b WHERE f EXCEPT SELECT id, k FROM c WHERE id = 3`,
+    ]);
+  }
+
+  /** A change of one row: its SQL, the row before and the row after. */
+  change(): { readonly table: (typeof tables)[number]; readonly id: number; readonly sql: string } {
+    const table = this.#pick(tables);
+    const id = 1 + this.#random.below(8);
+    const k = this.#pick(['NULL', '0', '1', '2', '5']);
+    const t = this.#pick(['NULL', "'a'", "'b'"]);
+    const f = this.#pick(['NULL', 'true', 'false']);
+    const sql = this.#pick([
+      `DELETE FROM ${table} WHERE id = ${id}`,
+      `INSERT INTO ${table} VALUES (${id}, ${k}, ${t}, ${f}) ON CONFLICT (id) DO UPDATE SET k = ${k}, t = ${t}, f = ${f}`,
+    ]);
+    return { table, id, sql };
+  }
+}
+
+let bench: Bench;
+let client: pg.Client;
+let database: Awaited<ReturnType<typeof createDatabase>>;
+beforeAll(async () => {
+  database = await createDatabase(inject('pg18'), schema);
+  bench = await Bench.open(database.url);
+  client = await connect(database.url);
+  await client.query('SET search_path = public');
+});
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+async function answer(sql: string): Promise<string> {
+  const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' });
+  return rows
+    .map((row) => JSON.stringify(row))
+    .sort()
+    .join('\n');
+}
+
+async function rowOf(table: string, id: number): Promise<Row | undefined> {
+  const { rows } = await client.query<Row>(
+    `SELECT id::text, k::text, t, CASE WHEN f THEN 't' WHEN NOT f THEN 'f' END AS f FROM ${table} WHERE id = ${id}`,
+  );
+  return rows[0];
+}
+
+function matches(dependencies: readonly Dependency[], relation: number, row: Row | undefined): boolean {
+  if (row === undefined) return false;
+  return dependencies.some(
+    (dependency) =>
+      dependency.relation === relation &&
+      dependency.terms.every(({ column, values }) => values.includes(row[column as keyof Row] ?? '')),
+  );
+}
+
+it('a row that matches no dependency does not show in the answer', async () => {
+  const random = seededRandom(announceSeed('constraints'));
+  const author = new Author(random);
+  const seen = { statements: 0, constrained: 0, unmatched: 0, changed: 0 };
+  while (seen.statements < 200) {
+    const sql = author.statement();
+    const analysis = bench.analyse(sql);
+    expect(`${analysis.reason} ${analysis.detail} in ${sql}`).toBe(`null  in ${sql}`);
+    const dependencies = bindDependencies(analysis, { form: 'simple', text: sql, bindTail: new Uint8Array() })!;
+    seen.statements++;
+    if (dependencies.some(({ terms }) => terms.length > 0)) seen.constrained++;
+    await client.query('BEGIN');
+    const before = await answer(sql);
+    for (let i = 0; i < 10; i++) {
+      const change = author.change();
+      const relation = bench.catalog.relationNames.get('public')!.get(change.table)!.oid;
+      const oldRow = await rowOf(change.table, change.id);
+      await client.query(`SAVEPOINT s; ${change.sql}`);
+      const matched =
+        matches(dependencies, relation, oldRow) ||
+        matches(dependencies, relation, await rowOf(change.table, change.id));
+      const after = await answer(sql);
+      if (!matched) {
+        seen.unmatched++;
+        expect(after, `${sql}\n${change.sql}\n${JSON.stringify(dependencies)}`).toBe(before);
+      } else if (after !== before) seen.changed++;
+      await client.query('ROLLBACK TO s');
+    }
+    await client.query('ROLLBACK');
+  }
+  // The test means something only if many changes are outside, and many of the others show.
+  expect(seen.constrained).toBeGreaterThan(100);
+  expect(seen.unmatched).toBeGreaterThan(200);
+  expect(seen.changed).toBeGreaterThan(100);
+});
