@@ -1,5 +1,6 @@
 /** The regression gate: ratios of this run beside those of a baseline, which was taken elsewhere and at another time. */
-import type { CellSummary, Report } from './summary.ts';
+import type { BenchCase } from './case.ts';
+import type { CaseSummary, CellSummary, Report } from './summary.ts';
 
 /** A ratio may fall by a tenth. */
 export const fallMax = 0.1;
@@ -61,3 +62,19 @@ function failuresOf(
 
 export const describeFall = ({ caseName, cell, peer, to, before, now }: Fall): string =>
   `${caseName}: ${cell}: ${peer} fell from ${before.toFixed(2)} to ${now.toFixed(2)} × ${to}`;
+
+/** The cases with only those cells that fell, to measure them once more before anything is said. */
+export const fallenCells = (cases: readonly BenchCase[], falls: readonly Fall[]): BenchCase[] =>
+  cases
+    .map((each) => ({
+      ...each,
+      cells: each.cells.filter(({ name }) => falls.some((fall) => fall.caseName === each.name && fall.cell === name)),
+    }))
+    .filter(({ cells }) => cells.length > 0);
+
+/** The summaries with the cells of `again` in place of their own. */
+export const replaceCells = (cases: readonly CaseSummary[], again: readonly CaseSummary[]): CaseSummary[] =>
+  cases.map((each) => {
+    const newer = again.find(({ name }) => name === each.name)?.cells ?? [];
+    return { ...each, cells: each.cells.map((cell) => newer.find(({ name }) => name === cell.name) ?? cell) };
+  });

@@ -2,89 +2,52 @@
  * `npm run bench`: starts PostgreSQL, the rivals and pgfresh on loopback, measures, prints one table, writes a report.
  * Exit codes: 0 measured, 1 a ratio fell (--compare) or pgfresh failed in a cell, 2 wrong usage, 130 interrupted.
  */
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { BenchCase } from './case.ts';
 import { cases } from './cases.ts';
-import { compareReports, describeFall } from './compare.ts';
+import { type Comparison, compareReports, describeFall, fallenCells, replaceCells } from './compare.ts';
+import { conditionsOf } from './conditions.ts';
 import { Household } from './household.ts';
-import { pgbenchPath } from './load/pgbench.ts';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.ts';
-import { type Origin, originSettings, startOrigin } from './origin.ts';
+import { type Origin, startOrigin } from './origin.ts';
 import { isPgfresh } from './peers/pgfresh.ts';
 import { Progress } from './progress.ts';
 import { writeReport } from './report.ts';
 import { hasQuickCells, type RunOptions, runCase, stepsOf } from './runner.ts';
-import { type CaseSummary, type Conditions, type Report, summarizeCase } from './summary.ts';
+import { type CaseSummary, type Report, summarizeCase } from './summary.ts';
 import { textTable } from './table.ts';
 import { judge } from './targets.ts';
 
-const repository = fileURLToPath(new URL('..', import.meta.url));
+/** A cell that fell is measured again in so many times the rounds. */
+const roundsAgain = 2;
+const minutesAgainMax = 5;
+
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
-
-/** First line of what a command prints; "?" when it cannot be run. */
-function firstLine(file: string, args: readonly string[]): string {
-  try {
-    return execFileSync(file, args, { cwd: repository, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
-      '\n',
-    )[0]!;
-  } catch {
-    return '?';
-  }
-}
-
-function conditionsOf(options: BenchOptions, versions: Readonly<Record<string, string>>): Conditions {
-  return {
-    date: options.date,
-    commit: firstLine('git', ['describe', '--always', '--dirty', '--abbrev=10']),
-    machine: {
-      cpu: cpus()[0]?.model ?? '?',
-      cores: availableParallelism(),
-      memoryGib: Math.round(totalmem() / 2 ** 30),
-      system: `${process.platform} ${release()}`,
-    },
-    versions: { Node: process.versions.node, pgbench: firstLine(pgbenchPath(), ['--version']), ...versions },
-    rounds: options.rounds,
-    seconds: options.seconds,
-    seed: options.seed,
-    quick: options.quick,
-    originSettings,
-  };
-}
 
 const chosen = ({ cases: names, quick }: BenchOptions): readonly BenchCase[] =>
   cases.filter((each) => (names.length === 0 ? !quick || hasQuickCells(each) : names.includes(each.name)));
 
-interface Measured {
-  readonly summaries: readonly CaseSummary[];
-  readonly versions: Readonly<Record<string, string>>;
+/** What a run has started. */
+interface Bench {
+  readonly household: Household;
+  readonly origin: Origin;
+  readonly signal: AbortSignal;
+  /** Versions of the peers seen so far, or "not installed". */
+  readonly versions: Record<string, string>;
 }
 
-async function measureAll(
-  household: Household,
-  origin: Origin,
-  options: BenchOptions,
-  signal: AbortSignal,
-): Promise<Measured> {
+async function measure(bench: Bench, selection: readonly BenchCase[], options: BenchOptions): Promise<CaseSummary[]> {
+  const { household, origin, signal, versions } = bench;
   const endMs = performance.now() + options.minutesMax * 60_000;
-  const late = (): boolean => performance.now() > endMs;
   const { workers, quick, rounds, seconds, seed } = options;
   const runOptions: RunOptions = {
-    workers,
-    quick,
-    rounds,
-    seconds,
-    seed,
-    signal,
-    late,
+    ...{ workers, quick, rounds, seconds, seed, signal },
+    late: () => performance.now() > endMs,
     progress: (step) => progress.step(step),
   };
-  const selection = chosen(options);
   const progress = new Progress(process.stderr, stepsOf(selection, runOptions), () => performance.now());
   const summaries: CaseSummary[] = [];
-  const versions: Record<string, string> = {};
   for (const each of selection) {
     const result = await runCase(each, household, origin, runOptions);
     for (const [peer, version] of result.versions) versions[peer] = version;
@@ -93,13 +56,35 @@ async function measureAll(
     progress.clear();
     print(textTable(summaries.at(-1)!));
   }
-  return { summaries, versions };
+  return summaries;
 }
 
-/** 0, or 1 with what is wrong printed. */
-function verdictOf(report: Report, comparePath: string | undefined): number {
-  for (const { text, reached, worst } of judge(report))
+/** Compares; what fell is measured once more, since a busy moment of the machine is no regression. */
+async function compareWith(
+  baseline: Report,
+  bench: Bench,
+  selection: readonly BenchCase[],
+  summaries: CaseSummary[],
+  options: BenchOptions,
+): Promise<{ summaries: CaseSummary[]; comparison: Comparison }> {
+  const comparison = compareReports(baseline, { cases: summaries });
+  if (comparison.falls.length === 0) return { summaries, comparison };
+  for (const fall of comparison.falls) print(describeFall(fall));
+  print('measuring these cells once more');
+  const again = await measure(bench, fallenCells(selection, comparison.falls), {
+    ...options,
+    rounds: options.rounds * roundsAgain,
+    minutesMax: minutesAgainMax,
+  });
+  const replaced = replaceCells(summaries, again);
+  return { summaries: replaced, comparison: compareReports(baseline, { cases: replaced }) };
+}
+
+/** Prints what was reached, what failed and what fell; the exit code. */
+function conclude(report: Report, comparison: Comparison | null): number {
+  for (const { text, reached, worst } of judge(report)) {
     print(`${reached ? 'reached    ' : 'NOT REACHED'} ${text}: ${worst}`);
+  }
   const failed = report.cases.flatMap(({ name, cells }) =>
     cells.flatMap((cell) =>
       Object.keys(cell.failures)
@@ -108,11 +93,10 @@ function verdictOf(report: Report, comparePath: string | undefined): number {
     ),
   );
   for (const line of failed) print(line);
-  if (comparePath === undefined) return failed.length > 0 ? 1 : 0;
-  const baseline = JSON.parse(readFileSync(comparePath, 'utf8')) as Report;
-  const { compared, falls } = compareReports(baseline, report);
+  if (comparison === null) return failed.length > 0 ? 1 : 0;
+  const { compared, falls } = comparison;
   for (const fall of falls) print(describeFall(fall));
-  print(`${compared} ratios compared with ${comparePath}, ${falls.length} fell by more than 10 %`);
+  print(`${compared} ratios compared, ${falls.length} fell by more than 10 %`);
   if (compared === 0) print('nothing to compare: the baseline has none of these cells');
   return failed.length + falls.length > 0 || compared === 0 ? 1 : 0;
 }
@@ -130,15 +114,22 @@ function abortOnSignal(): AbortController {
 }
 
 async function run(options: BenchOptions): Promise<number> {
+  const baseline = options.compare === undefined ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Report);
   const { signal } = abortOnSignal();
   const household = new Household();
   try {
     const origin = await startOrigin(household, options.pg);
-    const { summaries, versions } = await measureAll(household, origin, options, signal);
-    const report: Report = { conditions: conditionsOf(options, versions), cases: summaries };
+    const bench: Bench = { household, origin, signal, versions: {} };
+    const selection = chosen(options);
+    const first = await measure(bench, selection, options);
+    const { summaries, comparison } =
+      baseline === null
+        ? { summaries: first, comparison: null }
+        : await compareWith(baseline, bench, selection, first, options);
+    const report: Report = { conditions: conditionsOf(options, bench.versions), cases: summaries };
     writeReport(options.out, report);
     print(`report: ${options.out}/README.md`);
-    return verdictOf(report, options.compare);
+    return conclude(report, comparison);
   } catch (error) {
     if (!signal.aborted) throw error;
     process.stderr.write('\ninterrupted\n');

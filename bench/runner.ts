@@ -203,7 +203,7 @@ class CellRun {
     const stage = { ...this.#stage, peer, seed };
     const load = this.#loads.get(peer) ?? loader(stage);
     this.#loads.set(peer, load);
-    return { ...stage, load: (each, seconds) => load(each, seconds, seed) };
+    return { ...stage, load: (each, seconds, other = seed) => load(each, seconds, other) };
   }
 }
 

@@ -18,7 +18,8 @@ export function formatFigure(value: number | null | undefined): string {
   return value === 0 ? '0' : String(Number(value.toPrecision(3)));
 }
 
-const formatRatio = (value: number | undefined): string => (value === undefined ? empty : value >= 100 ? String(Math.round(value)) : value.toFixed(2));
+const formatRatio = (value: number | undefined): string =>
+  value === undefined ? empty : value >= 100 ? String(Math.round(value)) : value.toFixed(2);
 const formatShare = (value: number | null): string => (value === null ? empty : `${Math.round(100 * value)} %`);
 
 function rowOf(cell: CellSummary, each: PeerSummary): string[] {
