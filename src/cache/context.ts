@@ -117,8 +117,7 @@ export function parseNameArray(value: string): string[] {
 export function parseContext(row: ContextRow): SessionContext {
   if (row.length !== factNames.length + resultSettings.length) throw new TypeError(`a context row of ${row.length}`);
   const hasTemporaryObjects = row[at.temporarySchema] !== '0';
-  const all = parseNameArray(row[at.schemas] ?? '{}');
-  const schemas = hasTemporaryObjects ? all : all.filter((name) => !name.startsWith('pg_temp_'));
+  const schemas = schemasOf(row);
   const clientEncoding = row[settingAt('client_encoding')] ?? '';
   return {
     databaseOid: Number(row[at.databaseOid]),
@@ -174,9 +173,12 @@ export function contextProblem(context: SessionContext, origin: OriginFacts): Re
 
 /** The row as a key. An empty temporary schema, whose name differs from session to session, is no difference. */
 function identityOf(row: ContextRow): string {
-  if (row[at.temporarySchema] !== '0' || !row[at.schemas]?.includes('pg_temp_')) return JSON.stringify(row);
-  const schemas = parseNameArray(row[at.schemas] ?? '{}').filter((name) => !name.startsWith('pg_temp_'));
-  return JSON.stringify([...row.slice(0, at.schemas), schemas, ...row.slice(at.schemas + 1)]);
+  return JSON.stringify([...row.slice(0, at.schemas), schemasOf(row), ...row.slice(at.schemas + 1)]);
+}
+
+function schemasOf(row: ContextRow): string[] {
+  const all = parseNameArray(row[at.schemas] ?? '{}');
+  return row[at.temporarySchema] === '0' ? all.filter((name) => !name.startsWith('pg_temp_')) : all;
 }
 
 const contextsMax = 10_000;
