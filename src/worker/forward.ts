@@ -323,7 +323,8 @@ export class Forwarder {
   private reasonOf(slot: VerdictSlot | null): Reason | 'miss' {
     const { why } = this;
     if (why === 'cache.off' || why === 'cache.down' || why === 'session.inTransaction') return why;
-    if (slot === null) return this.context === null ? this.session.settings.reason : 'statement.protocol';
+    if (slot === null && this.context === null) return this.session.settings.reason;
+    if (slot === null) return this.session.statements.hasRoom ? 'statement.protocol' : 'session.statementLimit';
     if (slot.verdict === null) return slot.failed ? 'statement.unparseable' : 'statement.pending';
     if (slot.verdict.reason !== null) return slot.verdict.reason;
     if (why === 'notFound' || why === 'hold' || why === 'served') return 'miss';

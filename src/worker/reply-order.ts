@@ -225,20 +225,18 @@ export class ReplyOrder {
     if (this.queue[this.first] === head) this.shift();
   }
 
-  /** The origin drops what stands between here and the end of the copy data. */
+  /** The origin ignores every Sync between here and the end of the copy data; its group goes on to the next one that counts. */
   private enterCopyIn(): void {
-    this.copyIn = true;
-    for (let i = this.first + 1; i < this.queue.length; i++) {
-      const owed = this.queue[i]!;
-      if (owed.kind === 'copyEnd') {
-        this.copyIn = false;
-        return;
-      }
-      if (owed.kind !== 'sync') continue;
-      this.queue.splice(i--, 1);
-      this.unsynced = true;
-      this.group.works.push(...owed.group.works);
+    const ignored: Owed[] = [];
+    let at = this.first + 1;
+    while (at < this.queue.length && this.queue[at]!.kind !== 'copyEnd') {
+      if (this.queue[at]!.kind === 'sync') ignored.push(...(this.queue.splice(at, 1) as Owed[]));
+      else at++;
     }
+    this.copyIn = at === this.queue.length;
+    if (this.copyIn && ignored.length > 0) this.unsynced = true;
+    const next = this.queue.find((owed, i) => i > at && owed?.kind === 'sync')?.group ?? this.group;
+    for (const { group } of ignored) next.works.push(...group.works);
   }
 
   private failure(bytes: Buffer, start: number, end: number): void {

@@ -16,6 +16,7 @@ import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
 import { parseLevel, SessionConsistency } from './consistency.ts';
 import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
+import { originLost, REFUSED, shutdown, unsupportedProtocol } from './last-words.ts';
 import { LevelCommands } from './level-commands.ts';
 import { Origin, type OriginEvents } from './origin.ts';
 import { ReplyOrder } from './reply-order.ts';
@@ -189,9 +190,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
         const done = () => this.turn(() => this.finish(null));
         forwardCancel(config.upstream, first.packet, config.limits.originConnectTimeoutMs, done);
       } else if (first.kind === 'unsupported') {
-        const version = `${first.major}.${first.minor}`;
-        const message = `unsupported frontend protocol ${version}: server supports 3.0 to 3.2`;
-        this.finish({ severity: 'FATAL', sqlstate: '0A000', message });
+        this.finish(unsupportedProtocol(first.major, first.minor));
       } else {
         this.connect(first.packet, first.parameters);
       }
@@ -330,13 +329,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.turn(() => {
       this.runtime.count(Counter.originConnections, -1);
       if (this.state === 'ending' || this.state === 'closed') return;
-      const { host, port } = this.runtime.config.upstream;
       const isTold = this.effects.fatalSeen || this.clientEnded || this.state === 'tunnelling';
-      const what = this.state === 'connecting' ? 'could not connect to' : 'lost the connection to';
-      const why = error === null ? '' : `: ${error.message}`;
-      const message = `pgfresh ${what} the origin ${host}:${port}${why}`;
+      const words = originLost(this.runtime.config.upstream, this.state === 'connecting', error);
       this.origin = null;
-      this.finish(isTold ? null : { severity: 'FATAL', sqlstate: '08006', message });
+      this.finish(isTold ? null : words);
     });
   }
 
@@ -401,10 +397,3 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.client.destroy();
   }
 }
-
-const shutdown: ErrorToSend = {
-  severity: 'FATAL',
-  sqlstate: '57P01',
-  message: 'terminating connection due to administrator command',
-};
-const REFUSED = Buffer.from('N');

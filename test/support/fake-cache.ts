@@ -24,6 +24,8 @@ export interface FakeCache {
   nudges(): number;
   /** Runs a round: everything acknowledged before it is fresh. */
   round(): void;
+  /** Whether a nudge is followed by a round at once (the default). */
+  followNudges(follow: boolean): void;
   setState(state: StoreState): void;
   setCatalogVersion(version: number): void;
   /** Verdicts are given only while open. */
@@ -59,6 +61,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   const contextRows: ContextRow[] = [];
   let catalogVersion = 1;
   let nudges = 0;
+  let follow = true;
   let consumed = 0;
   let held = false;
   let release: () => void = () => undefined;
@@ -101,6 +104,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
       store.publish(Store.FRESH_AS_OF_MS, monotonicClock.nowMs() | 0);
       store.publish(Store.FRESH_ROUND, round);
     },
+    followNudges: (wanted) => void (follow = wanted),
     setState: (state) => store.publish(Store.STATE, state),
     setCatalogVersion(version) {
       catalogVersion = version;
@@ -115,7 +119,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   const post = (batch: OfferBatch) => {
     if (batch.length === 0) {
       nudges++;
-      cache.round();
+      if (follow) cache.round();
     }
     for (const offer of batch) admit(offer);
   };

@@ -1,9 +1,11 @@
 import { PassThrough } from 'node:stream';
-import { type BackendMessage, parse as parseBackend, serialize } from 'pg-protocol';
+import { parse as parseBackend, serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import * as backend from '../../src/shared/wire/backend.ts';
 import { TransactionStatus } from '../../src/shared/wire/codes.ts';
 import * as frontend from '../../src/shared/wire/frontend.ts';
+
+type BackendMessage = Parameters<Parameters<typeof parseBackend>[1]>[0];
 
 /** What node-postgres's own parser makes of our bytes. */
 async function readBack(bytes: Buffer): Promise<BackendMessage[]> {

@@ -1,0 +1,28 @@
+/** What a session says of its own accord when it ends. */
+import type { Upstream } from '../shared/config.ts';
+import type { ErrorToSend } from '../shared/wire/backend.ts';
+
+/** Answer to SSLRequest and GSSENCRequest: go on in the clear. */
+export const REFUSED: Buffer = Buffer.from('N');
+
+export const shutdown: ErrorToSend = {
+  severity: 'FATAL',
+  sqlstate: '57P01',
+  message: 'terminating connection due to administrator command',
+};
+
+export function unsupportedProtocol(major: number, minor: number): ErrorToSend {
+  const message = `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`;
+  return { severity: 'FATAL', sqlstate: '0A000', message };
+}
+
+/** The origin could not be reached, or went away without a word. */
+export function originLost(upstream: Upstream, isConnecting: boolean, error: Error | null): ErrorToSend {
+  const what = isConnecting ? 'could not connect to' : 'lost the connection to';
+  const why = error === null ? '' : `: ${error.message}`;
+  return {
+    severity: 'FATAL',
+    sqlstate: '08006',
+    message: `pgfresh ${what} the origin ${upstream.host}:${upstream.port}${why}`,
+  };
+}
