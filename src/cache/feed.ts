@@ -56,6 +56,8 @@ export class Feed {
   readonly #settler: Settler;
   readonly #apply: Apply;
   #model: CatalogModel | null = null;
+  /** Names tables while a new catalog is being loaded. */
+  #lastModel: CatalogModel | null = null;
   #nextContextId = 1;
   #verdicts = 0;
   #life: StreamLife | null = null;
@@ -156,7 +158,7 @@ export class Feed {
 
   get publishedTables(): readonly string[] {
     const published = this.#life?.publication?.published ?? new Set<number>();
-    return [...published].map((oid) => this.#model?.nameOf(oid) ?? String(oid)).sort();
+    return [...published].map((oid) => this.#lastModel?.nameOf(oid) ?? String(oid)).sort();
   }
 
   // ── what a life tells ───────────────────────────────────────────────────────────────────────────────────────────
@@ -215,6 +217,7 @@ export class Feed {
       firstContextId: this.#nextContextId,
       nextVerdictId: () => ++this.#verdicts,
     });
+    this.#lastModel = this.#model;
   }
 
   #voidModel(): void {

@@ -118,8 +118,10 @@ describe.each(['pg15', 'pg18'] as const)('the cache thread in front of %s', (ver
     });
     await direct.query('ALTER TABLE losing DROP CONSTRAINT losing_key');
     await waitFor('the publication to be without it', async () => {
-      const { publishedTables } = await cache.thread.calls.status();
-      return !publishedTables.includes('public.losing');
+      const { rowCount } = await direct.query(
+        "SELECT FROM pg_publication_tables WHERE pubname LIKE 'pgfresh%' AND tablename = 'losing'",
+      );
+      return rowCount === 0;
     });
     await direct.query('UPDATE losing SET id = 2');
   });
