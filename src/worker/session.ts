@@ -255,7 +255,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       return true;
     }
     if (batch.ended && batch.count === 1) {
-      if (code === Frontend.sync && this.order.isQuiet) {
+      // Inside a block a Sync may end one that a pipeline began without BEGIN: that is the origin's to do.
+      if (code === Frontend.sync && this.order.isQuiet && this.transaction.isIdle) {
         this.order.say(encodeReady(this.transaction.status));
         return true;
       }
