@@ -49,7 +49,7 @@ export interface ClockPorts {
 }
 
 export interface ClockLimits {
-  /** A round starts at least this often while there are sessions. */
+  /** A round starts at least this often while there are sessions or published tables. */
   readonly heartbeatMs: number;
   /** A position that the stream has not reached after this long is nudged. */
   readonly nudgeMs: number;
@@ -166,9 +166,10 @@ export class FreshnessClock {
     this.#tick = this.#pace = this.#settle = this.#nudge = null;
   }
 
+  /** Also while nobody is connected, as long as a table is published: one that lost its key must leave at once (C23). */
   #heartbeat(): void {
     this.#watchForJump();
-    if (this.#ports.sessions() > 0) this.#want(this.#started + 1);
+    if (this.#ports.sessions() > 0 || this.#ports.published().size > 0) this.#want(this.#started + 1);
   }
 
   /** A paused machine wakes with a monotonic clock that stood still: answers look fresh that are hours old (C14). */
