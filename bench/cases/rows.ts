@@ -14,7 +14,6 @@ const cell = (count: number): Cell => ({
     transport: 'tcp',
     scripts: [{ sql: `\\set batch ${count}\nSELECT id, label FROM items WHERE batch = :batch ORDER BY id;` }],
   },
-  quick: count === 100,
 });
 
 export const rows: BenchCase = {
