@@ -103,9 +103,15 @@ export class CacheClient {
 
   /** Asks the origin who the session is, and the cache thread what that means. */
   async context(database = this.#database): Promise<ContextAnswer> {
-    await waitFor('the context query', async () => (await this.#service.contextQuery(database)) !== null);
-    const query = await this.#service.contextQuery(database);
-    const { rows } = await this.session.query<string[]>({ text: query!.sql, rowMode: 'array' });
+    let query: Awaited<ReturnType<CacheService['contextQuery']>> = null;
+    await waitFor('the context query', async () => {
+      query = await this.#service.contextQuery(database);
+      return query !== null;
+    });
+    const { rows } = await this.session.query<string[]>({
+      text: (query as { sql: string } | null)!.sql,
+      rowMode: 'array',
+    });
     return this.#service.internContext(database, rows[0]!.slice(1));
   }
 
