@@ -1,0 +1,60 @@
+/**
+ * Whether two servers said the same. What names a process or an object made in the session is masked: the sender of a notification, and oids of tables
+ * beyond those that both databases have from their template.
+ */
+
+export interface ServerMessage {
+  readonly code: string;
+  readonly body: Buffer;
+}
+
+export function cut(bytes: Buffer): ServerMessage[] {
+  const messages: ServerMessage[] = [];
+  let at = 0;
+  while (at + 5 <= bytes.length) {
+    const length = bytes.readInt32BE(at + 1);
+    if (length < 4 || at + 1 + length > bytes.length) break;
+    messages.push({ code: String.fromCharCode(bytes[at]!), body: bytes.subarray(at + 5, at + 1 + length) });
+    at += 1 + length;
+  }
+  if (at < bytes.length) messages.push({ code: 'half a message', body: bytes.subarray(at) });
+  return messages;
+}
+
+function withoutProcess(body: Buffer): Buffer {
+  return Buffer.concat([Buffer.alloc(4), body.subarray(4)]);
+}
+
+function maskedDescription(body: Buffer, oidMax: number): Buffer {
+  const masked = Buffer.from(body);
+  let at = 2;
+  for (let columns = masked.readInt16BE(0); columns > 0; columns--) {
+    at = masked.indexOf(0, at) + 1;
+    if (masked.readUInt32BE(at) > oidMax) masked.writeUInt32BE(0, at);
+    at += 18;
+  }
+  return masked;
+}
+
+function masked({ code, body }: ServerMessage, oidMax: number): string {
+  if (code === 'A') return `A ${withoutProcess(body).toString('latin1')}`;
+  if (code === 'T') return `T ${maskedDescription(body, oidMax).toString('latin1')}`;
+  return `${code} ${body.toString('latin1')}`;
+}
+
+const shown = (line: string | undefined): string =>
+  line === undefined ? '(nothing)' : JSON.stringify(line.length > 300 ? `${line.slice(0, 300)}…` : line);
+
+/** Null when equal; otherwise what was said around the first difference. */
+export function difference(direct: Buffer, proxied: Buffer, oidMax: number): string | null {
+  if (direct.equals(proxied)) return null;
+  const [a, b] = [direct, proxied].map((bytes) => cut(bytes).map((message) => masked(message, oidMax)));
+  const length = Math.max(a!.length, b!.length);
+  for (let i = 0; i < length; i++) {
+    if (a![i] === b![i]) continue;
+    const before = a!.slice(Math.max(0, i - 3), i).map((line) => `    both    ${shown(line)}`);
+    const after = [0, 1, 2].flatMap((n) => [`    direct  ${shown(a![i + n])}`, `    pgfresh ${shown(b![i + n])}`]);
+    return [`message ${i} of ${a!.length} (direct), ${b!.length} (pgfresh):`, ...before, ...after].join('\n');
+  }
+  return null;
+}
