@@ -106,6 +106,7 @@ export class ReplyEffects implements ReplyEvents {
   private fence(): void {
     const { transaction, consistency, settings } = this.session;
     if (transaction.written.isEmpty || settings.isForeign) return;
+    if (this.runtime.config.faults.includes('fence')) return;
     fenceWrites(this.runtime.control, transaction.written, consistency, this.runtime.cache);
   }
 

@@ -113,11 +113,15 @@ export class Settings {
     return true;
   }
 
-  /** The database has no change stream; `foreign`: nor is it the one that could have. */
+  /**
+   * The database has no change stream. `foreign`: nor is it the one that could have. Otherwise the catalog is being loaded, as
+   * after every DDL: the context stays unknown and is asked for again, else the session would not hit any more.
+   */
   noStream(cache: AttachedCache, foreign: boolean): void {
     this.link = cache;
+    if (!foreign) return;
     this.state = 'unusable';
-    this.unusableReason = foreign ? 'session.database' : 'session.contextUnknown';
+    this.unusableReason = 'session.database';
   }
 
   /** A statement was sent: what it may do to the settings holds from here on. */
