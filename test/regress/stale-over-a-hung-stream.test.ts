@@ -1,22 +1,23 @@
 // Lesson 13: the cache served over a black-holed change stream. The WAL sender is stopped: connected, and silent.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../support/fixture.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
-import { createDatabase, run } from '../support/postgres.ts';
+import { type Cluster, createDatabase, run, startCluster } from '../support/postgres.ts';
 import { hangStream } from '../support/schedule.ts';
 import { waitFor } from '../support/wait.ts';
 
 const sql = 'SELECT v FROM t WHERE id = 1';
 let pgfresh: Pgfresh;
+let cluster: Cluster;
 let database: Awaited<ReturnType<typeof createDatabase>>;
 let sessions: pg.Client[] = [];
 let resume: () => void = () => undefined;
 
 async function begin(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<pg.Client[]> {
   database = await createDatabase(
-    inject('pg18'),
+    cluster.url,
     'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0)',
   );
   pgfresh = await startPgfresh({ upstream: database.url, args, env });
@@ -33,6 +34,11 @@ async function begin(args: readonly string[] = [], env: Readonly<Record<string, 
   return sessions;
 }
 
+beforeAll(async () => {
+  // A stopped process may hold a lock that others wait for: not on the server that all tests share.
+  cluster = await startCluster({ version: 18 });
+});
+afterAll(() => cluster.stop());
 afterEach(async () => {
   resume();
   resume = () => undefined;

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { rowsOf } from './origin-state.ts';
 import { type Pgfresh, type PgfreshOptions, startPgfresh } from './pgfresh.ts';
-import { createDatabase } from './postgres.ts';
+import { type Cluster, createDatabase, startCluster, type Version } from './postgres.ts';
 import { waitFor } from './wait.ts';
 
 export interface Fixture {
@@ -26,19 +26,29 @@ export interface Fixture {
 /** To be called at the top level of a test file; the fields are there from the first test on. */
 export function useProxy(
   setupSql: string,
-  options: Partial<PgfreshOptions> & { readonly origin?: 'pg15' | 'pg18' } = {},
+  options: Partial<PgfreshOptions> & {
+    readonly origin?: 'pg15' | 'pg18';
+    /**
+     * A server of its own: for tests that stop a server process, which may hold a lock that others wait for, or keep a
+     * writing transaction open, which the creation of every replication slot waits for.
+     */
+    readonly ownServer?: Version;
+  } = {},
 ): Fixture {
+  let cluster: Cluster | undefined;
   let database: Awaited<ReturnType<typeof createDatabase>>;
   let pgfresh: Pgfresh;
   const sessions: pg.Client[] = [];
   beforeAll(async () => {
-    database = await createDatabase(inject(options.origin ?? 'pg18'), setupSql);
+    if (options.ownServer !== undefined) cluster = await startCluster({ version: options.ownServer });
+    database = await createDatabase(cluster?.url ?? inject(options.origin ?? 'pg18'), setupSql);
     pgfresh = await startPgfresh({ upstream: database.url, ...options });
   });
   afterAll(async () => {
     await Promise.all(sessions.map((session) => session.end().catch(() => undefined)));
     await pgfresh?.stop();
     await database?.drop();
+    await cluster?.stop();
   });
   const hits = async () => (await pgfresh.status()).cache.hits;
   return {
