@@ -25,7 +25,8 @@ const renewalsMax = 16;
 
 const require = createRequire(import.meta.url);
 
-interface ParserModule {
+/** The part of libpg-query that is used. */
+export interface ParserModule {
   loadModule(): Promise<void>;
   parseSync(query: string): ParseResult;
 }
@@ -35,12 +36,15 @@ export class Parser {
   #renewals = 0;
   #renewing: Promise<void> = Promise.resolve();
 
-  private constructor(module: ParserModule) {
+  readonly #load: () => Promise<ParserModule>;
+
+  private constructor(module: ParserModule, load: () => Promise<ParserModule>) {
     this.#module = module;
+    this.#load = load;
   }
 
-  static async load(): Promise<Parser> {
-    return new Parser(await loadInstance());
+  static async load(load: () => Promise<ParserModule> = loadInstance): Promise<Parser> {
+    return new Parser(await load(), load);
   }
 
   /** Resolves when a broken module has been replaced (or given up). */
@@ -57,6 +61,8 @@ export class Parser {
     if (text.length > Limits.statementBytesMax) return failed('statement.tooLong', `${text.length} characters`);
     const module = this.#module;
     if (module === null) return failed('statement.unparseable', 'the parser is being renewed');
+    // The parser would stop at it; the wire protocol cannot carry it.
+    if (text.includes('\0')) return failed('statement.unparseable', 'a NUL character');
     const excess = complexityProblem(text);
     if (excess !== null) return failed('statement.tooLong', excess);
     if (text.trim() === '') return { kind: 'parsed', statements: [] };
@@ -74,9 +80,14 @@ export class Parser {
     this.#module = null;
     if (this.#renewals >= renewalsMax) return;
     this.#renewals++;
-    this.#renewing = loadInstance().then((module) => {
-      this.#module = module;
-    });
+    this.#renewing = this.#load().then(
+      (module) => {
+        this.#module = module;
+      },
+      () => {
+        this.#renewals = renewalsMax;
+      },
+    );
   }
 }
 
