@@ -28,7 +28,11 @@ function derive(cells: readonly CellResult[]): readonly Derived[] {
       const figures = `O ${originMs.toFixed(3)} ms, H ${hitMs.toFixed(3)} ms, M ${missMs.toFixed(3)} ms`;
       const relative = overhead(peer) / overhead('relay');
       return [
-        { name: `${peer}: break-even hit ratio`, value: share, text: `${(100 * share).toFixed(1)} % (${figures})` },
+        {
+          name: `${peer}: break-even hit ratio`,
+          value: share,
+          text: `${hitMs < originMs ? `${(100 * share).toFixed(1)} %` : 'none, a hit is no cheaper'} (${figures})`,
+        },
         {
           name: `${peer}: miss overhead beside the relay's`,
           value: relative,

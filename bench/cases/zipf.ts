@@ -67,6 +67,6 @@ export const zipfCase: BenchCase = {
   unit: 'percent',
   lifetime: 'measurement',
   roundsMax: 3,
-  peers: () => [pgfresh({ workers: 1, cacheMemory: '2MB' })],
+  peers: () => [pgfresh({ workers: 1, cacheMemory: '2MB', entryMax: '64KB' })],
   cells: [0.6, 0.9, 1.1].map((skew) => ({ name: `skew ${skew}`, load: (stage: Stage) => measure(stage, skew) })),
 };

@@ -1,5 +1,4 @@
 /** pgfresh as its users run it: the CLI in a process of its own. */
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Counters, PeerSpec } from '../case.ts';
 import { freePort, untilReady } from '../household.ts';
@@ -12,6 +11,7 @@ export interface PgfreshOptions {
   /** Beside the workers; the defaults of pgfresh where absent. */
   readonly consistency?: string;
   readonly cacheMemory?: string;
+  readonly entryMax?: string;
 }
 
 async function readCounters(adminUrl: string): Promise<Counters> {
@@ -22,7 +22,7 @@ async function readCounters(adminUrl: string): Promise<Counters> {
 }
 
 /** "pgfresh-1", "pgfresh-1/session": the workers, then what differs from the defaults. */
-export function pgfresh({ workers, consistency, cacheMemory }: PgfreshOptions): PeerSpec {
+export function pgfresh({ workers, consistency, cacheMemory, entryMax }: PgfreshOptions): PeerSpec {
   const name = [`pgfresh-${workers}`, consistency, cacheMemory].filter(Boolean).join('/');
   return {
     name,
@@ -36,6 +36,7 @@ export function pgfresh({ workers, consistency, cacheMemory }: PgfreshOptions): 
         ...['--listen-unix', unixFolder, '--admin', `127.0.0.1:${adminPort}`, '--workers', String(workers)],
         ...['--log-level', 'warn', ...(consistency === undefined ? [] : ['--consistency', consistency])],
         ...(cacheMemory === undefined ? [] : ['--cache-memory', cacheMemory]),
+        ...(entryMax === undefined ? [] : ['--cache-max-entry', entryMax]),
       ]);
       const line = `pgfresh ready on 127.0.0.1:${port}`;
       await untilReady(child, () => child.lines.some((each) => each.includes(line)), startMsMax);
@@ -58,6 +59,3 @@ export const everyPgfresh = (workers: readonly number[]): PeerSpec[] =>
 export const pgfreshOne = pgfresh({ workers: 1 });
 
 export const isPgfresh = (peer: string): boolean => peer.startsWith('pgfresh');
-
-/** For the report. */
-export const cliName = path.relative(process.cwd(), cliFile);
