@@ -94,8 +94,8 @@ function firstValue(result: unknown): string {
   return value;
 }
 
-/** A catalog from the rows of the catalog query; apart for tests. */
-export function buildCatalog(raw: RawCatalog): Catalog {
+/** A catalog from the rows of the catalog query. */
+function buildCatalog(raw: RawCatalog): Catalog {
   const relations = new Map<number, Relation>();
   const relationNames = new Map<string, Map<string, Relation>>();
   const parts = relationParts(raw);

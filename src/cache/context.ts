@@ -159,7 +159,7 @@ export function defaultContext(
 type OriginFacts = Pick<Catalog, 'databaseOid' | 'postmasterStart' | 'systemIdentifier'>;
 
 /** Why no answer may be given to or taken from sessions with this context; null if they may be. */
-export function contextProblem(context: SessionContext, origin: OriginFacts): Reason | null {
+function contextProblem(context: SessionContext, origin: OriginFacts): Reason | null {
   // C9: what the change stream comes from is what the session must be talking to.
   if (context.inRecovery || context.postmasterStart !== origin.postmasterStart) return 'session.standby';
   if (context.systemIdentifier !== origin.systemIdentifier) return 'session.standby';

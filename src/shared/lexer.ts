@@ -101,7 +101,7 @@ function skipEscaped(text: string, i: number): number {
 }
 
 /** A name together with the string that it prefixes: E'…' has other rules than '…'. */
-export function skipNameOrString(text: string, i: number): number {
+function skipNameOrString(text: string, i: number): number {
   const end = skipName(text, i);
   if (end === i + 1 && charAt(text, end) === Char.quote && (text[i] === 'e' || text[i] === 'E')) {
     return skipEscaped(text, end);
@@ -110,7 +110,7 @@ export function skipNameOrString(text: string, i: number): number {
 }
 
 /** $tag$ … $tag$, or $1, or a lone $. */
-export function skipDollar(text: string, i: number): number {
+function skipDollar(text: string, i: number): number {
   let end = i + 1;
   if (charAt(text, end) === Char.digit) {
     while (charAt(text, end) === Char.digit) end++;

@@ -23,7 +23,7 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (version) => {
        CREATE SEQUENCE a.s; CREATE TABLE b.s (id int PRIMARY KEY);
        CREATE SCHEMA f; CREATE FUNCTION f.upper(text) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
        CREATE FUNCTION f.upper(varchar) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
-       CREATE SCHEMA o; CREATE OPERATOR o.= (leftarg = varchar, rightarg = varchar, function = texteq);
+       CREATE SCHEMA o; CREATE FUNCTION o.mine(varchar, varchar) RETURNS bool LANGUAGE sql AS 'SELECT false'; CREATE OPERATOR o.= (leftarg = varchar, rightarg = varchar, function = o.mine);
        CREATE SCHEMA d; CREATE DOMAIN d.int8 AS int; CREATE DOMAIN d.date AS text; CREATE TABLE d.uuid (id int);
        CREATE TABLE b.w (id int PRIMARY KEY, code varchar(8), name text);`,
     );

@@ -161,6 +161,9 @@ export const cacheable: readonly Row[] = [
   ['SELECT row_to_json(c), to_jsonb(c.*) FROM customers c', 'customers'],
   ['SELECT row_to_json(o) FROM orders o', 'orders'],
   ["SELECT json_build_object('a', id), concat(name, '-', email), format('%s', name) FROM customers", 'customers'],
+  ['SELECT date(seen), date(born) FROM customers', 'customers'],
+  ['SELECT date(name) FROM customers', 'uncacheable.volatileFunction'],
+  ['SELECT * FROM ruled WHERE id = 1', 'ruled(id=1)'],
   ['SELECT balance::int, id::text, name::varchar(3), balance::numeric(10, 2) FROM customers', 'customers'],
   ['SELECT o.id FROM orders o, customers c WHERE o.customer = c.id AND c.id = 7', 'orders customers(id=7)'],
   [

@@ -4,11 +4,11 @@ import { hasUsableIdentity, isBuiltIn, type Relation } from '../catalog.ts';
 import { Uncacheable } from './verdict.ts';
 
 /** A name in the way SQL writes it. */
-export function quoteName(name: string): string {
+function quoteName(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
-export function tableName(relation: Pick<Relation, 'schema' | 'name'>): string {
+function tableName(relation: Pick<Relation, 'schema' | 'name'>): string {
   return `${quoteName(relation.schema)}.${quoteName(relation.name)}`;
 }
 

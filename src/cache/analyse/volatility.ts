@@ -8,6 +8,12 @@
  * lc_* …) and catalogs, whose changes empty the cache.
  */
 export const settingsFunctions: ReadonlySet<string> = new Set([
+  // Casts where the argument is a date or time already (expressions.ts sees to that).
+  'date',
+  'time',
+  'timetz',
+  'timestamp',
+  'timestamptz',
   'to_char',
   'to_date',
   'to_timestamp',
