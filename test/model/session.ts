@@ -46,7 +46,13 @@ export async function connectPg(url: string): Promise<Connection> {
 
 /** postgres.js: prepared statements described first, several in flight on one connection. */
 export async function connectPostgresJs(url: string): Promise<Connection> {
-  const sql = postgres(url, { max: 1, prepare: true, onnotice: () => undefined, connect_timeout: 10 });
+  const sql = postgres(url, {
+    max: 1,
+    prepare: true,
+    onnotice: () => undefined,
+    connect_timeout: 10,
+    fetch_types: false,
+  });
   await sql`SELECT 1`;
   return {
     read: async (form, value) => (await sql.unsafe(form.sql, [value], { prepare: true }).values()) as unknown as Rows,
