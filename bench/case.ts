@@ -1,5 +1,5 @@
 /** What a case says of itself. It names data, load and peers; the runner owns everything else. */
-import type { Household } from './household.ts';
+import type { Child, Household } from './household.ts';
 import type { Latency, Target } from './load/pgbench.ts';
 import type { Origin } from './origin.ts';
 
@@ -154,11 +154,11 @@ export interface RunningPeer {
   readonly name: string;
   /** Its version, where it is not our own. */
   readonly version?: string;
-  /** Null: there is no process beside the origin's. */
-  readonly pid: number | null;
   readonly port: number;
   readonly unixFolder: string;
   readonly counters?: () => Promise<Counters>;
+  /** Its process; null where there is none beside the origin's. */
+  readonly child: Child | null;
   stop(): Promise<void>;
 }
 

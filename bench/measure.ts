@@ -64,7 +64,7 @@ async function startMeter({ peer, origin }: Pick<Stage, 'peer' | 'origin'>): Pro
   const before = readClock();
   return {
     async stop() {
-      const cpu = sharesBetween(before, readClock(), peer.pid, origin.pid);
+      const cpu = sharesBetween(before, readClock(), peer.child?.pid ?? null, origin.pid);
       const countersAfter = await peer.counters?.();
       return { cpu, hitRatio: countersBefore && countersAfter ? hitRatioBetween(countersBefore, countersAfter) : null };
     },

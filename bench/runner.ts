@@ -40,6 +40,8 @@ export interface CaseResult {
 
 const warmSecondsMax = 5;
 const hitRatioWarm = 0.99;
+/** Lines of a peer's output in the account of its failure. */
+const lastWords = 4;
 /** Less than this in a second is no progress. */
 const hitRatioStep = 0.02;
 
@@ -87,6 +89,7 @@ class Cast {
         await this.#leave(name);
       }
     }
+    if (this.#running.get(spec.name)?.peer.child?.hasExited()) await this.#leave(spec.name);
     const running = this.#running.get(spec.name);
     if (running !== undefined) return running.peer;
     if (this.absent.has(spec.name)) return null;
@@ -97,6 +100,13 @@ class Cast {
       if (peer.version !== undefined) this.versions.set(spec.name, peer.version);
     }
     return peer;
+  }
+
+  /** What the peer printed last, and that it is dead. */
+  lastWordsOf(name: string): string[] {
+    const child = this.#running.get(name)?.peer.child ?? null;
+    if (child === null) return [];
+    return [...(child.hasExited() ? [`${name} has ended`] : []), ...child.lines.slice(-lastWords)];
   }
 
   /** True once for each start of a peer and cell. */
@@ -165,7 +175,8 @@ class CellRun {
       await work();
     } catch (error) {
       this.#options.signal.throwIfAborted();
-      this.failures.set(spec.name, error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      this.failures.set(spec.name, [why, ...this.#cast.lastWordsOf(spec.name)].join(' | '));
     }
   }
 

@@ -59,7 +59,7 @@ export function notesOf(each: CaseSummary): string[] {
   );
   const failures = each.cells.flatMap((cell) =>
     Object.entries(cell.failures).map(
-      ([peer, why]) => `FAILED ${cell.name}, ${peer}: ${why.replace(/\s+/g, ' ').slice(0, 300)}`,
+      ([peer, why]) => `FAILED ${cell.name}, ${peer}: ${why.replace(/\s+/g, ' ').slice(0, 700)}`,
     ),
   );
   const all = each.cells.flatMap(({ peers }) => peers);

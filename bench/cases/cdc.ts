@@ -23,10 +23,10 @@ const attached: PeerSpec = {
       await proxy.stop();
       throw error;
     }
-    const { port, unixFolder, pid: originPid } = site.origin;
+    const { port, unixFolder } = site.origin;
     return {
       name: this.name,
-      pid: proxy.pid ?? originPid,
+      child: proxy.child,
       port,
       unixFolder,
       async stop() {

@@ -13,7 +13,7 @@ const settleMs = 500;
 /** Memory that `count` idle sessions add, per session: the figure is the peer's own, PostgreSQL's behind it stands beside. */
 async function measure({ peer, origin, database }: Stage, count: number): Promise<Sample> {
   const memory = (): { peer: number; origin: number } => ({
-    peer: peer.pid === null ? 0 : (memoryKib(peer.pid) ?? Number.NaN),
+    peer: peer.child === null ? 0 : (memoryKib(peer.child.pid) ?? Number.NaN),
     origin: memoryKib(origin.pid) ?? Number.NaN,
   });
   const target = targetOf(peer, database, 'tcp');
@@ -28,8 +28,8 @@ async function measure({ peer, origin, database }: Stage, count: number): Promis
   const inOrigin = (after.origin - before.origin) / count;
   const inPeer = (after.peer - before.peer) / count;
   return {
-    value: peer.pid === null ? inOrigin : inPeer,
-    extra: peer.pid === null ? {} : { 'KiB in PostgreSQL behind it': inOrigin },
+    value: peer.child === null ? inOrigin : inPeer,
+    extra: peer.child === null ? {} : { 'KiB in PostgreSQL behind it': inOrigin },
   };
 }
 

@@ -51,11 +51,18 @@ function figure(output: string, pattern: RegExp): number {
 export function parseReport(output: string): Pick<PgbenchResult, 'transactions' | 'tps'> & { meanMs: number } {
   const failed = /number of failed transactions: (\d+)/.exec(output);
   if (failed !== null && failed[1] !== '0') throw new Error(`pgbench: ${failed[1]} transactions failed`);
+  if (/actually processed: 0\b/.test(output)) throw new Error('pgbench: not one transaction ended in time');
   return {
     transactions: figure(output, /number of transactions actually processed: (\d+)/),
     tps: figure(output, /tps = ([\d.]+)/),
     meanMs: figure(output, /latency average = ([\d.]+) ms/),
   };
+}
+
+/** The first lines that speak of an error, since every client repeats it. */
+function errorsOf(output: string): string {
+  const lines = output.split('\n').filter((line) => /error|FATAL|aborted|unexpectedly/.test(line));
+  return [...new Set(lines)].slice(0, 3).join(' ');
 }
 
 /** Third column of pgbench's log: microseconds. */
@@ -128,7 +135,7 @@ export async function runPgbench(
   options.signal.throwIfAborted();
   const output = child.lines.join('\n');
   if (late) throw new Error(`pgbench did not end ${graceMs / 1000} s after its time: ${output.slice(-600)}`);
-  if (/aborted|error:|FATAL/.test(output)) throw new Error(`pgbench: ${output.slice(-600)}`);
+  if (/aborted|error:|FATAL/.test(output)) throw new Error(`pgbench: ${errorsOf(output)}`);
   const { meanMs, ...report } = parseReport(output);
   return { ...report, latencyMs: { mean: meanMs, ...percentilesMs(readLogs(folder)) } };
 }

@@ -6,7 +6,7 @@ export const direct: PeerSpec = {
   start: async ({ origin }) => ({
     name: 'direct',
     version: `PostgreSQL ${origin.fullVersion}`,
-    pid: null,
+    child: null,
     port: origin.port,
     unixFolder: origin.unixFolder,
     stop: async () => undefined,

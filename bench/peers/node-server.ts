@@ -14,7 +14,7 @@ function nodeServer(name: string, file: string): PeerSpec {
         ...[String(port), path.join(unixFolder, `.s.PGSQL.${port}`), String(origin.port)],
       ]);
       await untilReady(child, () => child.lines.includes('ready'));
-      return { name, pid: child.pid, port, unixFolder, stop: () => child.end() };
+      return { name, child, port, unixFolder, stop: () => child.end() };
     },
   };
 }

@@ -37,7 +37,7 @@ export const pgbouncer: PeerSpec = {
     return {
       name: 'pgbouncer',
       version: `pgbouncer ${version}`,
-      pid: child.pid,
+      child,
       port,
       unixFolder: folder,
       stop: () => child.end('SIGINT'),

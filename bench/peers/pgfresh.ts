@@ -42,7 +42,7 @@ export function pgfresh({ workers, consistency, cacheMemory, entryMax }: Pgfresh
       await untilReady(child, () => child.lines.some((each) => each.includes(line)), startMsMax);
       return {
         name,
-        pid: child.pid,
+        child,
         port,
         unixFolder,
         counters: () => readCounters(`http://127.0.0.1:${adminPort}`),

@@ -72,7 +72,7 @@ export const pgpool: PeerSpec = {
     return {
       name: 'pgpool',
       version: `pgpool-II ${version}`,
-      pid: child.pid,
+      child,
       port: ports.listen,
       unixFolder: folder,
       stop: () => child.end('SIGINT'),

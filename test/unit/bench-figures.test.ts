@@ -75,6 +75,7 @@ tps = 35201.118 (without initial connection time)`;
 
   it('is refused when transactions failed or a figure is missing', () => {
     expect(() => parseReport(output.replace('transactions: 0', 'transactions: 3'))).toThrow('3 transactions failed');
+    expect(() => parseReport(output.replace('35409', '0'))).toThrow('not one transaction ended');
     expect(() => parseReport('pgbench: no connection')).toThrow('no connection');
   });
 
