@@ -9,6 +9,7 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import type { Upstream } from '../shared/config.ts';
 import { PgfreshError } from '../shared/errors.ts';
+import { connectPg } from '../shared/tls-origin.ts';
 
 /** What the modules of the change stream need of a connection. Values arrive as text or null. */
 export interface SqlPort {
@@ -25,27 +26,6 @@ class OriginTimeoutError extends PgfreshError {
   }
 }
 
-type Ssl = NonNullable<pg.ClientConfig['ssl']>;
-
-/** The ways to try, in order: libpq's table of sslmode. Manual: libpq, SSL Support, "SSL Mode Descriptions". */
-export function sslAttempts(mode: Upstream['sslmode']): readonly Ssl[] {
-  const unverified: Ssl = { rejectUnauthorized: false };
-  switch (mode) {
-    case 'disable':
-      return [false];
-    case 'allow':
-      return [false, unverified];
-    case 'prefer':
-      return [unverified, false];
-    case 'require':
-      return [unverified];
-    case 'verify-ca':
-      return [{ rejectUnauthorized: true, checkServerIdentity: () => undefined }];
-    case 'verify-full':
-      return [{ rejectUnauthorized: true }];
-  }
-}
-
 /** Everything as text: bigint, oid, arrays and times reach us as the origin printed them. */
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value };
 
@@ -57,39 +37,28 @@ export interface ConnectOptions {
   readonly replication?: boolean;
 }
 
-/** Connects as sslmode says. The error of the first attempt is the one reported, unless a later one says more.
- * @throws what `pg` throws: errors with `code` of the origin (SQLSTATE) or of Node (ECONNREFUSED …). */
-export async function connectClient(options: ConnectOptions): Promise<pg.Client> {
+/** Connects as sslmode says. @throws as `connectPg` does. */
+export function connectClient(options: ConnectOptions): Promise<pg.Client> {
   const { upstream } = options;
-  const attempts = upstream.host.startsWith('/') ? [false as Ssl] : sslAttempts(upstream.sslmode);
-  let failure: unknown;
-  for (const ssl of attempts) {
-    const client = new pg.Client({
-      host: upstream.host,
-      port: upstream.port,
-      user: upstream.user,
-      ...(upstream.password === undefined ? {} : { password: upstream.password }),
-      database: upstream.database,
-      ssl,
-      types: asText,
-      client_encoding: 'UTF8',
-      application_name: options.applicationName,
-      connectionTimeoutMillis: options.connectTimeoutMs,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 5_000,
-      ...(options.replication === true ? { replication: 'database' } : {}),
-    });
-    // Errors of an idle connection are reported by the owner's own listener; without any they would end the thread.
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      failure ??= error;
-      client.connection.stream.destroy();
-    }
-  }
-  throw failure;
+  return connectPg(
+    upstream,
+    (ssl) =>
+      new pg.Client({
+        host: upstream.host,
+        port: upstream.port,
+        user: upstream.user,
+        ...(upstream.password === undefined ? {} : { password: upstream.password }),
+        database: upstream.database,
+        ssl,
+        types: asText,
+        client_encoding: 'UTF8',
+        application_name: options.applicationName,
+        connectionTimeoutMillis: options.connectTimeoutMs,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: 5_000,
+        ...(options.replication === true ? { replication: 'database' } : {}),
+      }),
+  );
 }
 
 /** Settings that an administrator may have put on our role and that would change what our statements do. */

@@ -37,6 +37,12 @@ export function parseCount(text: string, min: number, max: number): number {
   return count;
 }
 
+/** "0770", "770": as chmod takes it. */
+export function parseFileMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text.trim())) throw new BadValue(`"${text}" is not a file mode; write 0770`);
+  return Number.parseInt(text, 8);
+}
+
 export function parseChoice<C extends string>(text: string, choices: readonly C[]): C {
   const choice = choices.find((each) => each === text);
   if (choice === undefined) throw new BadValue(`"${text}" is none of ${choices.join(', ')}`);
@@ -77,7 +83,14 @@ export function parseUpstream(text: string, env: Readonly<Record<string, string 
     password: password === undefined || password === '' ? undefined : password,
     database: decodeURIComponent(url.pathname.slice(1)) || parameters.get('dbname') || user,
     sslmode: parseChoice(parameters.get('sslmode') ?? 'prefer', sslmodes),
+    ...sslFiles(parameters),
   };
+}
+
+/** Only those that are given. */
+function sslFiles(parameters: URLSearchParams): Pick<Upstream, 'sslrootcert' | 'sslcert' | 'sslkey'> {
+  const names = ['sslrootcert', 'sslcert', 'sslkey'] as const;
+  return Object.fromEntries(names.flatMap((name) => (parameters.get(name) ? [[name, parameters.get(name)]] : [])));
 }
 
 function parseUrl(text: string): URL {

@@ -81,6 +81,19 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
     cdcUpstream,
     listen: values.listen!,
     listenUnix: values.listen_unix,
+    listenUnixMode: values.listen_unix_mode!,
+    tls: {
+      mode: values.client_tls ?? (values['tls.cert'] === undefined ? 'disable' : 'allow'),
+      cert: values['tls.cert'],
+      key: values['tls.key'] ?? values['tls.cert'],
+      ca: values['tls.ca'],
+    },
+    auth: {
+      query: values['auth.query'],
+      file: values['auth.file'],
+      askPassword: values['auth.ask_password']!,
+    },
+    keepaliveMs: values.keepalive!,
     admin: values.admin,
     workers: values.workers!,
     consistency: values.consistency!,
@@ -117,12 +130,21 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
 
 /** What no single setting can get wrong. */
 function checkTogether(config: Config): void {
-  const { cache, restart } = config;
+  const { cache, restart, tls, auth } = config;
   if (cache.entryBytesMax > cache.memoryBytes / 4) {
     throw new ConfigError('cache.max_entry must be at most a quarter of cache.memory');
   }
   if (restart.backoffMsMin > restart.backoffMsMax) {
     throw new ConfigError('restart.backoff_min must not exceed restart.backoff_max');
+  }
+  if (tls.mode !== 'disable' && tls.cert === undefined) {
+    throw new ConfigError(`client_tls = ${tls.mode} needs tls.cert and tls.key`);
+  }
+  if (tls.mode === 'verify' && tls.ca === undefined) {
+    throw new ConfigError('client_tls = verify needs tls.ca, the authority that signs the certificates of clients');
+  }
+  if (auth.query !== undefined && auth.file !== undefined) {
+    throw new ConfigError('give auth.query or auth.file, not both');
   }
 }
 

@@ -7,6 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import type { TcpAddress } from '../shared/config.ts';
 import { ListenError, toError } from '../shared/errors.ts';
+import { formatAddress } from './config-text.ts';
 import type { Incoming } from './handoff.ts';
 
 export interface Listener {
@@ -18,6 +19,13 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+export interface ListenOptions {
+  /** Permission bits of the Unix socket. */
+  readonly unixMode: number;
+  /** Silence after which TCP asks whether the client is still there; 0: never. */
+  readonly keepaliveMs: number;
+}
+
 const backlog = 1024;
 
 /** @throws ListenError in one line; whatever was opened is closed again. */
@@ -25,6 +33,7 @@ export async function listen(
   tcp: readonly TcpAddress[],
   unixDirectory: string | undefined,
   onConnection: (incoming: Incoming) => void,
+  options: ListenOptions = { unixMode: 0o777, keepaliveMs: 60_000 },
 ): Promise<Listener> {
   const servers: net.Server[] = [];
   let unixPath: string | undefined;
@@ -33,10 +42,10 @@ export async function listen(
   };
   try {
     const addresses: TcpAddress[] = [];
-    for (const address of tcp) addresses.push(await listenTcp(servers, address, onConnection));
+    for (const address of tcp) addresses.push(await listenTcp(servers, address, options, onConnection));
     if (unixDirectory !== undefined) {
       unixPath = path.join(unixDirectory, `.s.PGSQL.${addresses[0]?.port ?? 5432}`);
-      await listenUnix(servers, unixPath, onConnection);
+      await listenUnix(servers, unixPath, options, onConnection);
     }
     return { addresses, unixPath, accepting: () => servers.every((server) => server.listening), close };
   } catch (error) {
@@ -48,13 +57,15 @@ export async function listen(
 async function listenTcp(
   servers: net.Server[],
   address: TcpAddress,
+  options: ListenOptions,
   onConnection: (incoming: Incoming) => void,
 ): Promise<TcpAddress> {
-  const server = net.createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true, allowHalfOpen: true });
+  const keepAlive = { keepAlive: options.keepaliveMs > 0, keepAliveInitialDelay: options.keepaliveMs };
+  const server = net.createServer({ pauseOnConnect: true, noDelay: true, ...keepAlive, allowHalfOpen: true });
   server.on('connection', (socket) => {
     onConnection({ socket, transport: 'tcp', peer: `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}` });
   });
-  await bind(server, `${address.host}:${address.port}`, { host: address.host, port: address.port, backlog });
+  await bind(server, formatAddress(address), { host: address.host, port: address.port, backlog });
   servers.push(server);
   const { port } = server.address() as net.AddressInfo;
   return { host: address.host, port };
@@ -63,6 +74,7 @@ async function listenTcp(
 async function listenUnix(
   servers: net.Server[],
   file: string,
+  options: ListenOptions,
   onConnection: (incoming: Incoming) => void,
 ): Promise<void> {
   mkdirSync(path.dirname(file), { recursive: true });
@@ -71,7 +83,8 @@ async function listenUnix(
   server.on('connection', (socket) => onConnection({ socket, transport: 'unix', peer: 'local' }));
   await bind(server, file, { path: file, backlog });
   servers.push(server);
-  chmodSync(file, 0o777); // as PostgreSQL's unix_socket_permissions: the origin authenticates, not the file system
+  // As PostgreSQL's unix_socket_permissions, 0777 unless told otherwise: the origin authenticates, not the file system.
+  chmodSync(file, options.unixMode);
 }
 
 /** A socket file whose owner is gone is removed; one that answers is in use. */

@@ -9,11 +9,13 @@ import { Reporter } from './admin/report.ts';
 import { formatAddress } from './config-text.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { drain } from './drain.ts';
+import type { Incoming } from './handoff.ts';
 import { type Listener, listen } from './listener.ts';
 import { loadDescriptors } from './native.ts';
 import { withOrigin } from './origin.ts';
 import { Supervisor } from './supervisor.ts';
 import { threadFile } from './thread.ts';
+import { loadTls, reloadTls } from './tls-material.ts';
 
 const retryHandoffMs = 5;
 const pollStateMs = 50;
@@ -32,6 +34,8 @@ export interface RunningProxy {
   readonly dispatcher: Dispatcher;
   readonly reporter: Reporter;
   readonly admin: Admin | undefined;
+  /** Reads certificates and keys again, for connections from now on. Bad files are a log line, and the old ones stay. */
+  reloadTls(): Promise<void>;
   /** Stops accepting, lets statements finish within the grace, removes what was made on the origin, ends all threads. */
   stop(): Promise<void>;
 }
@@ -51,6 +55,7 @@ export function nodeName(listener: Listener): string {
  */
 export async function startProxy(config: Config, ports: ProxyPorts): Promise<RunningProxy> {
   const { clock, log } = ports;
+  const tls = loadTls(config, log);
   await checkOrigin(config, log);
   const descriptors = config.faults.includes('relay') ? null : loadDescriptors();
   if (descriptors === null)
@@ -61,10 +66,12 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
     later: (task) => void setTimeout(task, retryHandoffMs),
     warn: (message, err) => log.warn({ err }, message),
   });
-  const listener = await listen(config.listen, config.listenUnix, (incoming) => dispatcher.dispatch(incoming));
+  const listenOptions = { unixMode: config.listenUnixMode, keepaliveMs: config.keepaliveMs };
+  const accept = (incoming: Incoming): void => dispatcher.dispatch(incoming);
+  const listener = await listen(config.listen, config.listenUnix, accept, listenOptions);
   const files = { worker: threadFile('worker'), cache: threadFile('cache') };
   supervisor = new Supervisor({
-    ...{ config, nodeName: nodeName(listener), files, dispatcher, descriptors, clock, log },
+    ...{ config, nodeName: nodeName(listener), files, dispatcher, descriptors, clock, log, tls },
     startMsMax: 60_000,
   });
   const reporter = new Reporter({ supervisor, dispatcher, listener, config, clock, startedMs: clock.nowMs() });
@@ -82,6 +89,7 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
   const timers = [announce(supervisor, reporter, listener, ports), reportMinutely(reporter, log)];
   return {
     ...{ supervisor, listener, dispatcher, reporter, admin },
+    reloadTls: () => reloadTls(config, supervisor, log),
     async stop() {
       for (const timer of timers) clearInterval(timer);
       await drain({ config, listener, dispatcher, supervisor, admin, log });

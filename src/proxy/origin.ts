@@ -2,6 +2,7 @@
 import pg from 'pg';
 import type { Upstream } from '../shared/config.ts';
 import { ConfigError, OriginUnreachableError, toError } from '../shared/errors.ts';
+import { connectPg } from '../shared/tls-origin.ts';
 
 /** "127.0.0.1:5432", or the directory of the Unix socket. Never the password. */
 export function describeUpstream(upstream: Upstream): string {
@@ -10,20 +11,18 @@ export function describeUpstream(upstream: Upstream): string {
     : `${upstream.host}:${upstream.port}`;
 }
 
-/** Options of `pg.Client` for the origin. `prefer` and `allow` stay unencrypted, as on a trusted network. */
-function clientOptions(upstream: Upstream, connectMsMax: number): pg.ClientConfig {
-  const { host, port, user, password, database, sslmode } = upstream;
-  const encrypted = sslmode === 'require' || sslmode.startsWith('verify');
-  return {
+function makeClient(upstream: Upstream, connectMsMax: number, ssl: NonNullable<pg.ClientConfig['ssl']>): pg.Client {
+  const { host, port, user, password, database } = upstream;
+  return new pg.Client({
     host,
     port,
     user,
     database,
     ...(password === undefined ? {} : { password }),
-    ssl: encrypted ? { rejectUnauthorized: sslmode !== 'require' } : false,
+    ssl,
     connectionTimeoutMillis: connectMsMax,
     application_name: 'pgfresh',
-  };
+  });
 }
 
 /**
@@ -35,16 +34,16 @@ export async function withOrigin<R>(
   connectMsMax: number,
   use: (client: pg.Client) => Promise<R>,
 ): Promise<R> {
-  const client = new pg.Client(clientOptions(upstream, connectMsMax));
+  let client: pg.Client;
+  try {
+    client = await connectPg(upstream, (ssl) => makeClient(upstream, connectMsMax, ssl));
+  } catch (thrown) {
+    throw thrown instanceof ConfigError ? thrown : explainRefusal(upstream, toError(thrown));
+  }
   let lost: Error | undefined;
   client.on('error', (error) => {
     lost = error; // the query under way rejects as well
   });
-  try {
-    await client.connect();
-  } catch (thrown) {
-    throw explainRefusal(upstream, toError(thrown));
-  }
   try {
     return await use(client);
   } finally {

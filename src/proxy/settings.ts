@@ -4,7 +4,7 @@
  * `limits.` is left out of both.
  */
 import { availableParallelism } from 'node:os';
-import { ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
+import { ClientTlsModes, ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
 import { Limits } from '../shared/limits.ts';
 import {
   BadValue,
@@ -13,6 +13,7 @@ import {
   parseChoice,
   parseCount,
   parseDuration,
+  parseFileMode,
   parseSize,
 } from './config-text.ts';
 
@@ -57,6 +58,25 @@ export const settings = {
   'cdc.url': setting(null, 'URL', text, 'where the change stream comes from, when not --upstream'),
   listen: { ...setting('127.0.0.1:6432', 'HOST:PORT', addressList, 'address for clients (repeatable)'), list: true },
   listen_unix: setting(null, 'DIR', text, 'directory for the Unix socket .s.PGSQL.PORT'),
+  listen_unix_mode: setting('0777', 'MODE', parseFileMode, 'permission bits of the Unix socket, in octal'),
+  keepalive: setting('60s', 'TIME', parseDuration, 'silence after which TCP asks whether a peer is there (0: never)'),
+  'tls.cert': setting(null, 'FILE', text, 'certificate shown to clients (PEM, with its chain); SIGHUP reads it again'),
+  'tls.key': setting(null, 'FILE', text, 'its private key (PEM)'),
+  'tls.ca': setting(null, 'FILE', text, 'who signs the certificates of clients (PEM)'),
+  client_tls: setting(
+    null,
+    'MODE',
+    (t) => parseChoice(t, ClientTlsModes),
+    `${ClientTlsModes.join(', ')} (default allow with a certificate)`,
+  ),
+  'auth.query': setting(null, 'SQL', text, "finds a role's SCRAM verifier: $1 is the role, the last column counts"),
+  'auth.file': setting(null, 'FILE', text, 'file of SCRAM verifiers, "role" "SCRAM-SHA-256$…" a line'),
+  'auth.ask_password': setting(
+    'true',
+    'BOOL',
+    parseBoolean,
+    'ask for passwords over TLS where SCRAM cannot be relayed',
+  ),
   admin: setting(
     '127.0.0.1:9432',
     'HOST:PORT',

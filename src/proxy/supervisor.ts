@@ -10,7 +10,7 @@ import type { Config } from '../shared/config.ts';
 import { ThreadError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { CONTROL_BYTES, Control, epochWord, Store, StoreState } from '../shared/memory/layout.ts';
-import type { CacheControl, CacheLink, CacheStatus, WorkerControl } from '../shared/messages.ts';
+import type { CacheControl, CacheLink, CacheStatus, TlsMaterial, WorkerControl } from '../shared/messages.ts';
 import { WorkerCounters } from './counters.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { FaultKind } from './fault-hook.ts';
@@ -30,6 +30,8 @@ export interface SupervisorOptions {
   readonly descriptors: Descriptors | null;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Null or missing: clients are not offered TLS. */
+  readonly tls?: TlsMaterial | null;
   /** From spawning a thread to the end of its `start`. */
   readonly startMsMax: number;
 }
@@ -56,10 +58,12 @@ export class Supervisor {
   readonly #cache: Supervised<CacheControl>;
   readonly #heartbeat: Heartbeat;
   #store: SharedArrayBuffer | undefined;
+  #tls: TlsMaterial | null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     const { config, clock, log } = options;
+    this.#tls = options.tls ?? null;
     this.#workers = Array.from({ length: config.workers }, (_, slot) => this.#makeWorker(slot));
     const hooks = {
       spawn: (generation: number) => this.#spawnCache(generation),
@@ -128,6 +132,13 @@ export class Supervisor {
     );
   }
 
+  /** Every worker uses these certificates for connections from now on, and so do replacements. */
+  async reloadTls(material: TlsMaterial | null): Promise<void> {
+    this.#tls = material;
+    const calls = this.#workers.map(({ supervised }) => supervised.thread?.calls.reloadTls(material));
+    await Promise.all(calls.map((call) => ignoringDeath(call ?? Promise.resolve())));
+  }
+
   /** Ends every thread at once and for good. */
   async stop(): Promise<void> {
     this.#heartbeat.stop();
@@ -174,6 +185,7 @@ export class Supervisor {
       control: this.control,
       counters,
       handoff: workerPort,
+      tls: this.#tls,
     };
     await startOrEnd(worker, worker.calls.start(transfer(init, [workerPort])), startMsMax);
     return worker;

@@ -11,6 +11,31 @@ export interface Upstream {
   readonly password: string | undefined;
   readonly database: string;
   readonly sslmode: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+  /** PEM files: the authorities trusted to sign the origin's certificate, our own certificate and its key. */
+  readonly sslrootcert?: string;
+  readonly sslcert?: string;
+  readonly sslkey?: string;
+}
+
+export const ClientTlsModes = ['disable', 'allow', 'require', 'verify'] as const;
+
+/** Encryption towards clients that come over TCP (ADR-006). Paths of PEM files. */
+export interface ClientTls {
+  readonly mode: (typeof ClientTlsModes)[number];
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** Who signs the certificates of clients. */
+  readonly ca: string | undefined;
+}
+
+/** How clients log in where SCRAM cannot simply be relayed: both connections are encrypted (ADR-006). */
+export interface AuthConfig {
+  /** Returns a role's SCRAM verifier in its last column; `$1` is the role. */
+  readonly query: string | undefined;
+  /** A file of verifiers, `"role" "SCRAM-SHA-256$…"` a line. */
+  readonly file: string | undefined;
+  /** Ask the client for its password, over TLS, when there is no verifier to be had. */
+  readonly askPassword: boolean;
 }
 
 export interface TcpAddress {
@@ -25,6 +50,12 @@ export interface Config {
   readonly listen: readonly TcpAddress[];
   /** Directory of the Unix socket `.s.PGSQL.<port of the first listener>`. */
   readonly listenUnix: string | undefined;
+  /** Permission bits of the Unix socket. */
+  readonly listenUnixMode: number;
+  readonly tls: ClientTls;
+  readonly auth: AuthConfig;
+  /** Silence after which TCP asks whether the peer is still there, on both sides; 0: never. */
+  readonly keepaliveMs: number;
   readonly admin: TcpAddress | undefined;
   readonly workers: number;
   readonly consistency: Consistency;

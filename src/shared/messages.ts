@@ -15,6 +15,15 @@ export interface WorkerInit {
   readonly counters: SharedArrayBuffer;
   /** Carries `Handoff` from main and `HandoffReply` back. */
   readonly handoff: MessagePort;
+  /** Null or missing: clients are not offered TLS. */
+  readonly tls?: TlsMaterial | null;
+}
+
+/** Contents of the PEM files that clients' TLS needs; main reads and checks them. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | null;
 }
 
 /** A worker's way to one generation of the cache thread. */
@@ -34,6 +43,8 @@ export interface WorkerControl {
   attach(link: CacheLink): Promise<void>;
   /** Sessions let their running statement finish, get 57P01, and end; resolves when none is left or time is up. */
   drain(graceMs: number): Promise<void>;
+  /** Certificates for connections from now on; files of the origin's side are read again too. */
+  reloadTls(material: TlsMaterial | null): Promise<void>;
   sessions(): Promise<readonly SessionSummary[]>;
 }
 

@@ -1,8 +1,9 @@
 /** A network that swallows everything without closing anything: what a firewall that forgot the connection looks like. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { sslAttempts } from '../../src/cache/control-connection.ts';
 import type { ReplicationStream } from '../../src/cache/replication.ts';
+import type { Upstream } from '../../src/shared/config.ts';
+import { originAttempts } from '../../src/shared/tls-origin.ts';
 import { caughtUp, eventually, makeStream, openControl, RecordingSink } from '../support/origin.ts';
 import { createDatabase } from '../support/postgres.ts';
 
@@ -94,14 +95,16 @@ describe.each([15, 18] as const)('a black hole before PostgreSQL %i', (version) 
 
 describe('encryption towards the origin', () => {
   it('follows the table of sslmode', () => {
-    const kinds = (mode: Parameters<typeof sslAttempts>[0]): unknown[] =>
-      sslAttempts(mode).map((ssl) => (typeof ssl === 'boolean' ? ssl : ssl.rejectUnauthorized));
+    const attempts = (sslmode: Upstream['sslmode']) =>
+      originAttempts({ host: 'h', port: 1, user: 'u', password: undefined, database: 'd', sslmode });
+    const kinds = (mode: Upstream['sslmode']): unknown[] =>
+      attempts(mode).map((ssl) => (typeof ssl === 'boolean' ? ssl : ssl.rejectUnauthorized));
     expect(kinds('disable')).toEqual([false]);
     expect(kinds('allow')).toEqual([false, false]);
     expect(kinds('prefer')).toEqual([false, false]);
-    expect(sslAttempts('prefer')[0]).not.toBe(false);
+    expect(attempts('prefer')[0]).not.toBe(false);
     expect(kinds('require')).toEqual([false]);
-    expect(sslAttempts('require')[0]).not.toBe(false);
+    expect(attempts('require')[0]).not.toBe(false);
     expect(kinds('verify-ca')).toEqual([true]);
     expect(kinds('verify-full')).toEqual([true]);
   });

@@ -4,6 +4,7 @@ import type { Config } from '../../shared/config.ts';
 import { createLogger } from '../../shared/log.ts';
 import { type RunningProxy, startProxy } from '../main.ts';
 import { describeUpstream } from '../origin.ts';
+import { usesTlsFiles } from '../tls-material.ts';
 import { version } from '../version.ts';
 
 export async function serve(config: Config): Promise<void> {
@@ -17,6 +18,8 @@ export async function serve(config: Config): Promise<void> {
   const admin = proxy.admin?.address;
   log.info({ version, addresses, unixPath, admin, origin: describeUpstream(config.upstream) }, 'accepting');
   endOnSignal(proxy);
+  // Without files to read again, a hangup means what it means by default.
+  if (usesTlsFiles(config)) process.on('SIGHUP', () => void proxy.reloadTls());
 }
 
 /** First signal: drain, exit 0. Second: at once, exit 1. */
