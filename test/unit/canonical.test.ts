@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { canonicalBinary, canonicalText } from '../../src/cache/analyse/canonical.ts';
+import { canonicalBinary, canonicalText } from '../../src/shared/canonical.ts';
 import type { CanonicalType } from '../../src/cache/dependency.ts';
 import { connect } from '../support/analysis.ts';
 

@@ -3,9 +3,9 @@
  * from the Bind message of the entry's key. What cannot be read becomes a weaker constraint; what cannot be trusted at
  * all is not admitted.
  */
-import { namesMovingMoment, shapeOf } from '../../shared/shape.ts';
-import type { Dependency, DependencyTemplate, EqualityTerm, TermTemplate, ValueSource } from '../dependency.ts';
-import { canonicalBinary, canonicalText, familyOfType } from './canonical.ts';
+import { Constants, type Parameter, readParameters } from '../../shared/constants.ts';
+import { namesMovingMoment } from '../../shared/shape.ts';
+import type { Dependency, DependencyTemplate, EqualityTerm, TermTemplate } from '../dependency.ts';
 
 /** The parts of an entry's key (src/shared/query-key.ts) that hold constants. */
 export interface BindKey {
@@ -24,12 +24,6 @@ export interface Bindable {
   readonly parameterCount: number;
   /** Constants beyond ASCII can be compared: the session, the statement's bytes and the stream are all UTF-8. */
   readonly unicode: boolean;
-}
-
-interface Parameter {
-  readonly binary: boolean;
-  /** Null is NULL. */
-  readonly bytes: Buffer | null;
 }
 
 /** Longer texts are refused by the input functions of date and time types (MAXDATELEN), but for arrays and ranges. */
@@ -67,81 +61,9 @@ function saysMovingMoment({ binary, bytes }: Parameter): boolean {
 function bindTerm(term: TermTemplate, constants: Constants): EqualityTerm | null {
   const values = new Set<string>();
   for (const source of term.values) {
-    const value = constants.read(term, source);
+    const value = constants.read(term.type, source);
     if (value === undefined) return null;
     if (value !== null) values.add(value);
   }
   return values.size === 0 ? null : { column: term.column, values: [...values] };
-}
-
-class Constants {
-  readonly #text: string;
-  readonly #parameters: readonly Parameter[];
-  readonly #unicode: boolean;
-  #lifted: readonly string[] | undefined;
-
-  constructor(text: string, parameters: readonly Parameter[], unicode: boolean) {
-    this.#text = text;
-    this.#parameters = parameters;
-    this.#unicode = unicode;
-  }
-
-  /** Canonical text, null for NULL, undefined when it is not certain. */
-  read(term: TermTemplate, source: ValueSource): string | null | undefined {
-    const value = this.#canonical(term, source);
-    if (typeof value === 'string' && !this.#unicode && familyOfType(term.type) === 'string' && !isAscii(value)) {
-      return undefined;
-    }
-    return value;
-  }
-
-  #canonical(term: TermTemplate, source: ValueSource): string | null | undefined {
-    switch (source.kind) {
-      case 'literal':
-        return canonicalText(term.type, source.text) ?? undefined;
-      case 'lifted': {
-        this.#lifted ??= shapeOf(this.#text)?.literals ?? [];
-        const literal = this.#lifted[source.index];
-        return literal === undefined ? undefined : (canonicalText(term.type, literal) ?? undefined);
-      }
-      case 'parameter': {
-        const parameter = this.#parameters[source.index];
-        if (parameter === undefined) return undefined;
-        if (parameter.bytes === null) return null;
-        const { binary, bytes } = parameter;
-        return (
-          (binary ? canonicalBinary(term.type, bytes) : canonicalText(term.type, bytes.toString('utf8'))) ?? undefined
-        );
-      }
-    }
-  }
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
-  return true;
-}
-
-/** Formats and values of a Bind message after its names; null when malformed. Manual: Message Formats, Bind. */
-function readParameters(tail: Uint8Array): Parameter[] | null {
-  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
-  if (bytes.length < 2) return null;
-  const formatCount = bytes.readUInt16BE(0);
-  let at = 2 + 2 * formatCount;
-  if (at + 2 > bytes.length) return null;
-  const count = bytes.readUInt16BE(at);
-  at += 2;
-  if (formatCount > 1 && formatCount !== count) return null;
-  const parameters: Parameter[] = [];
-  for (let i = 0; i < count; i++) {
-    if (at + 4 > bytes.length) return null;
-    const length = bytes.readInt32BE(at);
-    at += 4;
-    if (length < -1 || at + length > bytes.length) return null;
-    const format = formatCount === 0 ? 0 : bytes.readUInt16BE(2 + 2 * (formatCount === 1 ? 0 : i));
-    if (format > 1) return null;
-    parameters.push({ binary: format === 1, bytes: length < 0 ? null : bytes.subarray(at, at + length) });
-    if (length > 0) at += length;
-  }
-  return parameters;
 }

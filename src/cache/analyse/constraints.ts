@@ -8,8 +8,8 @@
  * rows that fail are not joined; it does not hold on the preserved side, whose rows appear all the same.
  */
 import type { A_Expr, Node } from 'libpg-query';
+import { canonicalTypeOf, type Family } from '../../shared/canonical.ts';
 import type { ValueSource } from '../dependency.ts';
-import { canonicalTypeOf, type Family } from './canonical.ts';
 import type { ExpressionWalk } from './expressions.ts';
 import { nameParts } from './names.ts';
 import { type FromItem, resolveColumn, type Scope, type TableReference } from './scope.ts';

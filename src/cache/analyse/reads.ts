@@ -1,8 +1,9 @@
 /** What the walk over a SELECT collects: tables and their constraints, and how parameters are used. */
+
+import { type Family, familyOfType } from '../../shared/canonical.ts';
 import { Limits } from '../../shared/limits.ts';
 import type { Relation } from '../catalog.ts';
 import type { DependencyTemplate, TermTemplate, ValueSource } from '../dependency.ts';
-import { type Family, familyOfType } from './canonical.ts';
 import type { TableReference } from './scope.ts';
 import { Uncacheable } from './verdict.ts';
 

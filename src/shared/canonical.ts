@@ -3,7 +3,9 @@
  * strings (lesson 6). What is not certain is null: the constraint then falls away, which is always safe. No value goes
  * through a JavaScript number (lesson 7).
  */
-import type { CanonicalType } from '../dependency.ts';
+
+/** Types whose text form decides equality. */
+export type CanonicalType = 'int2' | 'int4' | 'int8' | 'oid' | 'bool' | 'uuid' | 'text' | 'varchar';
 
 /** Types whose equality is comparable with each other. */
 export type Family = 'integer' | 'oid' | 'boolean' | 'uuid' | 'string';
