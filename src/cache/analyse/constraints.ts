@@ -8,27 +8,14 @@
  * rows that fail are not joined; it does not hold on the preserved side, whose rows appear all the same.
  */
 import type { A_Expr, Node } from 'libpg-query';
-import { canonicalTypeOf, type Family } from '../../shared/canonical.ts';
-import type { ValueSource } from '../dependency.ts';
+import { canonicalTypeOf } from '../../shared/canonical.ts';
+import { type Constant, constantOf, fitsFamily, type LiftedAt } from './constant.ts';
 import type { ExpressionWalk } from './expressions.ts';
 import { nameParts } from './names.ts';
 import { type FromItem, resolveColumn, type Scope, type TableReference } from './scope.ts';
 
 /** More constants than this in one list are not worth an index entry each. */
 const valuesPerTermMax = 256;
-
-/** Finds the lifted constant that begins at a byte of the statement's text, if there is one. */
-export type LiftedAt = (location: number) => number | undefined;
-
-interface Constant {
-  readonly source: ValueSource;
-  /** What it is before it meets the column: digits, a string that takes any type, true/false. */
-  readonly form: 'integer' | 'string' | 'boolean' | 'parameter';
-  /** Family of the type it is cast to; null without a cast. */
-  readonly cast: Family | null;
-  /** 1-based number of the parameter; 0 otherwise. */
-  readonly parameter: number;
-}
 
 interface ConstrainedColumn {
   readonly table: TableReference;
@@ -109,21 +96,8 @@ class Conjunction {
     column.table.terms.set(column.name, { type: column.type.canonical, values });
   }
 
-  /** Whether the comparison is the type's own equality and the constant will have that type. */
-  #fits({ type }: ConstrainedColumn, { form, cast, parameter }: Constant): boolean {
-    if (cast !== null && cast !== type.family) return false;
-    switch (form) {
-      case 'integer':
-        return type.family === 'integer' || (type.family === 'oid' && cast === null);
-      case 'boolean':
-        return type.family === 'boolean';
-      case 'string':
-        return true;
-      case 'parameter': {
-        const declared = this.#walk.reads.declaredType(parameter);
-        return declared === 0 || canonicalTypeOf(declared)?.family === type.family;
-      }
-    }
+  #fits({ type }: ConstrainedColumn, constant: Constant): boolean {
+    return fitsFamily(type.family, constant, this.#walk.reads.declaredType(constant.parameter));
   }
 
   /** A column of a table of this level, of a type that can be compared as text. */
@@ -144,36 +118,7 @@ class Conjunction {
   }
 
   #constant(node: Node | undefined): Constant | null {
-    if (node === undefined) return null;
-    if ('TypeCast' in node) return this.#cast(node.TypeCast.arg, node.TypeCast.typeName);
-    if ('ParamRef' in node) {
-      const parameter = node.ParamRef.number ?? 0;
-      if (parameter < 1) return null;
-      return { source: { kind: 'parameter', index: parameter - 1 }, form: 'parameter', cast: null, parameter };
-    }
-    if (!('A_Const' in node)) return null;
-    const { ival, fval, sval, boolval, location } = node.A_Const;
-    if (ival !== undefined) return this.#literal(String(ival.ival ?? 0), 'integer', location);
-    if (fval !== undefined)
-      return /^-?\d+$/.test(fval.fval ?? '') ? this.#literal(fval.fval!, 'integer', location) : null;
-    if (boolval !== undefined) return this.#literal(boolval.boolval === true ? 't' : 'f', 'boolean', location);
-    return sval === undefined ? null : this.#literal(sval.sval ?? '', 'string', location);
-  }
-
-  #literal(text: string, form: Constant['form'], location: number | undefined): Constant {
-    const lifted = form === 'boolean' ? undefined : this.#liftedAt(location ?? 0);
-    const source: ValueSource = lifted === undefined ? { kind: 'literal', text } : { kind: 'lifted', index: lifted };
-    return { source, form, cast: null, parameter: 0 };
-  }
-
-  #cast(arg: Node | undefined, typeName: Parameters<ExpressionWalk['names']['type']>[0] | undefined): Constant | null {
-    if (arg === undefined || typeName === undefined || 'TypeCast' in arg) return null;
-    // A modifier (varchar(3)) would cut the value.
-    if (typeName.typmods !== undefined || typeName.arrayBounds !== undefined) return null;
-    const type = this.#walk.names.type(typeName);
-    const family = type === undefined ? undefined : canonicalTypeOf(type.oid)?.family;
-    const constant = this.#constant(arg);
-    return family === undefined || constant === null ? null : { ...constant, cast: family };
+    return constantOf(node, this.#walk.names, this.#liftedAt);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The walk over a SELECT: WITH, FROM, set operations, and the clauses in their scopes. */
 import type { CommonTableExpr, JoinExpr, Node, RangeFunction, RangeVar, SelectStmt, WithClause } from 'libpg-query';
-import { constrain, type LiftedAt } from './constraints.ts';
+import type { LiftedAt } from './constant.ts';
+import { constrain } from './constraints.ts';
 import { ExpressionWalk, window } from './expressions.ts';
 import { type Names, nameParts } from './names.ts';
 import { outputsOf, starQualifier } from './outputs.ts';
