@@ -6,7 +6,7 @@
 import type { ContextAnswer, ContextRow } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import type { Catalog } from './catalog.ts';
-import { originFacts } from './catalog-query.ts';
+import { originFacts, USER_OID_MIN } from './catalog-query.ts';
 
 /**
  * Settings that change what a statement means or how its result looks. Settings that only change the plan are left out: each
@@ -49,11 +49,40 @@ function roleOid(role: 'current_user' | 'session_user'): string {
   return `(SELECT r.oid${text} FROM pg_catalog.pg_roles r WHERE r.rolname ${eq} ${role})`;
 }
 
-/** The temporary schema if there is anything in it that a name could mean, else 0. */
-const temporarySchema = `CASE WHEN pg_catalog.pg_my_temp_schema() ${eq} 0 THEN '0' WHEN
-  EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace ${eq} pg_catalog.pg_my_temp_schema()) OR
-  EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.typnamespace ${eq} pg_catalog.pg_my_temp_schema())
-  THEN pg_catalog.pg_my_temp_schema()${text} ELSE '0' END`;
+const temporary = 'pg_catalog.pg_my_temp_schema()';
+const inTemporarySchema = (catalog: string, column: string, where = 'true'): string =>
+  `EXISTS (SELECT FROM pg_catalog.${catalog} x WHERE x.${column} ${eq} ${temporary} AND ${where})`;
+/** `column` is none of the letters. */
+const noneOf = (column: string, letters: string): string =>
+  `${column} OPERATOR(pg_catalog.<>) ALL ('{${letters}}'::pg_catalog."char"[])`;
+
+/** Tables in the temporary schema whose row `x` is one of a catalog that refers to them by `column`. */
+const ofTemporaryTable = (column: string): string =>
+  `EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid ${eq} ${column} AND c.relnamespace ${eq} ${temporary})`;
+
+/** Expressions of temporary tables that call a user's function or operator: by the numbers of pg_attrdef, pg_constraint, pg_class. */
+const callsOfTemporaryTables = `EXISTS (SELECT FROM pg_catalog.pg_depend d
+  WHERE d.refclassid ${eq} ANY ('{1255,2617}'::pg_catalog.oid[]) AND d.refobjid OPERATOR(pg_catalog.>=) '${USER_OID_MIN}'::pg_catalog.oid AND (
+    d.classid ${eq} '2604'::pg_catalog.oid AND EXISTS (
+      SELECT FROM pg_catalog.pg_attrdef a WHERE a.oid ${eq} d.objid AND ${ofTemporaryTable('a.adrelid')})
+    OR d.classid ${eq} '2606'::pg_catalog.oid AND EXISTS (
+      SELECT FROM pg_catalog.pg_constraint k WHERE k.oid ${eq} d.objid AND k.connamespace ${eq} ${temporary})
+    OR d.classid ${eq} '1259'::pg_catalog.oid AND ${ofTemporaryTable('d.objid')}))`;
+
+const columnsOfDomains = `EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid ${eq} a.atttypid
+  WHERE t.typtype ${eq} 'd' AND ${ofTemporaryTable('a.attrelid')})`;
+
+/**
+ * '0': the temporary schema holds nothing that a name could mean. 'plain': tables, and nothing that makes reading or writing
+ * them run a user's code (no views, triggers, rules, policies, domains, calls). 'other': anything.
+ */
+const temporarySchema = `CASE
+  WHEN ${temporary} ${eq} 0 THEN '0'
+  WHEN NOT ${inTemporarySchema('pg_class', 'relnamespace')} AND NOT ${inTemporarySchema('pg_type', 'typnamespace')} THEN '0'
+  WHEN ${inTemporarySchema('pg_class', 'relnamespace', `(${noneOf('x.relkind', 'r,p,i,I,S')} OR x.relhastriggers OR x.relhasrules OR x.relrowsecurity)`)}
+    OR ${inTemporarySchema('pg_type', 'typnamespace', noneOf('x.typtype', 'c,b,e'))}
+    OR ${columnsOfDomains} OR ${callsOfTemporaryTables} THEN 'other'
+  ELSE 'plain' END`;
 
 /** Columns of a context row in order; settings follow. */
 const facts = {
@@ -87,13 +116,16 @@ export function contextQuery(catalog: Pick<Catalog, 'systemIdentifier'>): string
   return `SELECT ${['pg_catalog.pg_backend_pid()', ...columns, ...settings].join(', ')}`;
 }
 
+/** What names of temporary objects may stand in front of others: none, plain tables, or anything. */
+export type TemporaryObjects = 'none' | 'plain' | 'other';
+
 export interface SessionContext {
   readonly databaseOid: number;
   readonly currentRole: number;
   readonly sessionRole: number;
-  /** Schemas that unqualified names are looked for in, in order; pg_catalog is in it, an empty temporary schema not. */
+  /** Schemas that unqualified names are looked for in, in order; pg_catalog is in it, the temporary schema not. */
   readonly schemas: readonly string[];
-  readonly hasTemporaryObjects: boolean;
+  readonly temporary: TemporaryObjects;
   readonly isolation: string;
   readonly inRecovery: boolean;
   readonly postmasterStart: string;
@@ -116,22 +148,25 @@ export function parseNameArray(value: string): string[] {
 /** @throws TypeError when the row is not an answer to `contextQuery`. */
 export function parseContext(row: ContextRow): SessionContext {
   if (row.length !== factNames.length + resultSettings.length) throw new TypeError(`a context row of ${row.length}`);
-  const hasTemporaryObjects = row[at.temporarySchema] !== '0';
-  const schemas = schemasOf(row);
+  const temporary = temporaryOf(row);
+  const schemas = parseNameArray(row[at.schemas] ?? '{}').filter((name) => !name.startsWith('pg_temp_'));
   const clientEncoding = row[settingAt('client_encoding')] ?? '';
+  const standardStrings = row[settingAt('standard_conforming_strings')] === 'on';
   return {
     databaseOid: Number(row[at.databaseOid]),
     currentRole: Number(row[at.currentRole]),
     sessionRole: Number(row[at.sessionRole]),
     schemas,
-    hasTemporaryObjects,
+    temporary,
     isolation: row[at.isolation] ?? '',
     inRecovery: row[at.inRecovery] !== 'false',
     postmasterStart: row[at.postmasterStart] ?? '',
     systemIdentifier: row[at.systemIdentifier] ?? null,
     clientEncoding,
-    standardStrings: row[settingAt('standard_conforming_strings')] === 'on',
-    resolutionClass: JSON.stringify([schemas, clientEncoding, row[settingAt('transform_null_equals')]]),
+    standardStrings,
+    resolutionClass: JSON.stringify([
+      ...[schemas, clientEncoding, row[settingAt('transform_null_equals')], temporary, standardStrings],
+    ]),
   };
 }
 
@@ -145,14 +180,14 @@ export function defaultContext(
     currentRole: 0,
     sessionRole: 0,
     schemas,
-    hasTemporaryObjects: false,
+    temporary: 'none',
     isolation: 'read committed',
     inRecovery: false,
     postmasterStart: catalog.postmasterStart,
     systemIdentifier: catalog.systemIdentifier,
     clientEncoding: 'UTF8',
     standardStrings: true,
-    resolutionClass: JSON.stringify([schemas, 'UTF8', 'off']),
+    resolutionClass: JSON.stringify([schemas, 'UTF8', 'off', 'none', true]),
   };
 }
 
@@ -165,35 +200,53 @@ function contextProblem(context: SessionContext, origin: OriginFacts): Reason | 
   if (context.systemIdentifier !== origin.systemIdentifier) return 'session.standby';
   if (context.databaseOid !== origin.databaseOid) return 'session.database';
   if (!context.standardStrings) return 'session.settings';
-  if (context.hasTemporaryObjects) return 'session.temporarySchema';
+  if (context.temporary !== 'none') return 'session.temporarySchema';
   // C25. READ UNCOMMITTED is READ COMMITTED in PostgreSQL.
   if (context.isolation !== 'read committed' && context.isolation !== 'read uncommitted') return 'session.isolation';
   return Number.isInteger(context.currentRole) && context.currentRole > 0 ? null : 'session.contextUnknown';
 }
 
+/**
+ * Problems in spite of which statements can be analysed, so that what such a session writes is known and what it reads
+ * fences nothing. A standby or another server: what the session writes there is in nobody's cache; a server that is only another start
+ * of the stream's has its catalog. `session.database` has another catalog, and of an unknown role nothing is known.
+ */
+const analysable: ReadonlySet<Reason> = new Set([
+  'session.standby',
+  'session.settings',
+  'session.temporarySchema',
+  'session.isolation',
+]);
+
 /** The row as a key. An empty temporary schema, whose name differs from session to session, is no difference. */
 function identityOf(row: ContextRow): string {
-  return JSON.stringify([...row.slice(0, at.schemas), schemasOf(row), ...row.slice(at.schemas + 1)]);
+  const all = parseNameArray(row[at.schemas] ?? '{}');
+  const schemas = temporaryOf(row) === 'none' ? all.filter((name) => !name.startsWith('pg_temp_')) : all;
+  return JSON.stringify([...row.slice(0, at.schemas), schemas, ...row.slice(at.schemas + 1)]);
 }
 
-function schemasOf(row: ContextRow): string[] {
-  const all = parseNameArray(row[at.schemas] ?? '{}');
-  return row[at.temporarySchema] === '0' ? all.filter((name) => !name.startsWith('pg_temp_')) : all;
+function temporaryOf(row: ContextRow): TemporaryObjects {
+  const value = row[at.temporarySchema];
+  if (value === '0') return 'none';
+  return value === 'plain' ? 'plain' : 'other';
 }
 
 const contextsMax = 10_000;
 
 /**
- * Numbers contexts: equal rows get equal numbers. Bounded: beyond `contextsMax` different rows, newcomers pass through.
+ * Numbers contexts: equal rows get equal numbers. Those that are good for analysis only share a number with all that have
+ * the same verdicts. Bounded: beyond `contextsMax` different rows, newcomers pass through.
  * One registry per catalog version, since what a row means depends on the catalog; ids are not used twice (C6).
  */
 export class ContextRegistry {
-  readonly #ids = new Map<string, number>();
+  readonly #answers = new Map<string, ContextAnswer>();
   readonly #contexts = new Map<number, SessionContext>();
-  readonly #problems = new Map<string, Reason>();
+  /** Contexts for analysis only, by reason and resolution class. */
+  readonly #classes = new Map<string, ContextAnswer>();
   readonly #origin: OriginFacts;
   readonly #catalogVersion: number;
   readonly #contextsMax: number;
+  readonly #keyable = new Set<number>();
   #nextId: number;
 
   constructor(origin: OriginFacts, catalogVersion: number, firstId = 1, max = contextsMax) {
@@ -205,14 +258,20 @@ export class ContextRegistry {
 
   intern(row: ContextRow): ContextAnswer {
     const key = identityOf(row);
-    const known = this.#ids.get(key);
-    if (known !== undefined) return this.#answer(known, null);
-    const problem = this.#problems.get(key) ?? this.#add(key, row);
-    return problem === null ? this.#answer(this.#ids.get(key)!, null) : this.#answer(0, problem);
+    const known = this.#answers.get(key);
+    if (known !== undefined) return known;
+    const answer = this.#answer(parseContext(row));
+    if (this.#answers.size < this.#contextsMax) this.#answers.set(key, answer);
+    return answer;
   }
 
   get(contextId: number): SessionContext | undefined {
     return this.#contexts.get(contextId);
+  }
+
+  /** Whether answers may be stored under the context. */
+  isKeyable(contextId: number): boolean {
+    return this.#keyable.has(contextId);
   }
 
   get size(): number {
@@ -224,20 +283,30 @@ export class ContextRegistry {
     return this.#nextId;
   }
 
-  #add(key: string, row: ContextRow): Reason | null {
-    if (this.#contexts.size >= this.#contextsMax) return 'session.contextUnknown';
-    const context = parseContext(row);
-    const problem = contextProblem(context, this.#origin);
-    if (problem !== null) {
-      if (this.#problems.size < this.#contextsMax) this.#problems.set(key, problem);
-      return problem;
+  #answer(context: SessionContext): ContextAnswer {
+    const reason = contextProblem(context, this.#origin);
+    if (reason === null) {
+      const answer = this.#add(context, null);
+      this.#keyable.add(answer.contextId);
+      return answer;
     }
-    this.#ids.set(key, this.#nextId);
-    this.#contexts.set(this.#nextId++, context);
-    return null;
+    if (!analysable.has(reason)) return this.#none(reason);
+    const classKey = `${reason} ${context.resolutionClass}`;
+    const known = this.#classes.get(classKey);
+    if (known !== undefined) return known;
+    const answer = this.#add(context, reason);
+    this.#classes.set(classKey, answer);
+    return answer;
   }
 
-  #answer(contextId: number, reason: Reason | null): ContextAnswer {
+  #add(context: SessionContext, reason: Reason | null): ContextAnswer {
+    if (this.#contexts.size >= this.#contextsMax) return this.#none(reason ?? 'session.contextUnknown');
+    const contextId = this.#nextId++;
+    this.#contexts.set(contextId, context);
     return { contextId, reason, catalogVersion: this.#catalogVersion };
+  }
+
+  #none(reason: Reason): ContextAnswer {
+    return { contextId: 0, reason, catalogVersion: this.#catalogVersion };
   }
 }

@@ -130,7 +130,7 @@ export class CacheRuntime {
   #analysisOf(key: ParsedKey): Analysis | null {
     const model = this.#feed.model;
     const context = model?.contexts.get(key.contextId);
-    if (model === null || context === undefined) return null;
+    if (model === null || context === undefined || !model.contexts.isKeyable(key.contextId)) return null;
     const protocol = key.form === 'simple' ? 'simple' : 'extended';
     return model.analyses.of({ text: key.text, parameterTypes: key.parameterTypes, protocol }, context).analysis;
   }

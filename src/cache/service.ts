@@ -54,7 +54,8 @@ export class Service implements CacheService {
     const context = model?.contexts.get(request.contextId);
     if (model === null || context === undefined) throw new Error(`context ${request.contextId} is not known`);
     const { verdictId, analysis } = model.analyses.of(request, context);
-    const refusal = analysis.cacheable ? await this.#publish(analysis) : null;
+    const mayPublish = analysis.cacheable && model.contexts.isKeyable(request.contextId);
+    const refusal = mayPublish ? await this.#publish(analysis) : null;
     return {
       verdictId,
       catalogVersion: model.catalogVersion,

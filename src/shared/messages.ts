@@ -124,8 +124,9 @@ export interface CacheStatus {
 export type ContextRow = readonly (string | null)[];
 
 export interface ContextAnswer {
-  /** Part of every key; equal for equal rows within a generation. 0: unusable, see reason. */
+  /** Part of every key; equal for equal rows within a generation. 0: nothing can be said about statements of the session. */
   readonly contextId: number;
+  /** Why no answer may be stored or served under the context; with an id, its statements can be analysed all the same. */
   readonly reason: Reason | null;
   readonly catalogVersion: number;
 }

@@ -19,10 +19,13 @@ export interface AnalyseInput {
   /** Statement text, with or without comments. */
   readonly text: string;
   /** Only what decides the meaning of names: contexts of one `resolutionClass` may share the analysis. */
-  readonly context: Pick<SessionContext, 'schemas' | 'clientEncoding'>;
+  readonly context: Pick<SessionContext, 'schemas' | 'clientEncoding'> &
+    Partial<Pick<SessionContext, 'temporary' | 'standardStrings'>>;
   readonly parameterTypes: readonly number[];
   readonly protocol: 'simple' | 'extended';
 }
+
+const escaped = { kind: 'failed', reason: 'session.settings', detail: 'a backslash without standard strings' } as const;
 
 export class Analyser {
   readonly #catalog: Catalog;
@@ -36,15 +39,17 @@ export class Analyser {
   }
 
   analyse(input: AnalyseInput): Analysis {
+    const { schemas, temporary, standardStrings = true } = input.context;
     const text = stripComments(input.text);
-    const shape = shapeOf(text);
+    const shape = standardStrings ? shapeOf(text) : null;
     const base = { scope: shape === null ? 'text' : 'shape', unicode: this.#isUnicode(input) } as const;
-    const parsed = this.#parser.parse(text);
+    // Without standard strings a backslash means something else, and where there is none, all is the same.
+    const parsed = standardStrings || !text.includes('\\') ? this.#parser.parse(text) : escaped;
     if (parsed.kind === 'failed') {
       const effects = { ...unknownEffects, transactionControl: true };
       return refusal(parsed.reason, parsed.detail, null, effects, { ...base, scope: 'text' });
     }
-    const names = new Names(this.#catalog, input.context.schemas);
+    const names = new Names(this.#catalog, schemas, temporary);
     const { statements } = parsed;
     if (statements.length !== 1) return this.#several(statements, names, base);
     const statement = statements[0]!;
@@ -103,6 +108,9 @@ export class Analyser {
   }
 
   #requireReadableText({ text, context }: AnalyseInput): void {
+    if (context.temporary !== undefined && context.temporary !== 'none') {
+      throw new Uncacheable('session.temporarySchema', 'a name may mean a temporary object');
+    }
     if (this.#catalog.types.hostileCasts) {
       throw new Uncacheable('uncacheable.userType', 'a user-defined cast between built-in types exists');
     }

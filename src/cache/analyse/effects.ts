@@ -102,6 +102,8 @@ function callEffects(parts: readonly string[], argumentCount: number, names: Nam
 
 /** Input functions of base types are C code that only a superuser can add; a domain's checks may call anything. */
 function isHarmlessType(typeName: TypeName, names: Names): boolean {
+  const parts = nameParts(typeName.names);
+  if (names.temporary(parts.length > 1 ? parts[0] : undefined) === 'other') return false;
   const type = names.type(typeName);
   return type !== undefined && (isBuiltIn(type.oid) || type.kind === 'e' || type.kind === 'b');
 }
@@ -121,6 +123,7 @@ function fieldEffects(nodes: readonly Node[] | undefined, partsMin: number, cont
 }
 
 function readEffects(range: RangeVar, { names, views }: EffectsContext): Effects | null {
+  if (names.temporary(range.schemaname) === 'other') return unknownEffects;
   const relation = names.relation(range);
   if (relation === undefined || isBuiltIn(relation.oid)) return null;
   if (relation.kind === 'v') return views.of(relation.oid);

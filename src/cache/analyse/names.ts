@@ -5,6 +5,7 @@
 import type { Node, RangeVar, TypeName } from 'libpg-query';
 import type { Catalog, Relation } from '../catalog.ts';
 import type { OpenArguments, Type } from '../catalog-objects.ts';
+import type { TemporaryObjects } from '../context.ts';
 import { Uncacheable } from './verdict.ts';
 import { catalogFunctions, settingsFunctions } from './volatility.ts';
 
@@ -22,10 +23,20 @@ export class Names {
   readonly catalog: Catalog;
   /** In order of search; pg_catalog is among them. */
   readonly schemas: readonly string[];
+  readonly #temporary: TemporaryObjects;
 
-  constructor(catalog: Catalog, schemas: readonly string[]) {
+  constructor(catalog: Catalog, schemas: readonly string[], temporary: TemporaryObjects = 'none') {
     this.catalog = catalog;
     this.schemas = schemas;
+    this.#temporary = temporary;
+  }
+
+  /**
+   * What a name may mean besides what is found for it: 'plain' a temporary table whose use runs no code of a user, 'other' a temporary
+   * object of any kind. Functions and operators are never looked for among them (Manual: search_path).
+   */
+  temporary(schema: string | undefined): TemporaryObjects {
+    return schema === undefined || schema.startsWith('pg_temp') ? this.#temporary : 'none';
   }
 
   relation(range: RangeVar): Relation | undefined {

@@ -11,8 +11,11 @@ export type Mutation = 'insert' | 'update' | 'truncate';
 const tablesMax = 256;
 
 export function writesOf(names: Names, range: RangeVar, mutation: Mutation): Effects {
+  const temporary = names.temporary(range.schemaname);
+  if (temporary === 'other') return unknownEffects;
   const target = names.relation(range);
-  if (target === undefined) return unknownEffects;
+  // Nobody else sees a temporary table. One that stands in front of another is covered by fencing the other, too.
+  if (target === undefined) return temporary === 'plain' ? { ...harmless, readOnly: false } : unknownEffects;
   const written = new Set<number>();
   const pending = [target.oid];
   while (pending.length > 0) {
