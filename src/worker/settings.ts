@@ -33,6 +33,8 @@ export type SettingsState = 'unknown' | 'asking' | 'interning' | 'known' | 'unus
 export class Settings {
   state: SettingsState = 'unknown';
   private resolution: Resolution | null = null;
+  /** Why a known context is good for analysis only. */
+  private unkeyable: Reason | null = null;
   private link: AttachedCache | null = null;
   private unusableReason: Reason = 'session.contextUnknown';
   private readonly suspects = new Set<VerdictSlot>();
@@ -50,11 +52,16 @@ export class Settings {
 
   /** The context to key with, or null. */
   current(cache: AttachedCache): Resolution | null {
-    const presumed = this.presumed(cache);
+    const presumed = this.unkeyable === null ? this.presumed(cache) : null;
     return presumed !== null && !this.inDoubt ? presumed : null;
   }
 
-  /** The context that holds unless a statement in doubt changed it. */
+  /** Whether answers may be stored and served under the context, should it be known. */
+  get isKeyable(): boolean {
+    return this.unkeyable === null;
+  }
+
+  /** The context that holds unless a statement in doubt changed it. Good for analysis, even where it is not for keys. */
   presumed(cache: AttachedCache): Resolution | null {
     const resolution = this.resolution;
     if (this.state !== 'known' || resolution === null || this.link !== cache) return null;
@@ -73,7 +80,8 @@ export class Settings {
 
   /** Why nothing can be keyed now. */
   get reason(): Reason {
-    return this.state === 'unusable' ? this.unusableReason : 'session.contextUnknown';
+    if (this.state === 'unusable') return this.unusableReason;
+    return (this.state === 'known' ? this.unkeyable : null) ?? 'session.contextUnknown';
   }
 
   /** How a Parse sent now will be resolved, as far as that is known: `isResolvedHere` judges when the context is. */
@@ -143,6 +151,7 @@ export class Settings {
     this.epoch++;
     this.state = 'unknown';
     this.resolution = null;
+    this.unkeyable = null;
     this.failures = 0;
     this.suspects.clear();
   }
@@ -187,14 +196,14 @@ export class Settings {
 
   private answered(cache: AttachedCache, database: string, frame: Buffer, settled: () => void): void {
     const [pid, ...row] = decodeDataRow(frame, 0, frame.length);
-    if (pid !== String(this.backendPid)) {
-      this.state = 'unusable';
-      this.unusableReason = 'session.pooler';
-      return;
-    }
+    // C9: behind a pooler each statement may meet another server process; they are taken to be alike, but nothing is keyed.
+    const pooler: Reason | null = pid === String(this.backendPid) ? null : 'session.pooler';
+    const intern = (answer: ContextAnswer): void => {
+      this.intern(cache, { ...answer, reason: pooler ?? answer.reason }, JSON.stringify(row));
+    };
     const answer = cache.context(database, row);
     if (!(answer instanceof Promise)) {
-      this.intern(cache, answer);
+      intern(answer);
       return;
     }
     this.state = 'interning';
@@ -202,7 +211,7 @@ export class Settings {
     answer.then(
       (context) => {
         if (epoch !== this.epoch) return;
-        this.intern(cache, context);
+        intern(context);
         settled();
       },
       () => {
@@ -211,14 +220,15 @@ export class Settings {
     );
   }
 
-  private intern(cache: AttachedCache, answer: ContextAnswer): void {
+  private intern(cache: AttachedCache, { contextId, reason, catalogVersion }: ContextAnswer, row: string): void {
     this.failures = 0;
-    if (answer.contextId === 0) {
+    if (contextId === 0) {
       this.state = 'unusable';
-      this.unusableReason = answer.reason ?? 'session.contextUnknown';
+      this.unusableReason = reason ?? 'session.contextUnknown';
     } else {
       this.state = 'known';
-      this.resolution = { link: cache, contextId: answer.contextId, catalogVersion: answer.catalogVersion };
+      this.unkeyable = reason;
+      this.resolution = { link: cache, contextId, catalogVersion, row };
     }
   }
 }
