@@ -8,7 +8,7 @@ import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import { decodeParameterStatus } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
-import { encodeQuery } from '../shared/wire/frontend.ts';
+import { encodeQuestion } from '../shared/wire/frontend.ts';
 import { fenceWrites } from './fence.ts';
 import type { Owed, SyncGroup } from './owed.ts';
 import type { ReplyEvents } from './reply-order.ts';
@@ -56,18 +56,31 @@ export class ReplyEffects implements ReplyEvents {
     this.fenceOutstanding();
   }
 
-  parseComplete(owed: Owed): void {
-    if (owed.statement !== null) this.session.statements.confirmed(owed.statement);
+  answered(owed: Owed): void {
+    this.session.statements.answered(owed);
+  }
+
+  failed(owed: Owed): void {
+    this.session.statements.failed(owed);
+    this.portalsInDoubt(owed);
   }
 
   skipped(owed: Owed): void {
-    if (owed.statement !== null) this.session.statements.failed(owed.statement, !owed.swallow);
+    this.session.statements.skipped(owed);
+    this.portalsInDoubt(owed);
+  }
+
+  /** A Bind or Close that had no effect leaves a portal of before, of which nothing is known. */
+  private portalsInDoubt(owed: Owed): void {
+    if (owed.kind === 'bind' || owed.kind === 'close') this.session.portals.clear();
   }
 
   commandComplete(owed: Owed, tag: string): void {
-    const { statements, transaction, settings } = this.session;
-    if (tag === 'DEALLOCATE' && owed.closes !== null) statements.forgetName(owed.closes);
-    else if (tag === 'DISCARD ALL' || tag.startsWith('DEALLOCATE')) statements.forgetAll();
+    const { statements, transaction, settings, portals } = this.session;
+    if (tag === 'DEALLOCATE') statements.deallocated(owed.closes);
+    else if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') statements.deallocatedAll();
+    else if (tag === 'PREPARE') statements.prepared();
+    else if (tag === 'DECLARE CURSOR' || tag.startsWith('CLOSE CURSOR')) portals.clear();
     if (settings.state === 'unusable' && settingTags.has(tag)) settings.forget();
     if (!mayEndTransaction(tag)) return;
     // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
@@ -133,10 +146,9 @@ export class ReplyEffects implements ReplyEvents {
       return;
     }
     if (session.settings.beginLearning(nowMs)) session.turnLater(Limits.contextWaitMsMax);
-    const owed = sql === 'pending' ? null : session.order.oweWhole('query', true);
-    if (owed === null) return;
-    owed.sink = session.settings.ask(cache, database, again);
-    session.statements.originDroppedUnnamedByUs();
-    this.runtime.originOut.appendAll(encodeQuery(sql));
+    if (sql === 'pending') return;
+    const sink = session.settings.ask(cache, database, again);
+    session.order.oweQuestion(sink);
+    this.runtime.originOut.appendAll(encodeQuestion(sql));
   }
 }

@@ -9,6 +9,7 @@ import { extendHash, finishHash, HASH_SEED, keyHash, simplePrefix } from '../sha
 import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
 import { Frontend } from '../shared/wire/codes.ts';
+import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
@@ -44,7 +45,7 @@ export class Forwarder {
   private readonly replayer: Replayer;
   private session!: Session;
   private cache: AttachedCache | null = null;
-  /** Presumed, for analysis; `trusted` for captures. */
+  /** Presumed, for analysis; `trusted`: not in doubt. */
   private context: Resolution | null = null;
   private trusted = false;
   private token: FillToken | null = null;
@@ -86,15 +87,15 @@ export class Forwarder {
       const owed = order.oweWhole(code === Frontend.query ? 'query' : 'functionCall', false);
       owed?.group.works.push(unknownWork);
       session.settings.sent(unknownWork);
-      if (code === Frontend.query) statements.originDroppedUnnamed();
+      if (owed !== null && code === Frontend.query) statements.querySent(owed);
       this.count('statement.tooLong');
       return;
     }
     const nameEnd = frontend.nulAt(bytes, start + 5, end);
     const name = bytes.toString('latin1', start + 5, Math.max(start + 5, nameEnd));
     if (code === Frontend.parse) {
-      if (name === '') statements.sentUntrackedUnnamed();
-      order.oweExtended('parse', false);
+      const owed = order.oweExtended('parse', false);
+      if (owed !== null) statements.untrackedParseSent(owed, name);
     } else if (code === Frontend.bind) {
       this.prepare(session, session.liveCache, null, 'statement.protocol');
       const statementEnd = frontend.nulAt(bytes, nameEnd + 1, end);
@@ -115,7 +116,7 @@ export class Forwarder {
     this.described = null;
     this.executed = false;
     this.token = null;
-    if (batch?.ended !== true || cache === null || !this.trusted || why === 'cache.off') return;
+    if (batch?.ended !== true || cache === null || !this.trusted || !settings.isKeyable || why === 'cache.off') return;
     if (!order.isQuiet || !transaction.isIdle || !cache.isLive || !cache.outbox.hasRoom) return;
     const token = cache.token();
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
@@ -158,14 +159,16 @@ export class Forwarder {
 
   private query(bytes: Buffer, start: number, end: number): void {
     const { session } = this;
-    session.statements.originDroppedUnnamed();
     const isText = frontend.decodeQuery(bytes, start, end, text);
     const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
     const slot = isText ? this.slotOf(sql, [], 'simple') : null;
     const work: Work = { slot, suspect: !this.trusted };
     const owed = session.order.oweWhole('query', false);
-    owed?.group.works.push(work);
-    if (owed !== null) owed.closes = deallocated(sql);
+    if (owed !== null) {
+      owed.group.works.push(work);
+      owed.closes = deallocated(sql);
+      session.statements.querySent(owed);
+    }
     session.settings.sent(work);
     this.count(this.reasonOf(slot));
     if (owed === null || !this.isCapturable(slot) || !this.isText(bytes, start, end)) return;
@@ -179,17 +182,16 @@ export class Forwarder {
     const { statements, order } = this.session;
     const isParse = frontend.decodeParse(bytes, start, end, parse);
     const owed = order.oweExtended('parse', false);
+    if (owed === null) return;
     if (!isParse) {
-      if (bytes[start + 5] === 0) statements.sentUntrackedUnnamed();
+      const nameEnd = frontend.nulAt(bytes, start + HEADER_BYTES, end);
+      if (nameEnd >= 0) statements.untrackedParseSent(owed, bytes.toString('latin1', start + HEADER_BYTES, nameEnd));
       return;
     }
-    const known = statements.get(parse.name);
     const statement = new Statement(parse, bytes, start, end);
     statement.resolution = this.trusted ? this.context : null;
     statement.mark = this.session.settings.parseMark(this.cache);
-    statements.sent(statement);
-    if (owed !== null) owed.statement = statement;
-    if (parse.name === '' || known === null) statements.define(statement);
+    statements.parseSent(owed, statement);
   }
 
   private bindFrame(bytes: Buffer, start: number, end: number): void {
@@ -264,9 +266,7 @@ export class Forwarder {
       this.session.portals.delete(target.name);
       return;
     }
-    this.session.statements.forgetName(target.name);
-    if (target.name === '') this.session.statements.originDroppedUnnamed();
-    if (owed !== null) owed.closes = target.name;
+    if (owed !== null) this.session.statements.closeSent(owed, target.name);
   }
 
   // ── verdicts, captures, counting ───────────────────────────────────────────────────────────────────────────────

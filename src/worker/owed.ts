@@ -6,7 +6,7 @@
  */
 import { Backend } from '../shared/wire/codes.ts';
 import type { Capture } from './capture.ts';
-import type { Statement } from './statements.ts';
+import type { Statement, StatementReply } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 export const OwedKinds = [
@@ -23,6 +23,9 @@ export const OwedKinds = [
   'copyEnd',
 ] as const;
 export type OwedKind = (typeof OwedKinds)[number];
+
+/** Messages of a question of ours, its Sync apart (`encodeQuestion`). */
+export const questionKinds: readonly OwedKind[] = ['close', 'parse', 'bind', 'execute', 'close'];
 
 export const OwedPhases = ['none', 'described', 'copyIn', 'copyOut', 'failed'] as const;
 export type OwedPhase = (typeof OwedPhases)[number];
@@ -49,7 +52,7 @@ export interface ReplySink {
   done(failed: boolean): void;
 }
 
-export class Owed {
+export class Owed implements StatementReply {
   readonly kind: OwedKind;
   readonly group: SyncGroup;
   /** Not for the client: a replayed Parse, a context query. */
@@ -57,7 +60,9 @@ export class Owed {
   phase: OwedPhase = 'none';
   /** The statement that a Parse makes. */
   statement: Statement | null = null;
-  /** Name in a Close of a statement. */
+  /** What the message changes about prepared statements, settled with its reply. */
+  changes: StatementReply['changes'] = null;
+  /** Name in a DEALLOCATE. */
   closes: string | null = null;
   /** Listens to the rows; null where nothing is captured. */
   capture: Capture | null = null;

@@ -74,7 +74,7 @@ export class Replayer {
   }
 
   private provideAll(): void {
-    for (const statement of [...this.session.statements.localOnly()]) this.send(statement);
+    for (const statement of this.session.statements.localOnly()) this.send(statement);
   }
 
   private provide(name: string): void {
@@ -86,15 +86,14 @@ export class Replayer {
       this.send(missing);
       return;
     }
-    order.oweExtended('close', true);
+    const owed = order.oweExtended('close', true);
+    if (owed !== null) statements.closeSent(owed, '');
     this.runtime.originOut.appendAll(frontend.encodeCloseStatement(''));
-    statements.closedUnnamedAtOrigin();
   }
 
   private send(statement: Statement): void {
     const owed = this.session.order.oweExtended('parse', true);
-    if (owed !== null) owed.statement = statement;
-    this.session.statements.sent(statement);
+    if (owed !== null) this.session.statements.parseSent(owed, statement);
     // C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known.
     if (this.context === null || !sameResolution(statement.resolution, this.context)) statement.resolution = null;
     this.runtime.originOut.appendAll(statement.parse);

@@ -9,11 +9,12 @@
  * After CopyInResponse the origin ignores Sync and Flush until CopyDone or CopyFail (Manual: COPY Operations).
  */
 import type { Writable } from 'node:stream';
+import { assert } from '../shared/errors.ts';
 import { decodeCommandTag, decodeError, decodeReady, isFatal } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
-import { isAsynchronous, Owed, type OwedKind, replyStep, SyncGroup } from './owed.ts';
+import { isAsynchronous, Owed, type OwedKind, questionKinds, type ReplySink, replyStep, SyncGroup } from './owed.ts';
 
 const streamable = new Uint8Array(256);
 for (const code of [
@@ -26,13 +27,20 @@ for (const code of [
   streamable[code] = 1;
 }
 
+function endsGroup(kind: OwedKind): boolean {
+  return kind === 'sync' || kind === 'query' || kind === 'functionCall';
+}
+
 /** What the session does about replies, always before their bytes go on. */
 export interface ReplyEvents {
   /** ReadyForQuery: everything in `group` has taken effect. */
   ready(status: number, group: SyncGroup, forClient: boolean): void;
   commandComplete(owed: Owed, tag: string): void;
-  parseComplete(owed: Owed): void;
-  /** The origin will never answer this message: it failed, or was skipped. */
+  /** The reply is complete. */
+  answered(owed: Owed): void;
+  /** A message of the extended protocol was answered with an error. */
+  failed(owed: Owed): void;
+  /** The origin will never answer this message: it was skipped after an error. */
   skipped(owed: Owed): void;
   /** The origin ends the connection; its words are about to be passed on. */
   fatal(): void;
@@ -100,12 +108,14 @@ export class ReplyOrder {
     return this.push(new Owed(kind, this.group, swallow));
   }
 
-  oweSync(swallow = false): void {
-    if (this.copyIn) return;
+  /** Null: the origin ignores it. */
+  oweSync(swallow = false): Owed | null {
+    if (this.copyIn) return null;
     this.skipping = false;
     this.unsynced = false;
-    this.push(new Owed('sync', this.group, swallow));
+    const owed = this.push(new Owed('sync', this.group, swallow));
     this.group = new SyncGroup();
+    return owed;
   }
 
   /** Query or FunctionCall: answered by themselves up to ReadyForQuery. Null: the origin skips it. */
@@ -115,6 +125,13 @@ export class ReplyOrder {
     const owed = this.push(new Owed(kind, this.group, swallow));
     this.group = new SyncGroup();
     return owed;
+  }
+
+  /** A question of ours, whose replies go to the sink. Only when nothing is owed. */
+  oweQuestion(sink: ReplySink): void {
+    assert(this.isQuiet, 'a question while replies are owed');
+    for (const kind of questionKinds) this.oweExtended(kind, true)!.sink = sink;
+    this.oweSync(true)!.sink = sink;
   }
 
   /** CopyDone or CopyFail was sent. */
@@ -215,14 +232,13 @@ export class ReplyOrder {
     if (code === Backend.readyForQuery) {
       this.events.ready(decodeReady(bytes, start, end), head.group, !head.swallow);
       head.sink?.done(head.phase === 'failed');
-    } else if (code === Backend.parseComplete) {
-      this.events.parseComplete(head);
     }
     return !head.swallow;
   }
 
   private finish(head: Owed): void {
     if (this.queue[this.first] === head) this.shift();
+    this.events.answered(head);
   }
 
   /** The origin ignores every Sync between here and the end of the copy data; its group goes on to the next one that counts. */
@@ -234,8 +250,9 @@ export class ReplyOrder {
       else at++;
     }
     this.copyIn = at === this.queue.length;
-    if (this.copyIn && ignored.length > 0) this.unsynced = true;
-    const next = this.queue.find((owed, i) => i > at && owed?.kind === 'sync')?.group ?? this.group;
+    const next = this.queue.find((owed, i) => i > at && endsGroup(owed!.kind))?.group ?? this.group;
+    // Without another one the origin keeps its answer, the end of the COPY included, to itself.
+    if (ignored.length > 0 && next === this.group) this.unsynced = true;
     for (const { group } of ignored) next.works.push(...group.works);
   }
 
@@ -256,7 +273,10 @@ export class ReplyOrder {
     else this.skipToSync();
   }
 
+  /** The head has failed; the origin skips what follows. */
   private skipToSync(): void {
+    this.events.failed(this.queue[this.first]!);
+    this.shift();
     for (let head = this.queue[this.first]; head !== undefined; head = this.queue[this.first]) {
       if (head.kind === 'sync') return;
       this.events.skipped(head);

@@ -167,7 +167,8 @@ export class HitPath {
     if (!frontend.decodeParse(bytes, start, end, parse)) return 'statement.protocol';
     const { statements } = this.session;
     const known = statements.get(parse.name);
-    if (parse.name !== '' && (known !== null || !statements.hasRoom)) return 'statement.protocol';
+    const isTwice = parse.name !== '' && this.defined.some(({ name }) => name === parse.name);
+    if (isTwice || statements.mayExist(parse.name)) return 'statement.protocol';
     const again = known !== null && this.isResolvedHere(known) && known.isParse(bytes, start, end);
     const statement = again ? known : new Statement(parse, bytes, start, end);
     statement.resolution = this.context;
@@ -228,7 +229,8 @@ export class HitPath {
 
   /** A statement usable under the context of now. */
   private statement(name: string): Statement | null {
-    for (const statement of this.defined) if (statement.name === name) return statement;
+    const fresh = this.defined.findLast((statement) => statement.name === name);
+    if (fresh !== undefined) return fresh;
     const statement = this.session.statements.get(name);
     if (statement === null || !this.isResolvedHere(statement) || this.closed.includes(statement)) return null;
     return statement;

@@ -13,6 +13,7 @@ import { Limits } from '../shared/limits.ts';
 import { extendHash, HASH_SEED, KeyForm, preparedPrefix } from '../shared/query-key.ts';
 import { stripComments } from '../shared/shape.ts';
 import { type ParseView, parameterTypes } from '../shared/wire/frontend.ts';
+import { Pending } from './pending.ts';
 import type { ParseMark } from './settings.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
@@ -33,6 +34,8 @@ export interface Resolution {
   readonly link: object;
   readonly contextId: number;
   readonly catalogVersion: number;
+  /** What the origin said of the session: the same in each catalog version and generation while the session is the same. */
+  readonly row: string;
 }
 
 export function sameResolution(a: Resolution | null, b: Resolution): boolean {
@@ -103,21 +106,43 @@ export function mayHoldComment(bytes: Uint8Array, start: number, end: number): b
   return false;
 }
 
-export class Statements {
-  private readonly named = new Map<string, Statement>();
-  /** Named statements that only we have. */
-  private readonly local = new Set<Statement>();
-  private unnamed: Statement | null = null;
-  /** The unnamed statement that the origin holds or was sent; undefined: one that we know nothing of, or none. */
-  private unnamedAtOrigin: Statement | undefined;
-  private unnamedAtOriginUnknown = false;
+/** What a name stands for; 'untracked': something that only the origin knows. */
+export type Held = Statement | 'untracked' | null;
 
-  get size(): number {
-    return this.named.size;
+class Slot extends Pending<Held> {
+  readonly name: string;
+
+  constructor(name: string) {
+    super(null);
+    this.name = name;
   }
+}
+
+/** The part of an owed reply that settles what its message changes here. */
+export interface StatementReply {
+  statement: Statement | null;
+  changes: Slot[] | null;
+  readonly swallow: boolean;
+}
+
+export class Statements {
+  private readonly named = new Map<string, Slot>();
+  /** Named statements that only we have; some of them may be closed by now. */
+  private readonly local = new Set<Statement>();
+  private readonly unnamed = new Slot('');
+  private readonly unnamedAtOrigin = new Slot('');
+  /** The origin may have names that we do not know of. */
+  private mayHaveOthers = false;
 
   get(name: string): Statement | null {
-    return name === '' ? this.unnamed : (this.named.get(name) ?? null);
+    const held = name === '' ? this.unnamed.value : this.named.get(name)?.value;
+    return held instanceof Statement ? held : null;
+  }
+
+  /** Whether a Parse of this name may have to fail, which is for the origin to say. */
+  mayExist(name: string): boolean {
+    if (name === '') return false;
+    return this.mayHaveOthers || !this.hasRoom || (this.named.get(name)?.value ?? null) !== null;
   }
 
   /** Whether one more named statement may be remembered. */
@@ -125,84 +150,109 @@ export class Statements {
     return this.named.size < Limits.statementsPerSessionMax;
   }
 
-  /** The client's Parse took effect (or is on its way to the origin). */
+  // ── answered here, while nothing is under way ──────────────────────────────────────────────────────────────────
+
   define(statement: Statement): void {
-    if (statement.name === '') {
-      this.unnamed = statement;
-    } else if (this.hasRoom || this.named.has(statement.name)) {
-      this.named.set(statement.name, statement);
-      if (statement.origin === 'absent') this.local.add(statement);
-    }
+    this.slot(statement.name).settle(statement);
+    if (statement.name === '' || statement.origin !== 'absent') return;
+    this.local.add(statement);
+    if (this.local.size > 2 * this.named.size + 16) this.pruneLocal();
   }
 
-  /** The client closed it, or its Parse failed. */
   forget(statement: Statement): void {
     if (this.get(statement.name) !== statement) return;
     this.local.delete(statement);
-    if (statement.name === '') this.unnamed = null;
-    else this.named.delete(statement.name);
-  }
-
-  forgetName(name: string): void {
-    const statement = this.get(name);
-    if (statement !== null) this.forget(statement);
-  }
-
-  /** DEALLOCATE ALL, DISCARD ALL: the origin has none left. The unnamed one survives DEALLOCATE ALL, so it is only forgotten. */
-  forgetAll(): void {
-    this.named.clear();
-    this.local.clear();
-    this.unnamed = null;
-    this.unnamedAtOriginUnknown = true;
+    this.slot(statement.name).settle(null);
+    this.sweep(statement.name);
   }
 
   /** A Query was answered here: it destroys the unnamed statement (Manual: Extended Query). */
   dropUnnamed(): void {
-    this.unnamed = null;
+    this.unnamed.settle(null);
   }
 
-  /** A Query, or a Parse of the unnamed statement that we do not track, was sent to the origin. */
-  originDroppedUnnamed(): void {
-    this.unnamed = null;
-    this.unnamedAtOrigin = undefined;
-    this.unnamedAtOriginUnknown = false;
-  }
+  // ── sent to the origin ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A Query of ours was sent: the origin has no unnamed statement any more, though the client has. */
-  originDroppedUnnamedByUs(): void {
-    this.unnamedAtOrigin = undefined;
-    this.unnamedAtOriginUnknown = false;
-  }
-
-  /** A Parse was sent to the origin. */
-  sent(statement: Statement): void {
+  /** A Parse, the client's or a replayed one. */
+  parseSent(owed: StatementReply, statement: Statement): void {
+    owed.statement = statement;
     statement.origin = 'sent';
     this.local.delete(statement);
-    if (statement.name === '') {
-      this.unnamedAtOrigin = statement;
-      this.unnamedAtOriginUnknown = false;
+    const { name } = statement;
+    if (name === '') change(owed, this.unnamedAtOrigin, statement);
+    if (!owed.swallow && this.isKept(name)) change(owed, this.slot(name), statement);
+  }
+
+  /** A Parse of the client that we do not remember. */
+  untrackedParseSent(owed: StatementReply, name: string): void {
+    if (name === '') change(owed, this.unnamedAtOrigin, 'untracked');
+    if (this.isKept(name)) change(owed, this.slot(name), 'untracked');
+  }
+
+  closeSent(owed: StatementReply, name: string): void {
+    if (name === '') change(owed, this.unnamedAtOrigin, null);
+    if (!owed.swallow && (name === '' || this.named.has(name))) change(owed, this.slot(name), null);
+  }
+
+  /** A Query: it destroys the unnamed statement, even when it fails. */
+  querySent(owed: StatementReply): void {
+    for (const slot of [this.unnamed, this.unnamedAtOrigin]) {
+      if (slot.value !== null || !slot.isSettled) change(owed, slot, null);
     }
   }
 
-  /** A Parse of unknown content for the unnamed statement was sent. */
-  sentUntrackedUnnamed(): void {
-    this.unnamed = null;
-    this.unnamedAtOrigin = undefined;
-    this.unnamedAtOriginUnknown = true;
+  // ── answered by the origin ─────────────────────────────────────────────────────────────────────────────────────
+
+  answered({ statement, changes }: StatementReply): void {
+    if (statement !== null) statement.origin = 'held';
+    if (changes === null) return;
+    for (const slot of changes) slot.confirm();
+    for (const slot of changes) this.sweep(slot.name);
   }
 
-  confirmed(statement: Statement): void {
-    statement.origin = 'held';
-    if (statement.name !== '' && this.named.get(statement.name) !== statement) this.define(statement);
+  /** Skipped after an error: it never happened. */
+  skipped({ statement, changes, swallow }: StatementReply): void {
+    if (statement !== null) {
+      statement.origin = 'absent';
+      if (swallow && statement.name !== '') this.local.add(statement);
+    }
+    if (changes === null) return;
+    for (const slot of changes) slot.undo();
+    for (const slot of changes) this.sweep(slot.name);
   }
 
-  /** Its Parse failed, or was skipped after an error. */
-  failed(statement: Statement, byClient: boolean): void {
-    statement.origin = 'absent';
-    if (statement.name === '' && this.unnamedAtOrigin === statement) this.unnamedAtOrigin = undefined;
-    if (byClient) this.forget(statement);
-    else if (statement.name !== '' && this.named.get(statement.name) === statement) this.local.add(statement);
+  /** It is the error: a Parse that fails has destroyed the unnamed statement, and leaves a named one alone. */
+  failed(owed: StatementReply): void {
+    this.skipped(owed);
+    for (const slot of owed.changes ?? []) {
+      if (slot === this.unnamed || slot === this.unnamedAtOrigin) slot.settle(null);
+    }
   }
+
+  /** PREPARE: the protocol sees statements made by SQL, too. */
+  prepared(): void {
+    this.mayHaveOthers = true;
+  }
+
+  /** DEALLOCATE of one; null: we cannot say of which. */
+  deallocated(name: string | null): void {
+    for (const [known, slot] of [...this.named]) {
+      if (name === null && slot.value !== null) slot.settle('untracked');
+      else if (name === known) slot.settle(null);
+      this.sweep(known);
+    }
+  }
+
+  /** DEALLOCATE ALL, DISCARD ALL. The unnamed statement survives both. */
+  deallocatedAll(): void {
+    this.mayHaveOthers = false;
+    for (const [name, slot] of [...this.named]) {
+      slot.settle(null);
+      this.sweep(name);
+    }
+  }
+
+  // ── what the origin lacks ──────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * What the origin lacks for a message about `name`: a Parse to replay, 'close' when the origin has an unnamed statement
@@ -210,15 +260,12 @@ export class Statements {
    */
   missingAtOrigin(name: string): Statement | 'close' | null {
     if (name !== '') {
-      const statement = this.named.get(name);
-      return statement !== undefined && statement.origin === 'absent' ? statement : null;
+      const statement = this.get(name);
+      return statement !== null && statement.origin === 'absent' ? statement : null;
     }
-    if (this.unnamed !== null) return this.unnamedAtOrigin === this.unnamed ? null : this.unnamed;
-    return this.unnamedAtOrigin !== undefined && !this.unnamedAtOriginUnknown ? 'close' : null;
-  }
-
-  closedUnnamedAtOrigin(): void {
-    this.unnamedAtOrigin = undefined;
+    const [held, there] = [this.unnamed.value, this.unnamedAtOrigin.value];
+    if (held === null) return there === null ? null : 'close';
+    return held === 'untracked' || there === held ? null : held;
   }
 
   get hasLocalOnly(): boolean {
@@ -226,7 +273,45 @@ export class Statements {
   }
 
   /** Named statements that the origin lacks. */
-  localOnly(): Iterable<Statement> {
-    return this.local;
+  localOnly(): Statement[] {
+    this.pruneLocal();
+    return [...this.local].filter((statement) => this.get(statement.name) === statement);
   }
+
+  /** Those that were closed meanwhile, and will not come back. */
+  private pruneLocal(): void {
+    for (const statement of this.local) {
+      const slot = this.named.get(statement.name);
+      if (slot === undefined || (slot.isSettled && slot.value !== statement)) this.local.delete(statement);
+    }
+  }
+
+  // ── slots ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private slot(name: string): Slot {
+    if (name === '') return this.unnamed;
+    let slot = this.named.get(name);
+    if (slot === undefined) {
+      slot = new Slot(name);
+      this.named.set(name, slot);
+    }
+    return slot;
+  }
+
+  private isKept(name: string): boolean {
+    if (name === '' || this.named.has(name) || this.hasRoom) return true;
+    this.mayHaveOthers = true;
+    return false;
+  }
+
+  private sweep(name: string): void {
+    const slot = this.named.get(name);
+    if (slot?.isSettled === true && slot.value === null) this.named.delete(name);
+  }
+}
+
+function change(owed: StatementReply, slot: Slot, after: Held): void {
+  slot.change(after);
+  owed.changes ??= [];
+  owed.changes.push(slot);
 }

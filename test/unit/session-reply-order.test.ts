@@ -39,7 +39,8 @@ class Bench {
     {
       ready: (_status, group, forClient) => void this.log.push(`ready:${forClient}:${group.broken}`),
       commandComplete: (_owed, tag) => void this.log.push(tag),
-      parseComplete: () => void this.log.push('parsed'),
+      answered: ({ kind }) => void (kind === 'parse' && this.log.push('parsed')),
+      failed: (owed) => void this.log.push(`failed ${owed.kind}`),
       skipped: (owed) => void this.log.push(`skipped ${owed.kind}`),
       fatal: () => void this.log.push('fatal'),
       asynchronous: (code) => void this.log.push(`async ${String.fromCharCode(code)}`),
@@ -99,7 +100,7 @@ describe('owed replies', () => {
     expect(bench.receive('1EZ')).toBe('1EZ');
     expect(bench.log).toEqual([
       'parsed',
-      'skipped bind',
+      'failed bind',
       'skipped describePortal',
       'skipped execute',
       'ready:true:true',

@@ -2,7 +2,7 @@ import { serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import { decodeParse } from '../../src/shared/wire/frontend.ts';
 import { levelCommand, SessionConsistency } from '../../src/worker/consistency.ts';
-import { mayHoldComment, Statement, Statements } from '../../src/worker/statements.ts';
+import { mayHoldComment, Statement, type StatementReply, Statements } from '../../src/worker/statements.ts';
 
 function statement(text: string, name = '', types: number[] = []): Statement {
   const bytes = serialize.parse({ name, text, types });
@@ -11,14 +11,16 @@ function statement(text: string, name = '', types: number[] = []): Statement {
   return new Statement(view, bytes, 0, bytes.length);
 }
 
+const reply = (swallow = false): StatementReply => ({ statement: null, changes: null, swallow });
+
 describe('prepared statements of a session', () => {
   it('replays a statement that was answered here, once', () => {
     const statements = new Statements();
     const s = statement('SELECT 1', 'a');
     statements.define(s);
     expect(statements.missingAtOrigin('a')).toBe(s);
-    expect([...statements.localOnly()]).toEqual([s]);
-    statements.sent(s);
+    expect(statements.localOnly()).toEqual([s]);
+    statements.parseSent(reply(true), s);
     expect(statements.missingAtOrigin('a')).toBeNull();
     expect(statements.hasLocalOnly).toBe(false);
   });
@@ -27,51 +29,76 @@ describe('prepared statements of a session', () => {
     const statements = new Statements();
     const s = statement('SELECT 1', 'a');
     statements.define(s);
-    statements.sent(s);
-    statements.failed(s, false);
+    const replay = reply(true);
+    statements.parseSent(replay, s);
+    statements.skipped(replay);
     expect(statements.missingAtOrigin('a')).toBe(s);
   });
 
   it('forgets a statement whose Parse by the client failed', () => {
     const statements = new Statements();
-    const s = statement('SELEC 1', 'a');
-    statements.define(s);
-    statements.sent(s);
-    statements.failed(s, true);
+    const sent = reply();
+    statements.parseSent(sent, statement('SELEC 1', 'a'));
+    statements.failed(sent);
     expect(statements.get('a')).toBeNull();
+    expect(statements.mayExist('a')).toBe(false);
   });
 
-  it('keeps the old statement when its name is parsed again, and takes the new one if the origin accepts it', () => {
+  it('keeps the old statement when its name is parsed again and that fails', () => {
     const statements = new Statements();
-    const old = statement('SELECT 1', 'a');
-    statements.define(old);
-    statements.sent(old);
-    statements.confirmed(old);
-    const fresh = statement('SELECT 2', 'a');
-    statements.sent(fresh);
-    expect(statements.get('a')).toBe(old);
-    statements.confirmed(fresh);
+    const [old, fresh] = [statement('SELECT 1', 'a'), statement('SELECT 2', 'a')];
+    const [first, second] = [reply(), reply()];
+    statements.parseSent(first, old);
+    statements.parseSent(second, fresh);
+    statements.answered(first);
     expect(statements.get('a')).toBe(fresh);
+    statements.failed(second);
+    expect(statements.get('a')).toBe(old);
+  });
+
+  it('takes back what was skipped after an error, named or not', () => {
+    const statements = new Statements();
+    const [named, unnamed] = [statement('SELECT 1', 'a'), statement('SELECT 2')];
+    statements.define(named);
+    statements.define(unnamed);
+    const [close, parse, query] = [reply(), reply(), reply()];
+    statements.closeSent(close, 'a');
+    statements.parseSent(parse, statement('SELECT 3'));
+    statements.querySent(query);
+    expect([statements.get('a'), statements.get('')]).toEqual([null, null]);
+    for (const skipped of [close, parse, query]) statements.skipped(skipped);
+    expect([statements.get('a'), statements.get('')]).toEqual([named, unnamed]);
+    expect([statements.missingAtOrigin('a'), statements.missingAtOrigin('')]).toEqual([named, unnamed]);
+  });
+
+  it('loses the unnamed statement to a Parse that fails', () => {
+    const statements = new Statements();
+    const [first, second] = [reply(), reply()];
+    statements.parseSent(first, statement('SELECT 1'));
+    statements.answered(first);
+    statements.parseSent(second, statement('SELEC 1'));
+    statements.failed(second);
+    expect(statements.get('')).toBeNull();
+    expect(statements.missingAtOrigin('')).toBeNull();
+  });
+
+  it('leaves a Parse to the origin whose name SQL may have taken', () => {
+    const statements = new Statements();
+    statements.prepared();
+    expect([statements.mayExist('a'), statements.mayExist('')]).toEqual([true, false]);
+    statements.deallocatedAll();
+    expect(statements.mayExist('a')).toBe(false);
   });
 
   it('closes the unnamed statement at the origin when a Query answered here has destroyed it', () => {
     const statements = new Statements();
-    const s = statement('SELECT 1');
-    statements.define(s);
-    statements.sent(s);
+    const sent = reply();
+    statements.parseSent(sent, statement('SELECT 1'));
+    statements.answered(sent);
     statements.dropUnnamed();
     expect(statements.missingAtOrigin('')).toBe('close');
-    statements.closedUnnamedAtOrigin();
+    statements.closeSent(reply(true), '');
     expect(statements.missingAtOrigin('')).toBeNull();
-  });
-
-  it('replays the unnamed statement after a query of ours', () => {
-    const statements = new Statements();
-    const s = statement('SELECT 1');
-    statements.define(s);
-    statements.sent(s);
-    statements.originDroppedUnnamedByUs();
-    expect(statements.missingAtOrigin('')).toBe(s);
   });
 
   it('keys a statement by context, text without comments and parameter types', () => {

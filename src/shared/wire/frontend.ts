@@ -147,5 +147,19 @@ export function encodeCloseStatement(name: string): Buffer {
   return encodeFrame(Frontend.close, Buffer.from(`S${name}\0`, 'latin1'));
 }
 
+const QUESTION = 'pgfresh question';
+
+/**
+ * A question of ours as one pipeline: Close, Parse, Bind, Execute, Close, Sync (`questionKinds` in owed.ts), rows as text. A statement with
+ * a name of its own leaves the client's unnamed one alone, which a Query would destroy; the first Close removes what a failure left.
+ */
+export function encodeQuestion(sql: string): Buffer {
+  const close = encodeCloseStatement(QUESTION);
+  const parse = encodeFrame(Frontend.parse, Buffer.from(`${QUESTION}\0${sql}\0\0\0`));
+  const bind = encodeFrame(Frontend.bind, Buffer.from(`\0${QUESTION}\0\0\0\0\0\0\0`));
+  const execute = encodeFrame(Frontend.execute, Buffer.alloc(5));
+  return Buffer.concat([close, parse, bind, execute, close, SYNC]);
+}
+
 export const SYNC: Buffer = encodeFrame(Frontend.sync, Buffer.alloc(0));
 export const TERMINATE: Buffer = encodeFrame(Frontend.terminate, Buffer.alloc(0));

@@ -15,7 +15,7 @@ import {
   readTexts,
   settingTexts,
   type Text,
-  valueOf,
+  textValue,
   writeTexts,
 } from './texts.ts';
 
@@ -266,7 +266,7 @@ export class Generator {
       bytes.writeInt32BE(isFixed ? fixedKeyOf(random) : keyOf(random));
       return bytes;
     }
-    return isFixed ? String(fixedKeyOf(random)) : valueOf(random, type);
+    return isFixed ? String(fixedKeyOf(random)) : textValue(random, type);
   }
 
   private execute(portal: string): void {

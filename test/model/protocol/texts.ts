@@ -122,14 +122,14 @@ const escaped = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 /** A text with its parameters written out. */
 export function literal(random: Random, { sql, parameters }: Text): string {
   const values = parameters.map((type) => {
-    const value = valueOf(random, type);
+    const value = textValue(random, type);
     return type === 'text' || random.next() < 0.1 ? escaped(value) : value;
   });
   return sql.replace(/\$(\d)/g, (_, n: string) => values[Number(n) - 1]!);
 }
 
 /** A value in text format. */
-export function valueOf(random: Random, type: Text['parameters'][number]): string {
+export function textValue(random: Random, type: Text['parameters'][number]): string {
   switch (type) {
     case 'int':
       return String(keyOf(random));
