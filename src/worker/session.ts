@@ -128,7 +128,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       }
       this.effects.askContext(this.database);
     }
-    if (this.input.isBlocked && this.order.length === 0) this.input.resume();
+    // What waited for replies goes on when they are in, or when it turns out that they wait for it.
+    if (this.input.isBlocked && (this.order.length === 0 || !this.order.isSynced)) this.input.resume();
     if (this.clientEnded && !this.input.isBlocked) this.leaveOrigin();
   }
 
