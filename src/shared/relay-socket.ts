@@ -26,7 +26,7 @@ const windowBytes = Limits.peerQueueBytesMax;
 
 export class RelaySocket extends Duplex {
   readonly #port: MessagePort;
-  readonly #onread: ReadInto | undefined;
+  #onread: ReadInto | undefined;
   /** Received, not yet taken by `onread`. */
   readonly #waiting: Uint8Array[] = [];
   #waitingEnd = false;
@@ -56,6 +56,18 @@ export class RelaySocket extends Duplex {
   /** Nothing to do: main's real socket has it set. */
   setKeepAlive(): this {
     return this;
+  }
+
+  /** From here on its bytes are read as any stream's (TLS does so); what waits for `onread` goes that way too. */
+  becomePlain(): void {
+    this.#onread = undefined;
+    this.#held = false;
+    for (const bytes of this.#waiting.splice(0))
+      if (this.push(bytes)) this.#acknowledge(bytes.length);
+      else this.#unacknowledgedBytes += bytes.length;
+    if (!this.#waitingEnd) return;
+    this.#waitingEnd = false;
+    this.#receiveEnd();
   }
 
   override pause(): this {
@@ -143,7 +155,7 @@ export class RelaySocket extends Duplex {
 
   /** Feeds `onread` until it says stop. The callback may pause, resume or destroy this socket. */
   #drain(into: ReadInto): void {
-    while (!this.#held && !this.destroyed && this.#waiting.length > 0) {
+    while (this.#onread === into && !this.#held && !this.destroyed && this.#waiting.length > 0) {
       const piece = this.#waiting[0]!;
       const count = Math.min(piece.length, into.buffer.length);
       into.buffer.set(piece.subarray(0, count));
@@ -152,7 +164,7 @@ export class RelaySocket extends Duplex {
       this.#acknowledge(count);
       if (!into.callback(count, into.buffer)) this.#held = true;
     }
-    if (this.#waitingEnd && this.#waiting.length === 0 && !this.destroyed) {
+    if (this.#onread === into && this.#waitingEnd && this.#waiting.length === 0 && !this.destroyed) {
       this.#waitingEnd = false;
       this.#receiveEnd();
     }

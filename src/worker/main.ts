@@ -2,7 +2,7 @@
 import { expose } from 'threads/worker';
 import { receiveHandoffs } from '../shared/handoff.ts';
 import { createLogger } from '../shared/log.ts';
-import type { CacheLink, SessionSummary, WorkerInit } from '../shared/messages.ts';
+import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
 import { Runtime } from './runtime.ts';
 
 let runtime: Runtime | undefined;
@@ -23,6 +23,9 @@ expose({
   },
   async drain(graceMs: number): Promise<void> {
     await running().drain(graceMs);
+  },
+  async reloadTls(material: TlsMaterial | null): Promise<void> {
+    running().reloadTls(material);
   },
   async sessions(): Promise<readonly SessionSummary[]> {
     return running().summaries();

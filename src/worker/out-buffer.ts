@@ -6,9 +6,11 @@
  * Ranges of the shared read buffer that follow one another are copied as one.
  */
 import type { Writable } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 
 const INITIAL_BYTES = 64 * 1024;
 const KEPT_BYTES_MAX = 1024 * 1024;
+const TLS_COPIED_BYTES_MAX = 16 * 1024;
 
 export class OutBuffer {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
@@ -81,6 +83,11 @@ export class OutBuffer {
     const length = this.used;
     this.used = 0;
     if (!socket.writable) return;
+    if (socket instanceof TLSSocket && length <= TLS_COPIED_BYTES_MAX) {
+      // TLS reports a write as done a little later only: giving it our memory each time would cost more than a copy.
+      socket.write(Buffer.from(this.bytes.subarray(0, length)));
+      return;
+    }
     socket.write(this.bytes.subarray(0, length));
     if (socket.writableLength > 0 || this.bytes.length > KEPT_BYTES_MAX) {
       this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);

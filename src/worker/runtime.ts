@@ -2,6 +2,7 @@
  * A worker's own world: its sessions, its link to the cache thread, and the buffers that all its sessions share. Nothing in it is shared with
  * another thread but the memory that `shared/memory` describes. Main and tests feed it with `accept`.
  */
+import { randomBytes } from 'node:crypto';
 import { type Clock, monotonicClock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Arrival } from '../shared/handoff.ts';
@@ -10,14 +11,17 @@ import type { Logger } from '../shared/log.ts';
 import { addSessions, type ControlWords, openControl } from '../shared/memory/control.ts';
 import { type Counters, openCounters } from '../shared/memory/counters.ts';
 import { Counter, epochWord } from '../shared/memory/layout.ts';
-import type { CacheLink, SessionSummary, WorkerInit } from '../shared/messages.ts';
+import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
+import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { AttachedCache, type RemoteService } from './cache-link.ts';
 import { Forwarder } from './forward.ts';
+import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer } from './out-buffer.ts';
 import { HitPath } from './serve.ts';
 import { Session } from './session.ts';
+import { TlsServer } from './tls-server.ts';
 
-export type RuntimeInit = Pick<WorkerInit, 'workerSlot' | 'config' | 'control' | 'counters'>;
+export type RuntimeInit = Pick<WorkerInit, 'workerSlot' | 'config' | 'control' | 'counters' | 'tls'>;
 
 export class Runtime {
   readonly config: Config;
@@ -29,6 +33,12 @@ export class Runtime {
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(Limits.readBufferBytes);
   readonly clientOut: OutBuffer = new OutBuffer(this.readBuffer);
   readonly originOut: OutBuffer = new OutBuffer(this.readBuffer);
+  /** Encryption towards clients, and who logs them in. */
+  readonly tls: TlsServer;
+  readonly originTarget: OriginTarget;
+  readonly verifiers: Verifiers | null;
+  /** Makes up what an unknown role's password would be salted with. */
+  readonly mockSecret: Buffer = randomBytes(32);
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
   cache: AttachedCache | null = null;
@@ -45,6 +55,10 @@ export class Runtime {
     this.epochWord = epochWord(init.workerSlot);
     this.log = log;
     this.clock = clock;
+    const { upstream, limits, keepaliveMs } = init.config;
+    this.tls = new TlsServer(init.config.tls, init.tls ?? null);
+    this.originTarget = new OriginTarget(upstream, limits.originConnectTimeoutMs, keepaliveMs);
+    this.verifiers = openVerifiers(init.config);
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
   }
@@ -72,9 +86,17 @@ export class Runtime {
     for (const session of this.sessions) session.turn();
   }
 
+  /** For connections from now on. @throws Error; then everything is as it was. */
+  reloadTls(material: TlsMaterial | null): void {
+    this.originTarget.reload();
+    this.verifiers?.close();
+    this.tls.reload(material);
+  }
+
   /** Resolves when no session is left; after `graceMs` those that are left are ended. */
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
+    this.verifiers?.close();
     for (const session of [...this.sessions]) session.drain();
     if (this.sessions.size === 0) return;
     const empty = new Promise<void>((resolve) => {

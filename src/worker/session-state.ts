@@ -2,8 +2,8 @@
  * The life of a session as a complete table; session.ts performs the effects.
  *
  *   startup ─▶ connecting ─▶ authenticating ─▶ ready ─▶ ending ─▶ closed
- *      ├──────▶ cancelling ─────────────────────────────▶ ┘
- *      └──────▶ tunnelling (replication connections: bytes only)
+ *      │                              └───▶ tunnelling ───▶ ┤      (replication connections: bytes only)
+ *      └──────▶ cancelling ─────────────────────────────▶ ┘
  */
 export const SessionStates = [
   'startup',
@@ -24,7 +24,7 @@ export const SessionEvents = [
   'cancelAccepted',
   /** The origin's socket is open. */
   'originConnected',
-  /** As before, and the startup packet asks for a replication connection. */
+  /** First ReadyForQuery of a replication connection. */
   'originTunnelled',
   /** First ReadyForQuery. */
   'authenticated',
@@ -50,7 +50,7 @@ const table: Record<SessionState, Record<SessionEvent, SessionState | null>> = {
     startupAccepted: null,
     cancelAccepted: null,
     originConnected: 'authenticating',
-    originTunnelled: 'tunnelling',
+    originTunnelled: null,
     authenticated: null,
     finish: 'ending',
     clientClosed: 'closed',
@@ -59,7 +59,7 @@ const table: Record<SessionState, Record<SessionEvent, SessionState | null>> = {
     startupAccepted: null,
     cancelAccepted: null,
     originConnected: null,
-    originTunnelled: null,
+    originTunnelled: 'tunnelling',
     authenticated: 'ready',
     finish: 'ending',
     clientClosed: 'closed',

@@ -3,28 +3,33 @@
  * can go on, one write per socket, and the choice of which socket is read next (back-pressure).
  */
 import type { Arrival, ClientSocket } from '../shared/handoff.ts';
-import { Limits } from '../shared/limits.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { SessionSummary } from '../shared/messages.ts';
 import { decodeBackendPid, type ErrorToSend, encodeError, encodeReady } from '../shared/wire/backend.ts';
 import { Backend, backendCodes, Frontend, streamedBackendCodes } from '../shared/wire/codes.ts';
 import { Framer, type FrameSink, WireError } from '../shared/wire/framer.ts';
 import { TERMINATE } from '../shared/wire/frontend.ts';
+import { beginLogin, isRefusal } from './auth-begin.ts';
+import type { Login } from './auth-login.ts';
+import { Balance } from './balance.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { forwardCancel } from './cancel.ts';
 import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
 import { parseLevel, SessionConsistency } from './consistency.ts';
 import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
-import { originLost, REFUSED, shutdown, unsupportedProtocol } from './last-words.ts';
+import { originLost, shutdown } from './last-words.ts';
 import { LevelCommands } from './level-commands.ts';
 import { Origin, type OriginEvents } from './origin.ts';
 import { ReplyOrder } from './reply-order.ts';
 import type { Runtime } from './runtime.ts';
 import { nextSession, type SessionEvent, type SessionState } from './session-state.ts';
 import { Settings } from './settings.ts';
-import { StartupReader, startupLevel, wantsReplication } from './startup.ts';
+import { startupLevel, wantsReplication } from './startup.ts';
 import { Statements } from './statements.ts';
+import { Entrance } from './tls-entrance.ts';
+import { ClientLink } from './tls-link.ts';
+import { handshakeFault } from './tls-server.ts';
 import { Transaction } from './transaction.ts';
 
 export class Session implements BatchSink, FrameSink, OriginEvents {
@@ -37,20 +42,19 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   consistency: SessionConsistency;
   statementsSeen = 0;
   private readonly runtime: Runtime;
-  private readonly client: ClientSocket;
+  private readonly link: ClientLink;
   private readonly input = new ClientInput(this);
   private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
   private readonly levels: LevelCommands;
   private readonly effects: ReplyEffects;
-  private readonly startup = new StartupReader();
+  private readonly entrance: Entrance;
+  private login: Login | null = null;
   private origin: Origin | null = null;
   private startupPacket: Buffer | null = null;
-  private user = '';
+  user = '';
   private database = '';
-  private readonly peer: string;
   private tunnelled = false;
-  private clientPaused = false;
-  private originPaused = false;
+  private readonly balance = new Balance();
   private clientEnded = false;
   private draining = false;
   private turning = false;
@@ -58,30 +62,38 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
 
   constructor(runtime: Runtime, arrival: Arrival) {
     this.runtime = runtime;
-    this.peer = arrival.peer;
     this.effects = new ReplyEffects(this, runtime);
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
     this.levels = new LevelCommands(this, runtime);
     this.consistency = new SessionConsistency(runtime.config.consistency);
-    const onread = {
-      buffer: runtime.readBuffer,
-      callback: (count: number) => {
-        this.turn(() => this.clientBytes(count));
-        return true;
+    this.link = new ClientLink(arrival, runtime.readBuffer, {
+      bytes: (count) => this.turn(() => this.clientBytes(count)),
+      drained: () => this.turn(),
+      ended: () => this.turn(() => this.clientEnd()),
+      closed: () => this.turn(() => this.clientClosed()),
+      secured: (socket) => this.turn(() => this.entrance.secured(socket)),
+      handshakeFailed: (error) => this.handshakeFailed(error),
+    });
+    this.entrance = new Entrance(runtime.tls, arrival.transport, {
+      say: (bytes) => this.order.say(bytes),
+      startTls: (first) => {
+        this.order.flush(this.client);
+        this.link.startTls(runtime.tls, first);
       },
-    };
-    this.client = arrival.open({ allowHalfOpen: true, onread });
-    this.client.setNoDelay(true);
-    this.client.on('drain', () => this.turn());
-    this.client.on('end', () => this.turn(() => this.clientEnd()));
-    this.client.on('error', () => this.client.destroy());
-    this.client.on('close', () => this.turn(() => this.clientClosed()));
+      cancel: (packet) => this.cancel(packet),
+      logIn: (packet, parameters) => this.connect(packet, parameters),
+      refuse: (error) => this.finish(error),
+    });
     this.timer = setTimeout(() => this.turn(() => this.startupTimedOut()), runtime.config.limits.startupTimeoutMs);
   }
 
   get summary(): SessionSummary {
-    const { user, database, peer, state, statementsSeen: statements } = this;
-    return { user, database, peer, state, statements };
+    const { user, database, state, statementsSeen: statements } = this;
+    return { user, database, peer: this.link.peer, state, statements };
+  }
+
+  private get client(): ClientSocket {
+    return this.link.socket;
   }
 
   get liveCache(): AttachedCache | null {
@@ -107,7 +119,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.turning = false;
     this.order.flush(this.client);
     if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
-    this.balance();
+    const holdsClient = this.state !== 'ending' && this.input.isBlocked;
+    this.balance.update(this.client, this.origin?.socket ?? null, holdsClient, this.state !== 'ending');
   }
 
   /** A turn after a while, if the session is still there. */
@@ -135,28 +148,11 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
 
   /** A failure of the client or the origin ends this session; one of ours does too, and is logged. */
   private fail(error: unknown): void {
-    if (!(error instanceof WireError)) this.runtime.log.error({ err: error, peer: this.peer }, 'session failed');
+    if (!(error instanceof WireError)) this.runtime.log.error({ err: error, peer: this.link.peer }, 'session failed');
     this.runtime.count(Counter.protocolErrors);
     const message = error instanceof Error ? error.message : String(error);
     const sqlstate = error instanceof WireError ? error.code : 'XX000';
     this.finish({ severity: 'FATAL', sqlstate, message });
-  }
-
-  /** Stops reading from whoever is ahead of the other. */
-  private balance(): void {
-    const originQueued = this.origin?.socket.writableLength ?? 0;
-    const pauseClient = this.state !== 'ending' && (originQueued > Limits.peerQueueBytesMax || this.input.isBlocked);
-    const pauseOrigin = this.client.writableLength > Limits.peerQueueBytesMax;
-    if (pauseClient !== this.clientPaused) {
-      this.clientPaused = pauseClient;
-      if (pauseClient) this.client.pause();
-      else this.client.resume();
-    }
-    if (pauseOrigin !== this.originPaused && this.origin !== null) {
-      this.originPaused = pauseOrigin;
-      if (pauseOrigin) this.origin.socket.pause();
-      else this.origin.socket.resume();
-    }
   }
 
   private step(event: SessionEvent): boolean {
@@ -172,34 +168,25 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private clientBytes(count: number): void {
     const bytes = this.runtime.readBuffer;
     this.runtime.count(Counter.bytesFromClients, count);
-    if (this.state === 'startup') this.startupBytes(bytes, count);
+    if (this.state === 'startup') this.entrance.push(bytes, 0, count);
     else if (this.state === 'tunnelling') this.runtime.originOut.append(bytes, 0, count);
     else if (this.state !== 'ending' && this.state !== 'closed') this.input.push(bytes, 0, count);
   }
 
-  private startupBytes(bytes: Buffer, count: number): void {
-    this.startup.push(bytes, 0, count);
-    for (let first = this.startup.next(); first !== null; first = this.startup.next()) {
-      if (first.kind === 'refuseEncryption') {
-        this.order.say(REFUSED);
-        continue;
-      }
-      clearTimeout(this.timer);
-      if (first.kind === 'cancel') {
-        this.step('cancelAccepted');
-        const { config } = this.runtime;
-        const done = () => this.turn(() => this.finish(null));
-        forwardCancel(config.upstream, first.packet, config.limits.originConnectTimeoutMs, done);
-      } else if (first.kind === 'unsupported') {
-        this.finish(unsupportedProtocol(first.major, first.minor));
-      } else {
-        this.connect(first.packet, first.parameters);
-      }
-      return;
-    }
+  private cancel(packet: Buffer): void {
+    clearTimeout(this.timer);
+    this.step('cancelAccepted');
+    const { originTarget, readBuffer } = this.runtime;
+    forwardCancel(originTarget, readBuffer, packet, () => this.turn(() => this.finish(null)));
+  }
+
+  private handshakeFailed(error: Error): void {
+    this.runtime.log.warn({ peer: this.link.peer }, `TLS handshake with a client failed: ${handshakeFault(error)}`);
+    this.runtime.count(Counter.protocolErrors);
   }
 
   private connect(packet: Buffer, parameters: ReadonlyMap<string, string>): void {
+    clearTimeout(this.timer);
     this.step('startupAccepted');
     this.startupPacket = Buffer.from(packet);
     this.user = parameters.get('user') ?? '';
@@ -208,11 +195,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     const level = parseLevel(startupLevel(parameters) ?? '');
     if (level !== null) this.consistency = new SessionConsistency(level);
     this.input.block();
-    const rest = this.startup.rest();
+    const rest = this.entrance.rest();
     if (rest.length > 0) this.input.push(rest, 0, rest.length);
-    const { config, readBuffer } = this.runtime;
     this.runtime.count(Counter.originConnections, 1);
-    this.origin = new Origin(config.upstream, readBuffer, config.limits.originConnectTimeoutMs, this);
+    this.origin = new Origin(this.runtime.originTarget, this.runtime.readBuffer, this);
   }
 
   private startupTimedOut(): void {
@@ -247,7 +233,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   batch(batch: Batch): boolean {
     const code = batch.bytes[batch.start];
     if (this.state === 'authenticating' && code === Frontend.password) {
-      this.runtime.originOut.append(batch.bytes, batch.start, batch.end);
+      const { bytes, start, end } = batch;
+      if (this.login?.response(bytes, start, end) === true) this.runtime.originOut.append(bytes, start, end);
       return true;
     }
     if (this.state !== 'ready') return false;
@@ -285,7 +272,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   }
 
   longFrame(code: number, bytes: Buffer, start: number, end: number): void {
-    if (this.state === 'authenticating' && code === Frontend.password) this.piece(bytes, start, end);
+    if (this.login?.isRelaying === true && code === Frontend.password) this.piece(bytes, start, end);
     else if (this.state === 'ready') this.runtime.forwarder.forwardLong(this, code, bytes, start, end);
     else throw new WireError(`unexpected message type 0x${code.toString(16)} before authentication`);
   }
@@ -305,19 +292,20 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
 
   connected(): void {
     this.turn(() => {
-      if (this.startupPacket === null || this.state !== 'connecting') return;
-      this.step(this.tunnelled ? 'originTunnelled' : 'originConnected');
-      this.runtime.originOut.appendAll(this.startupPacket);
-      this.startupPacket = null;
-      if (this.tunnelled) this.runtime.originOut.appendAll(this.input.release());
-      else this.input.resume();
+      const { startupPacket, origin } = this;
+      if (startupPacket === null || origin === null || this.state === 'ending') return;
+      if (this.state === 'connecting') this.step('originConnected');
+      this.runtime.originOut.appendAll(startupPacket);
+      this.login = beginLogin(this, this.runtime, this.link, origin);
+      this.input.resume();
     });
   }
 
   bytes(count: number): void {
     this.turn(() => {
       this.runtime.count(Counter.bytesToClients, count);
-      if (this.state === 'tunnelling') this.order.passThrough(this.runtime.readBuffer, 0, count);
+      const isRaw = this.state === 'tunnelling' && this.framer.atBoundary;
+      if (isRaw) this.order.passThrough(this.runtime.readBuffer, 0, count);
       else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);
     });
   }
@@ -341,19 +329,31 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   frame(code: number, bytes: Buffer, start: number, end: number): void {
     if (this.state === 'ready') this.order.frame(code, bytes, start, end);
     else if (this.state === 'authenticating') this.authenticationFrame(code, bytes, start, end);
+    else if (this.state === 'tunnelling') this.order.passThrough(bytes, start, end);
   }
 
   segment(code: number, bytes: Buffer, start: number, end: number, first: boolean, last: boolean): void {
     if (this.state === 'ready') this.order.segment(code, bytes, start, end, first, last);
+    else if (this.state === 'tunnelling') this.order.passThrough(bytes, start, end);
     else if (this.state === 'authenticating') throw new WireError('the origin sent rows before authentication');
   }
 
   private authenticationFrame(code: number, bytes: Buffer, start: number, end: number): void {
-    if (code === Backend.backendKeyData) this.settings.backendPid = decodeBackendPid(bytes, start, end);
+    if (code === Backend.authentication) {
+      this.startupPacket = null;
+      if (this.login?.request(bytes, start, end) !== true) return;
+    } else if (code === Backend.backendKeyData) this.settings.backendPid = decodeBackendPid(bytes, start, end);
     else if (code === Backend.parameterStatus) this.effects.parameterStatus(bytes, start, end);
-    else if (code === Backend.errorResponse) this.effects.fatalSeen = true;
+    else if (code === Backend.errorResponse) {
+      // Not a word about the password yet: pg_hba.conf wants, or does not want, encryption.
+      if (this.startupPacket !== null && isRefusal(bytes, start, end) && this.origin?.tryNext() === true) return;
+      this.effects.fatalSeen = true;
+    }
     this.order.passThrough(bytes, start, end);
-    if (code === Backend.readyForQuery) this.step('authenticated');
+    if (code !== Backend.readyForQuery) return;
+    this.login = null;
+    this.step(this.tunnelled ? 'originTunnelled' : 'authenticated');
+    if (this.tunnelled) this.runtime.originOut.appendAll(this.input.release());
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -369,12 +369,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     if (error !== null) this.order.say(encodeError(error));
     this.order.flush(this.client);
     if (this.origin !== null) this.closeOrigin();
-    this.client.end();
-    this.client.resume();
-    // A client that never closes its end is not waited for.
-    this.client.once('finish', () => {
-      this.timer = setTimeout(() => this.client.destroy(), Limits.lingerMsMax);
-    });
+    this.link.close();
   }
 
   private closeOrigin(): void {

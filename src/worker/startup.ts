@@ -7,7 +7,7 @@ import { WireError } from '../shared/wire/framer.ts';
 import { decodeStartup } from '../shared/wire/frontend.ts';
 
 export type FirstPacket =
-  | { readonly kind: 'refuseEncryption' }
+  | { readonly kind: 'ssl' | 'gssEncryption' }
   | { readonly kind: 'cancel'; readonly packet: Buffer }
   | { readonly kind: 'startup'; readonly packet: Buffer; readonly parameters: ReadonlyMap<string, string> }
   | { readonly kind: 'unsupported'; readonly major: number; readonly minor: number };
@@ -15,7 +15,7 @@ export type FirstPacket =
 export class StartupReader {
   private held: Buffer = Buffer.alloc(0);
 
-  /** True when not one byte came: a health check, no protocol violation. */
+  /** True when no byte waits: none came (a health check, no protocol violation), or every packet was taken. */
   get isEmpty(): boolean {
     return this.held.length === 0;
   }
@@ -39,7 +39,7 @@ export class StartupReader {
     switch (startup.kind) {
       case 'ssl':
       case 'gssEncryption':
-        return { kind: 'refuseEncryption' };
+        return { kind: startup.kind };
       case 'cancel':
         return { kind: 'cancel', packet };
       case 'startup':

@@ -1,0 +1,109 @@
+/**
+ * What a client may say before it logs in, and whether it has to be encrypted by then. Manual: Start-up, SSL Session
+ * Encryption, Canceling Requests.
+ *
+ *   ClientHello ─────────────▶ TLS ─▶┐
+ *   GSSENCRequest ─▶ 'N' ─▶┐         ├─▶ StartupMessage, CancelRequest
+ *   SSLRequest ─▶ 'S' ─▶ TLS ────────┤
+ *             └─▶ 'N' ───────────────┘   (the last only where TLS is not required)
+ *
+ * Unix sockets are not encrypted and need not be, as in PostgreSQL; cancels are taken in the clear, as libpq sends them.
+ */
+import type tls from 'node:tls';
+import type { ErrorToSend } from '../shared/wire/backend.ts';
+import { WireError } from '../shared/wire/framer.ts';
+import { REFUSED, unsupportedProtocol } from './last-words.ts';
+import { StartupReader } from './startup.ts';
+import { ACCEPTED, TLS_HANDSHAKE_RECORD, type TlsServer, tlsRequired, unencryptedData } from './tls-server.ts';
+
+export interface EntranceEvents {
+  say(bytes: Buffer): void;
+  /** `first`: what was read of the handshake, null when it comes after 'S'. */
+  startTls(first: Buffer | null): void;
+  cancel(packet: Buffer): void;
+  logIn(packet: Buffer, parameters: ReadonlyMap<string, string>): void;
+  refuse(error: ErrorToSend): void;
+}
+
+export class Entrance {
+  private readonly reader = new StartupReader();
+  private readonly server: TlsServer;
+  private readonly mayEncrypt: boolean;
+  private readonly mustEncrypt: boolean;
+  private readonly events: EntranceEvents;
+  private state: 'clear' | 'handshake' | 'encrypted' = 'clear';
+  private direct = false;
+  private untouched = true;
+
+  constructor(server: TlsServer, transport: 'tcp' | 'unix', events: EntranceEvents) {
+    this.server = server;
+    this.mayEncrypt = transport === 'tcp' && server.isOffered;
+    this.mustEncrypt = transport === 'tcp' && server.isRequired;
+    this.events = events;
+  }
+
+  /** @throws WireError when the bytes are no startup packet. */
+  push(bytes: Buffer, start: number, end: number): void {
+    if (this.untouched && this.mayEncrypt && bytes[start] === TLS_HANDSHAKE_RECORD) {
+      this.untouched = false;
+      this.direct = true;
+      this.state = 'handshake';
+      this.events.startTls(Buffer.from(bytes.subarray(start, end)));
+      return;
+    }
+    this.untouched = false;
+    this.reader.push(bytes, start, end);
+    while (this.step());
+  }
+
+  /** The handshake is done; says whether the client is let in. */
+  secured(socket: tls.TLSSocket): void {
+    this.state = 'encrypted';
+    const refusal = this.server.refusal(socket, this.direct);
+    if (refusal !== null) this.events.refuse(refusal);
+  }
+
+  /** What came behind the startup packet. */
+  rest(): Buffer {
+    return this.reader.rest();
+  }
+
+  /** One packet; false: no more now. */
+  private step(): boolean {
+    const packet = this.reader.next();
+    if (packet === null) return false;
+    switch (packet.kind) {
+      case 'gssEncryption':
+        this.events.say(REFUSED);
+        return true;
+      case 'ssl':
+        return this.sslRequest();
+      case 'cancel':
+        this.events.cancel(packet.packet);
+        return false;
+      case 'unsupported':
+        this.events.refuse(unsupportedProtocol(packet.major, packet.minor));
+        return false;
+      case 'startup':
+        if (this.state === 'clear' && this.mustEncrypt) this.events.refuse(tlsRequired);
+        else this.events.logIn(packet.packet, packet.parameters);
+        return false;
+    }
+  }
+
+  private sslRequest(): boolean {
+    if (this.state === 'encrypted') throw new WireError('SSLRequest inside TLS');
+    if (!this.mayEncrypt) {
+      this.events.say(REFUSED);
+      return true;
+    }
+    if (!this.reader.isEmpty) {
+      this.events.refuse(unencryptedData);
+      return false;
+    }
+    this.state = 'handshake';
+    this.events.say(ACCEPTED);
+    this.events.startTls(null);
+    return false;
+  }
+}
