@@ -62,6 +62,14 @@ export class Forwarder {
     this.replayer = new Replayer(runtime);
   }
 
+  /**
+   * Whether the batch must wait for the replies that are coming: a statement that would be replayed in front of it might be skipped after
+   * an error that is on its way, and then the client would find it missing.
+   */
+  mustWait(session: Session, batch: Batch): boolean {
+    return session.order.isComing && this.replayer.isNeeded(session, batch);
+  }
+
   /** `why`: what kept the batch from being answered here. */
   forward(session: Session, cache: AttachedCache | null, batch: Batch, why: Outcome): void {
     this.prepare(session, cache, batch, why);
@@ -147,6 +155,9 @@ export class Forwarder {
         break;
       case Frontend.sync:
         order.oweSync();
+        break;
+      case Frontend.flush:
+        order.flushSent();
         break;
       case Frontend.functionCall:
         order.oweWhole('functionCall', false)?.group.works.push(unknownWork);

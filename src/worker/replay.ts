@@ -18,84 +18,100 @@ const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailE
 const target: frontend.TargetView = { isStatement: false, name: '' };
 const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
 
+/** What to send: a Parse again, or a Close of the unnamed statement. */
+type Lacking = Statement | 'close';
+
 export class Replayer {
   private readonly runtime: Runtime;
   private session!: Session;
-  private context: Resolution | null = null;
+  private lacking: Lacking[] = [];
   /** The batch makes the unnamed statement itself. */
   private unnamedIsNew = false;
+  /** A Sync must follow: a Query must not find itself inside the implicit transaction of these messages. */
+  private endsWithSync = false;
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
   }
 
+  isNeeded(session: Session, batch: Batch): boolean {
+    this.look(session, batch);
+    return this.lacking.length > 0;
+  }
+
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
   replay(session: Session, batch: Batch, context: Resolution | null): void {
+    this.look(session, batch);
+    const { order } = session;
+    for (const lacking of this.lacking) {
+      if (lacking === 'close') this.closeUnnamed();
+      else this.send(lacking, context);
+    }
+    if (this.lacking.length === 0 || !this.endsWithSync) return;
+    order.oweSync(true);
+    this.runtime.originOut.appendAll(frontend.SYNC);
+  }
+
+  private look(session: Session, batch: Batch): void {
     this.session = session;
-    this.context = context;
+    this.lacking = [];
     this.unnamedIsNew = false;
+    this.endsWithSync = false;
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
       const end = i + 1 < count ? start + at[i + 1]! : batch.end;
-      if (bytes[from] === Frontend.parse && bytes[from + HEADER_BYTES] === 0) this.unnamedIsNew = true;
-      this.frame(bytes[from]!, bytes, from, end);
+      this.frame(bytes[from]!, bytes, from, end, i > 0 || session.order.isInSequence);
     }
   }
 
-  private frame(code: number, bytes: Buffer, start: number, end: number): void {
+  /** `mayBeSkipped`: an error before it may make the origin skip it, and then what it would have replaced is still there. */
+  private frame(code: number, bytes: Buffer, start: number, end: number, mayBeSkipped: boolean): void {
+    const { statements, portals } = this.session;
     if (code === Frontend.query) {
-      this.forQuery(bytes, start, end);
+      if (mayBeSkipped) this.provide('');
+      if (statements.hasLocalOnly && statementSql.test(bytes.toString('utf8', start + HEADER_BYTES, end))) {
+        this.provideAll();
+        this.endsWithSync = !mayBeSkipped;
+      }
     } else if (code === Frontend.bind) {
       if (frontend.decodeBind(bytes, start, end, bind)) this.provide(bind.statement);
-    } else if (code === Frontend.describe) {
-      if (frontend.decodeTarget(bytes, start, end, target) && target.isStatement) this.provide(target.name);
+    } else if (code === Frontend.describe || code === Frontend.close) {
+      if (!frontend.decodeTarget(bytes, start, end, target) || !target.isStatement) return;
+      if (code === Frontend.describe || mayBeSkipped) this.provide(target.name);
     } else if (code === Frontend.parse) {
+      if (!frontend.decodeParse(bytes, start, end, parse)) return;
       // A name that exists already must fail at the origin, too.
-      if (frontend.decodeParse(bytes, start, end, parse)) this.provide(parse.name);
-    } else if (code === Frontend.execute && this.session.statements.hasLocalOnly) {
-      this.forExecute(bytes, start, end);
+      if (parse.name !== '' || mayBeSkipped) this.provide(parse.name);
+      if (parse.name === '') this.unnamedIsNew = true;
+    } else if (code === Frontend.execute && statements.hasLocalOnly) {
+      if (!frontend.decodeExecute(bytes, start, end, execute)) return;
+      const statement = portals.get(execute.portal)?.statement ?? null;
+      if (statement !== null && statementSql.test(statement.text)) this.provideAll();
     }
-  }
-
-  private forExecute(bytes: Buffer, start: number, end: number): void {
-    if (!frontend.decodeExecute(bytes, start, end, execute)) return;
-    const statement = this.session.portals.get(execute.portal)?.statement ?? null;
-    if (statement !== null && statementSql.test(statement.text)) this.provideAll();
-  }
-
-  private forQuery(bytes: Buffer, start: number, end: number): void {
-    if (!this.session.statements.hasLocalOnly) return;
-    if (!statementSql.test(bytes.toString('utf8', start + HEADER_BYTES, end))) return;
-    this.provideAll();
-    // A Query must not find itself inside the implicit transaction of these messages.
-    this.session.order.oweSync(true);
-    this.runtime.originOut.appendAll(frontend.SYNC);
   }
 
   private provideAll(): void {
-    for (const statement of this.session.statements.localOnly()) this.send(statement);
+    for (const { name } of this.session.statements.localOnly()) this.provide(name);
   }
 
   private provide(name: string): void {
-    const { statements, order } = this.session;
     if (name === '' && this.unnamedIsNew) return;
-    const missing = statements.missingAtOrigin(name);
-    if (missing === null) return;
-    if (missing !== 'close') {
-      this.send(missing);
-      return;
-    }
-    const owed = order.oweExtended('close', true);
-    if (owed !== null) statements.closeSent(owed, '');
+    const missing = this.session.statements.missingAtOrigin(name);
+    if (missing !== null && !this.lacking.includes(missing)) this.lacking.push(missing);
+  }
+
+  private closeUnnamed(): void {
+    const owed = this.session.order.oweExtended('close', true);
+    if (owed !== null) this.session.statements.closeSent(owed, '');
     this.runtime.originOut.appendAll(frontend.encodeCloseStatement(''));
   }
 
-  private send(statement: Statement): void {
+  private send(statement: Statement, context: Resolution | null): void {
     const owed = this.session.order.oweExtended('parse', true);
     if (owed !== null) this.session.statements.parseSent(owed, statement);
     // C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known.
-    if (this.context === null || !sameResolution(statement.resolution, this.context)) statement.resolution = null;
+    if (context === null || !sameResolution(statement.resolution, context)) statement.resolution = null;
     this.runtime.originOut.appendAll(statement.parse);
   }
 }

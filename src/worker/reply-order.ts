@@ -60,6 +60,8 @@ export class ReplyOrder {
   private skipping = false;
   /** The origin reads COPY data. */
   private copyIn = false;
+  /** What is owed so far comes without another message of the client. */
+  private flushed = true;
   private streamForward = false;
   private streamHead: Owed | null = null;
 
@@ -83,6 +85,16 @@ export class ReplyOrder {
     return !this.unsynced && !this.skipping && !this.copyIn;
   }
 
+  /** Replies are outstanding, and all of them are on their way. */
+  get isComing(): boolean {
+    return this.length > 0 && this.flushed && !this.copyIn;
+  }
+
+  /** What is sent now may be skipped by the origin, because of an error before it. */
+  get isInSequence(): boolean {
+    return this.unsynced || this.skipping;
+  }
+
   /** The group that messages sent now belong to. */
   get openGroup(): SyncGroup {
     return this.group;
@@ -104,6 +116,7 @@ export class ReplyOrder {
   /** A message of the extended protocol other than Sync and Flush. Null: the origin skips it. */
   oweExtended(kind: OwedKind, swallow: boolean): Owed | null {
     this.unsynced = true;
+    this.flushed = false;
     if (this.skipping) return null;
     return this.push(new Owed(kind, this.group, swallow));
   }
@@ -113,15 +126,21 @@ export class ReplyOrder {
     if (this.copyIn) return null;
     this.skipping = false;
     this.unsynced = false;
+    this.flushed = true;
     const owed = this.push(new Owed('sync', this.group, swallow));
     this.group = new SyncGroup();
     return owed;
+  }
+
+  flushSent(): void {
+    this.flushed = true;
   }
 
   /** Query or FunctionCall: answered by themselves up to ReadyForQuery. Null: the origin skips it. */
   oweWhole(kind: 'query' | 'functionCall', swallow: boolean): Owed | null {
     if (this.skipping) return null;
     this.unsynced = false;
+    this.flushed = true;
     const owed = this.push(new Owed(kind, this.group, swallow));
     this.group = new SyncGroup();
     return owed;
@@ -137,6 +156,7 @@ export class ReplyOrder {
   /** CopyDone or CopyFail was sent. */
   copyEnded(): void {
     this.copyIn = false;
+    this.flushed = false;
     if (this.length > 0) this.push(new Owed('copyEnd', this.group, true));
   }
 
@@ -251,9 +271,11 @@ export class ReplyOrder {
     }
     this.copyIn = at === this.queue.length;
     const next = this.queue.find((owed, i) => i > at && endsGroup(owed!.kind))?.group ?? this.group;
-    // Without another one the origin keeps its answer, the end of the COPY included, to itself.
-    if (ignored.length > 0 && next === this.group) this.unsynced = true;
     for (const { group } of ignored) next.works.push(...group.works);
+    // Without another one the origin keeps its answer, the end of the COPY included, to itself.
+    if (next !== this.group) return;
+    this.flushed = false;
+    if (ignored.length > 0) this.unsynced = true;
   }
 
   private failure(bytes: Buffer, start: number, end: number): void {
