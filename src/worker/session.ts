@@ -261,6 +261,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       if (this.order.isSynced) return false;
       outcome = 'statement.protocol';
     }
+    if (forwarder.mustWait(this, batch)) return false;
     forwarder.forward(this, this.liveCache, batch, outcome);
     return true;
   }
