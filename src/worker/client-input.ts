@@ -61,6 +61,11 @@ export class ClientInput {
     return this.blocked;
   }
 
+  /** Part of a message was handed on and the rest has not come: nothing else may be put behind it. */
+  get isInsideFrame(): boolean {
+    return this.pieceLeft > 0;
+  }
+
   /** True when no part of a message is outstanding. */
   get atBoundary(): boolean {
     return this.held === null && this.pieceLeft === 0;

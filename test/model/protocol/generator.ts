@@ -28,6 +28,8 @@ export interface Profile {
   readonly odd: number;
 }
 
+/** What caches are for. */
+export const reading: Profile = { settings: 0, writes: 0.005, odd: 0.01 };
 /** What applications do. */
 export const tame: Profile = { settings: 0.002, writes: 0.06, odd: 0.12 };
 /** What nobody does. */
@@ -51,6 +53,7 @@ export class Generator {
   /** Texts last given to names, right or wrong: so that values mostly fit. */
   private readonly texts = new Map<string, Text>();
   private changedSettings = false;
+  private mayBeInTransaction = false;
 
   constructor(random: Random, lane: number, session: number, profile: Profile) {
     this.random = random;
@@ -62,6 +65,7 @@ export class Generator {
   next(): Message[] {
     this.messages = [];
     this.changedSettings = false;
+    this.mayBeInTransaction = false;
     const steps = 1 + this.random.skewed(5);
     for (let i = 0; i < steps; i++) this.step();
     this.close();
@@ -79,7 +83,7 @@ export class Generator {
   /** Ends what is open, and takes back most settings. */
   private close(): void {
     if (this.isOpen()) this.say(sync);
-    this.say(query('ROLLBACK'));
+    if (this.mayBeInTransaction) this.say(query('ROLLBACK'));
     if (this.changedSettings && this.chance(0.9)) {
       this.say(query('RESET ROLE'), query(pick(this.random, ['RESET ALL', 'DISCARD ALL'])));
     }
@@ -111,12 +115,14 @@ export class Generator {
 
   private setting(): void {
     this.changedSettings = true;
+    this.mayBeInTransaction = true;
     const sql = pick(this.random, settingTexts);
     if (this.chance(0.7)) this.say(query(sql));
     else this.statement({ sql, parameters: [] });
   }
 
   private transaction(): void {
+    this.mayBeInTransaction = true;
     const how = (sql: string) => (this.chance(0.5) ? this.say(query(sql)) : this.statement({ sql, parameters: [] }));
     how('BEGIN');
     for (let i = 1 + this.random.below(3); i > 0; i--) this.statement(this.text());
@@ -125,6 +131,7 @@ export class Generator {
 
   private oddStep(): void {
     const { random } = this;
+    this.mayBeInTransaction = true;
     const steps: (() => void)[] = [
       () => this.fragments(),
       () => this.fragments(),
