@@ -134,7 +134,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       if (this.draining && this.state !== 'closed' && this.state !== 'ending') this.finish(shutdown);
       return;
     }
-    if (this.order.isQuiet && this.transaction.isIdle) {
+    if (this.order.isQuiet && this.transaction.isIdle && !this.input.isInsideFrame) {
       if (this.draining) {
         this.finish(shutdown);
         return;
