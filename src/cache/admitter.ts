@@ -9,13 +9,13 @@
  */
 
 import { Limits } from '../shared/limits.ts';
-import { entryFenceSlots } from '../shared/memory/fences.ts';
 import { StoreState } from '../shared/memory/layout.ts';
 import type { Offer } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Dependency } from './dependency.ts';
 import type { DependencyIndex } from './dependency-index.ts';
+import { type PrimaryKeyOf, pointedFenceSlots } from './entry-fences.ts';
 import type { StoreHeader } from './header.ts';
 import { type ParsedKey, parseKey } from './key-reader.ts';
 import type { CacheStore } from './store.ts';
@@ -42,6 +42,8 @@ export interface AdmitterOptions<A extends Admissible> {
   /** A table that is not on the stream is read. */
   readonly wanted: (relations: readonly number[]) => void;
   readonly bind: (analysis: A, key: ParsedKey) => readonly Dependency[] | null;
+  /** Under the current catalog, as the analysis. */
+  readonly primaryKeyOf: PrimaryKeyOf;
   /** Test-only: rules to break on purpose. */
   readonly faults: readonly string[];
 }
@@ -128,7 +130,7 @@ export class Admitter<A extends Admissible> {
   }
 
   #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
-    const { store, index } = this.#options;
+    const { store, index, primaryKeyOf } = this.#options;
     const key = offer.bytes.subarray(0, offer.keyBytes);
     const block = store.insert({
       hash: offer.hash,
@@ -136,7 +138,7 @@ export class Admitter<A extends Admissible> {
       frames: offer.bytes.subarray(offer.keyBytes),
       rowDescriptionBytes: offer.rowDescriptionBytes,
       filledRound: offer.filledRound,
-      fenceSlots: entryFenceSlots(relations),
+      fenceSlots: pointedFenceSlots(relations, dependencies, primaryKeyOf),
     });
     // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.
     if (block === 0 || store.find(offer.hash, key) !== block) return 'fill.full';

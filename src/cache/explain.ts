@@ -20,7 +20,10 @@ export function explainAnalysis(model: CatalogModel, analysis: Analysis, refusal
       ({ relation, terms }) => `${model.nameOf(relation)}: ${terms.map(termText).join(' AND ') || 'every row'}`,
     ),
     readOnly: analysis.readOnly,
-    writes: typeof analysis.writes === 'string' ? analysis.writes : analysis.writes.map((oid) => model.nameOf(oid)),
+    writes:
+      typeof analysis.writes === 'string'
+        ? analysis.writes
+        : analysis.writes.map(({ relation }) => model.nameOf(relation)),
   };
 }
 

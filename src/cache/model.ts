@@ -48,6 +48,11 @@ export class CatalogModel {
     return relation === undefined ? String(oid) : `${relation.schema}.${relation.name}`;
   }
 
+  /** Columns of the primary key in the order of the table; empty without one. */
+  primaryKey(oid: number): readonly string[] {
+    return this.catalog.relations.get(oid)?.primaryKey ?? [];
+  }
+
   /** Columns of old rows on the stream where these are a key; null when old rows are whole, or the table is not known. */
   keyColumns(oid: number): readonly string[] | null {
     const relation = this.catalog.relations.get(oid);

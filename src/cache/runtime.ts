@@ -63,6 +63,7 @@ export class CacheRuntime {
       analysisOf: (key) => this.#analysisOf(key),
       wanted: (relations) => void this.#feed.want(relations),
       bind: bindDependencies,
+      primaryKeyOf: (oid) => this.#feed.model?.primaryKey(oid) ?? [],
       faults: config.faults,
     });
     this.#inbox = new Inbox({

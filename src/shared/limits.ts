@@ -42,6 +42,10 @@ export const Limits = {
   offersPerSliceMax: 64,
   /** Relations one entry may depend on. */
   relationsPerEntryMax: 16,
+  /** Rows of one table that a transaction fences one by one; beyond it the whole table. */
+  fencePointsPerTableMax: 64,
+  /** Rows of one table that an entry may be pointed at; beyond it it needs every write to the table. */
+  fencePointsPerEntryMax: 8,
   /** How long a client may keep its end open after our last words. */
   lingerMsMax: 5_000,
   /** How long a client's statement may wait for its session's settings to be read. */

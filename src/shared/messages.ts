@@ -1,6 +1,8 @@
 /** Everything that crosses a thread boundary as a message. Bulk and hot data is in shared memory (`memory/layout.ts`). */
 import type { MessagePort } from 'node:worker_threads';
+import type { CanonicalType } from './canonical.ts';
 import type { Config } from './config.ts';
+import type { ValueSource } from './constants.ts';
 import type { Reason } from './reasons.ts';
 
 // ── main → worker, over threads.js ────────────────────────────────────────────────────────────────────────────────
@@ -140,8 +142,23 @@ export interface AnalyseRequest {
   readonly protocol: 'simple' | 'extended';
 }
 
-/** What a write touches, for fences. */
-export type Writes = 'none' | 'unknown' | readonly number[];
+/** The value that a write gives for one column of a primary key. */
+export interface KeyConstant {
+  readonly type: CanonicalType;
+  readonly source: ValueSource;
+}
+
+/** The primary key of one row, in the order of the key's columns in the table. */
+export type RowKey = readonly KeyConstant[];
+
+export interface WrittenTable {
+  readonly relation: number;
+  /** The keys of all rows that may change (a point write, C16); null: any row. */
+  readonly points: readonly RowKey[] | null;
+}
+
+/** What a write touches, for fences: each table once. */
+export type Writes = 'none' | 'unknown' | readonly WrittenTable[];
 
 export interface Verdict {
   /** Names the verdict in an offer; unique within a generation. */
@@ -152,7 +169,7 @@ export interface Verdict {
   readonly reason: Reason | null;
   /** Proven not to write anything: no table, no sequence, no notification. */
   readonly readOnly: boolean;
-  /** Oids of the tables written, ancestors and descendants included. */
+  /** Tables written, ancestors and descendants included. */
   readonly writes: Writes;
   /** May change settings, role, search_path, temporary objects or SQL-level prepared statements of the session. */
   readonly changesContext: boolean;

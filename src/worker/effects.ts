@@ -119,8 +119,9 @@ export class ReplyEffects implements ReplyEvents {
   private fence(): void {
     const { transaction, consistency, settings } = this.session;
     if (transaction.written.isEmpty || settings.isForeign) return;
-    if (this.runtime.config.faults.includes('fence')) return;
-    fenceWrites(this.runtime.control, transaction.written, consistency, this.runtime.cache);
+    const { control, cache, config } = this.runtime;
+    if (config.faults.includes('fence')) return;
+    fenceWrites(control, transaction.written, consistency, cache, config.faults);
   }
 
   /** The connection ends with replies owed: what they would have acknowledged may have happened. */

@@ -1,6 +1,6 @@
 /** Raising fences for acknowledged writes (C15, C17). Called before the acknowledgement is passed on. */
 import { type ControlWords, startedRound, wantRound } from '../shared/memory/control.ts';
-import { raiseFences, raiseGlobalFence } from '../shared/memory/fences.ts';
+import { raiseFences, raiseGlobalFence, raisePointFences } from '../shared/memory/fences.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { SessionConsistency } from './consistency.ts';
 import type { Written } from './transaction.ts';
@@ -14,10 +14,16 @@ export function fenceWrites(
   written: Written,
   consistency: SessionConsistency,
   cache: AttachedCache | null,
+  faults: readonly string[],
 ): void {
   const round = startedRound(control) + 1;
   if (written.isUnknown) raiseGlobalFence(control, round);
-  raiseFences(control, written.list(), round);
+  const now = cache === null ? null : { generation: cache.generation, catalogVersion: cache.reader.catalogVersion() };
+  for (const [relation, slots] of written.rows(now)) {
+    if (slots === null) raiseFences(control, [relation], round);
+    // Test-only: the checker must notice it.
+    else if (!faults.includes('point')) for (const slot of slots) raisePointFences(control, relation, slot, round);
+  }
   consistency.raiseFloor(round);
   askForRound(control, round, cache);
 }

@@ -15,6 +15,7 @@ import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import type { Owed, Work } from './owed.ts';
+import { type Points, pointsOf } from './points.ts';
 import { Replayer } from './replay.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outcome } from './serve.ts';
@@ -38,7 +39,7 @@ export interface Portal {
   readonly work: Work;
 }
 
-const unknownWork: Work = { slot: null, suspect: false };
+const unknownWork: Work = { slot: null, suspect: false, points: null };
 
 export class Forwarder {
   private readonly runtime: Runtime;
@@ -108,7 +109,7 @@ export class Forwarder {
       this.prepare(session, session.liveCache, null, 'statement.protocol');
       const statementEnd = frontend.nulAt(bytes, nameEnd + 1, end);
       const statement = statements.get(bytes.toString('latin1', nameEnd + 1, Math.max(nameEnd + 1, statementEnd)));
-      session.portals.set(name, { statement, work: this.work(statement) });
+      session.portals.set(name, { statement, work: this.work(statement, null) });
       order.oweExtended('bind', false);
     }
   }
@@ -173,7 +174,7 @@ export class Forwarder {
     const isText = frontend.decodeQuery(bytes, start, end, text);
     const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
     const slot = isText ? this.slotOf(sql, [], 'simple') : null;
-    const work: Work = { slot, suspect: !this.trusted };
+    const work: Work = { slot, suspect: !this.trusted, points: this.points(slot, sql, null) };
     const owed = session.order.oweWhole('query', false);
     if (owed !== null) {
       owed.group.works.push(work);
@@ -210,7 +211,8 @@ export class Forwarder {
     this.session.order.oweExtended('bind', false);
     if (!isBind) return;
     const statement = this.session.statements.get(bind.statement);
-    const portal: Portal = { statement, work: this.work(statement) };
+    const tail = bytes.subarray(bind.tailStart, bind.tailEnd);
+    const portal: Portal = { statement, work: this.work(statement, tail) };
     this.session.portals.set(bind.portal, portal);
     this.bound = null;
     if (bind.portal !== '') return;
@@ -283,10 +285,15 @@ export class Forwarder {
   // ── verdicts, captures, counting ───────────────────────────────────────────────────────────────────────────────
 
   /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, its verdict says nothing. */
-  private work(statement: Statement | null): Work {
+  private work(statement: Statement | null, bindTail: Uint8Array | null): Work {
     const slot = statement === null ? null : this.slotOfStatement(statement);
     const isCurrent = statement !== null && this.isResolvedHere(statement);
-    return { slot, suspect: !this.trusted || !isCurrent };
+    const points = bindTail === null ? null : this.points(slot, statement?.text ?? '', bindTail);
+    return { slot, suspect: !this.trusted || !isCurrent, points };
+  }
+
+  private points(slot: VerdictSlot | null, sql: string, bindTail: Uint8Array | null): Points | null {
+    return this.cache === null ? null : pointsOf(slot?.verdict ?? null, sql, bindTail, this.cache.generation);
   }
 
   private isResolvedHere(statement: Statement): boolean {

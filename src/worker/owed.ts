@@ -6,6 +6,7 @@
  */
 import { Backend } from '../shared/wire/codes.ts';
 import type { Capture } from './capture.ts';
+import type { Points } from './points.ts';
 import type { Statement, StatementReply } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
@@ -36,6 +37,8 @@ export interface Work {
   readonly slot: VerdictSlot | null;
   /** Sent while the settings it ran under were in doubt. */
   readonly suspect: boolean;
+  /** The rows it names, where its verdict was there when it was sent and says that it names them. */
+  readonly points: Points | null;
 }
 
 /** Everything between two ReadyForQuery. */

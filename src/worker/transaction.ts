@@ -5,9 +5,11 @@
  * ReadyForQuery outside a block, and at the CommandComplete of a statement that ends a transaction inside a batch.
  */
 
+import { Limits } from '../shared/limits.ts';
 import type { Writes } from '../shared/messages.ts';
 import { TransactionStatus } from '../shared/wire/codes.ts';
 import type { SyncGroup, Work } from './owed.ts';
+import type { CatalogStamp, Points } from './points.ts';
 
 const transactionEndTags = new Set([
   'COMMIT',
@@ -24,23 +26,44 @@ export function mayEndTransaction(tag: string): boolean {
   return transactionEndTags.has(tag);
 }
 
-/** Tables written since the last end of a transaction. */
+/** What was written since the last end of a transaction. */
 export class Written {
-  private readonly tables = new Set<number>();
+  /** By relation, the fence slots of the rows written; null: any row. Bounded per table. */
+  private readonly tables = new Map<number, Set<number> | null>();
+  /** Of all points in `tables`. */
+  private stamp: CatalogStamp | null = null;
   private unknown = false;
   /** Something was written, or notified, or drawn from a sequence. */
   private any = false;
 
   add(work: Work): void {
     const verdict = work.suspect ? null : (work.slot?.verdict ?? null);
-    if (verdict === null) this.addWrites('unknown');
-    else if (!verdict.readOnly) this.addWrites(verdict.writes);
+    if (verdict === null) this.addWrites('unknown', null);
+    else if (!verdict.readOnly) this.addWrites(verdict.writes, work.points?.verdict === verdict ? work.points : null);
   }
 
-  private addWrites(writes: Writes): void {
+  private addWrites(writes: Writes, points: Points | null): void {
     this.any = true;
     if (writes === 'unknown') this.unknown = true;
-    else if (writes !== 'none') for (const table of writes) this.tables.add(table);
+    else if (writes !== 'none') for (const { relation } of writes) this.addTable(relation, points);
+  }
+
+  private addTable(relation: number, points: Points | null): void {
+    const slots = points === null ? undefined : points.slots.get(relation);
+    const known = this.tables.get(relation);
+    if (slots === undefined || known === null || !this.isOfStamp(points!.stamp)) {
+      this.tables.set(relation, null);
+      return;
+    }
+    const all = known ?? new Set<number>();
+    for (const slot of slots) all.add(slot);
+    this.tables.set(relation, all.size > Limits.fencePointsPerTableMax ? null : all);
+  }
+
+  /** The first point decides: what follows under another catalog is no point. */
+  private isOfStamp(stamp: CatalogStamp): boolean {
+    this.stamp ??= stamp;
+    return stamp.generation === this.stamp.generation && stamp.catalogVersion === this.stamp.catalogVersion;
   }
 
   get isEmpty(): boolean {
@@ -51,12 +74,15 @@ export class Written {
     return this.unknown;
   }
 
-  list(): number[] {
-    return [...this.tables];
+  /** Tables with the slots of the rows written, null for any row. @param now the catalog that entries are pointed by */
+  rows(now: CatalogStamp | null): [relation: number, slots: ReadonlySet<number> | null][] {
+    const holds = now !== null && (this.stamp === null || this.isOfStamp(now));
+    return [...this.tables].map(([relation, slots]) => [relation, holds ? slots : null]);
   }
 
   clear(): void {
     this.tables.clear();
+    this.stamp = null;
     this.unknown = false;
     this.any = false;
   }

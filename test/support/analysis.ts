@@ -58,7 +58,7 @@ export class Bench {
     else if (writes !== 'none')
       parts.push(
         `> ${writes
-          .map((oid) => this.#name(oid))
+          .map(({ relation }) => this.#name(relation))
           .sort()
           .join(' ')}`,
       );
@@ -75,6 +75,7 @@ export class Bench {
       const terms = template.terms.map((term) => {
         const values = term.values.map((source) => {
           if (source.kind === 'parameter') return `$${source.index + 1}`;
+          if (source.kind === 'elements') return `$${source.index + 1}[]`;
           const one = { ...template, terms: [{ ...term, values: [source] }] };
           return bindDependencies({ ...literal, dependencies: [one] }, key)?.[0]?.terms[0]?.values[0];
         });

@@ -44,7 +44,7 @@ function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: n
     cacheable: isRead && request.contextId > 0,
     reason: isRead ? null : isWrite ? 'statement.write' : 'statement.utility',
     readOnly: isRead || isHarmless || isSetting,
-    writes: isRead || isHarmless || isSetting ? 'none' : isWrite ? [RELATION] : 'unknown',
+    writes: isRead || isHarmless || isSetting ? 'none' : isWrite ? [{ relation: RELATION, points: null }] : 'unknown',
     changesContext: isSetting,
     transactionControl: /^(begin|commit|rollback|start|end)\b/.test(text),
     scope: 'text',

@@ -67,6 +67,7 @@ function makeCache(faults: readonly string[] = []) {
     wanted: (relations) => void wanted.push(...relations),
     bind: (statement): Dependency[] =>
       statement.relations.map((oid) => ({ relation: oid, terms: [{ column: 'id', values: [statement.id] }] })),
+    primaryKeyOf: () => ['id'],
     faults,
   });
   const token = (): FillToken => ({

@@ -9,6 +9,7 @@ import type { Catalog } from '../catalog.ts';
 import type { SessionContext } from '../context.ts';
 import { Names } from './names.ts';
 import type { Parser } from './parser.ts';
+import type { PointContext } from './points.ts';
 import { QueryWalk } from './query.ts';
 import { Reads } from './reads.ts';
 import { type Classified, classify } from './statement.ts';
@@ -51,28 +52,31 @@ export class Analyser {
     }
     const names = new Names(this.#catalog, schemas, temporary);
     const { statements } = parsed;
-    if (statements.length !== 1) return this.#several(statements, names, base);
+    const points = { parameterTypes: input.parameterTypes, liftedAt: liftedAt(text, shape) };
+    if (statements.length !== 1) return this.#several(statements, names, base, points);
     const statement = statements[0]!;
     if (!('SelectStmt' in statement)) {
-      const { reason, effects } = this.#classify(statement, names);
+      const { reason, effects } = this.#classify(statement, names, points);
       return refusal(reason, Object.keys(statement)[0] ?? '', null, effects, base);
     }
-    return this.#select(statement, { ...input, text }, names, shape, base);
+    return this.#select(statement, { ...input, text }, names, points, base);
   }
 
-  #classify(statement: Node, names: Names): Classified {
-    return classify(statement, { names, views: this.#views, targetsWritten: true, fieldsMayCall: true });
+  #classify(statement: Node, names: Names, points: PointContext): Classified {
+    return classify(statement, { names, views: this.#views, points, targetsWritten: true, fieldsMayCall: true });
   }
 
   #isUnicode({ context }: AnalyseInput): boolean {
     return context.clientEncoding === 'UTF8' && this.#catalog.encoding !== 'SQL_ASCII';
   }
 
-  #several(statements: readonly Node[], names: Names, base: Base): Analysis {
+  #several(statements: readonly Node[], names: Names, base: Base, points: PointContext): Analysis {
     if (statements.length === 0) return refusal('uncacheable.noTable', 'an empty statement', null, harmless, base);
     // Several statements in one string are one transaction, and each may end or begin another.
     let effects: Effects = { ...harmless, transactionControl: true };
-    for (const statement of statements) effects = mergeEffects(effects, this.#classify(statement, names).effects);
+    for (const statement of statements) {
+      effects = mergeEffects(effects, this.#classify(statement, names, points).effects);
+    }
     return refusal('statement.multiple', `${statements.length} statements`, null, effects, base);
   }
 
@@ -80,17 +84,17 @@ export class Analyser {
     statement: { readonly SelectStmt: SelectStmt },
     input: AnalyseInput,
     names: Names,
-    shape: Shape | null,
+    points: PointContext,
     base: Base,
   ): Analysis {
     const reads = new Reads(input.parameterTypes);
     try {
       this.#requireReadableText(input);
-      new QueryWalk(names, reads, liftedAt(input.text, shape)).run(statement.SelectStmt);
+      new QueryWalk(names, reads, points.liftedAt).run(statement.SelectStmt);
       if (reads.relations.size === 0) throw new Uncacheable('uncacheable.noTable', 'no table is read');
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
-      const { effects } = this.#classify(statement, names);
+      const { effects } = this.#classify(statement, names, points);
       return refusal(error.reason, error.message, error.remedy, effects, base);
     }
     return {

@@ -17,6 +17,14 @@ export interface Constant {
   readonly parameter: number;
 }
 
+const UNKNOWN_PSEUDO_TYPE = 705;
+
+/** Declared type oid of $number; 0 when the client left it open (also by declaring it `unknown`). */
+export function declaredType(types: readonly number[], number: number): number {
+  const type = types[number - 1] ?? 0;
+  return type === UNKNOWN_PSEUDO_TYPE ? 0 : type;
+}
+
 /** Null where the node is something else, or its value is not certain to be the text's. */
 export function constantOf(node: Node | undefined, names: Names, liftedAt: LiftedAt): Constant | null {
   if (node === undefined) return null;

@@ -3,8 +3,9 @@
  * proven; a function, operator or type of a user may do anything (lesson 15).
  */
 import type { Node, RangeVar, TypeName } from 'libpg-query';
-import { isBuiltIn } from '../catalog.ts';
+import { isBuiltIn, type Relation } from '../catalog.ts';
 import { type Names, nameParts } from './names.ts';
+import { type MutationNode, type PointContext, pointsOf } from './points.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import type { ViewEffects } from './view-effects.ts';
 import { changesOnlySession, harmlessVolatile, runsStatements } from './volatility.ts';
@@ -25,6 +26,8 @@ const mutations: Readonly<Record<string, Mutation>> = {
 export interface EffectsContext {
   readonly names: Names;
   readonly views: ViewEffects;
+  /** Where point writes find their constants; missing: no write is one. */
+  readonly points?: PointContext;
   /** False when the statement is only planned (EXPLAIN): functions may run all the same. */
   readonly targetsWritten: boolean;
   /** `row.name` may stand for a call of function `name`. */
@@ -52,7 +55,7 @@ export function effectsOf(root: unknown, context: EffectsContext): Effects {
 
 /** What the node itself does, without its parts; null for nothing. Keys are node types or names of fields. */
 function effectOf(key: string, value: unknown, context: EffectsContext): Effects | null {
-  const { names } = context;
+  const { names, points } = context;
   switch (key) {
     case 'FuncCall':
     case 'funccall': {
@@ -80,7 +83,10 @@ function effectOf(key: string, value: unknown, context: EffectsContext): Effects
       if (mutation === undefined || !context.targetsWritten) return null;
       const { relation, onConflictClause } = value as { relation?: RangeVar; onConflictClause?: { action?: string } };
       const upsert = onConflictClause?.action === 'ONCONFLICT_UPDATE';
-      return relation === undefined ? unknownEffects : writesOf(names, relation, upsert ? 'update' : mutation);
+      if (relation === undefined) return unknownEffects;
+      const node = { [key]: value } as unknown as MutationNode;
+      const pointsIn = (target: Relation) => (points === undefined ? null : pointsOf(node, target, names, points));
+      return writesOf(names, relation, upsert ? 'update' : mutation, pointsIn);
     }
   }
 }

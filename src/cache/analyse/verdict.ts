@@ -1,5 +1,6 @@
 /** What the analysis of a statement says. */
-import type { Verdict, Writes } from '../../shared/messages.ts';
+import { Limits } from '../../shared/limits.ts';
+import type { Verdict, Writes, WrittenTable } from '../../shared/messages.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
@@ -45,7 +46,18 @@ export function mergeEffects(a: Effects, b: Effects): Effects {
 function mergeWrites(a: Writes, b: Writes): Writes {
   if (a === 'unknown' || b === 'unknown') return 'unknown';
   if (a === 'none') return b;
-  return b === 'none' ? a : [...new Set([...a, ...b])];
+  if (b === 'none') return a;
+  const tables = new Map(a.map((table) => [table.relation, table]));
+  for (const { relation, points } of b) {
+    const other = tables.get(relation);
+    tables.set(relation, { relation, points: other === undefined ? points : bothPoints(other.points, points) });
+  }
+  return [...tables.values()];
+}
+
+function bothPoints(a: WrittenTable['points'], b: WrittenTable['points']): WrittenTable['points'] {
+  const points = a === null || b === null ? null : [...a, ...b];
+  return points === null || points.length > Limits.fencePointsPerTableMax ? null : points;
 }
 
 /** Ends an analysis: thrown by whatever meets the first thing that rules caching out. */

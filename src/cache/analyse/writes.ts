@@ -1,5 +1,6 @@
 /** Which tables a write may change, triggers, rules and foreign keys included; 'unknown' where user code decides. */
 import type { RangeVar } from 'libpg-query';
+import type { RowKey } from '../../shared/messages.ts';
 import { familyOf, type Relation } from '../catalog.ts';
 import type { Names } from './names.ts';
 import { type Effects, harmless, unknownEffects } from './verdict.ts';
@@ -10,7 +11,13 @@ export type Mutation = 'insert' | 'update' | 'truncate';
 /** More tables than this in one write are fenced as one: everything. */
 const tablesMax = 256;
 
-export function writesOf(names: Names, range: RangeVar, mutation: Mutation): Effects {
+/** @param pointsIn the keys of the rows of the table that a statement changes itself; null where it may be any row */
+export function writesOf(
+  names: Names,
+  range: RangeVar,
+  mutation: Mutation,
+  pointsIn: (target: Relation) => readonly RowKey[] | null = () => null,
+): Effects {
   const temporary = names.temporary(range.schemaname);
   if (temporary === 'other') return unknownEffects;
   const target = names.relation(range);
@@ -18,17 +25,24 @@ export function writesOf(names: Names, range: RangeVar, mutation: Mutation): Eff
   if (target === undefined) return temporary === 'plain' ? { ...harmless, readOnly: false } : unknownEffects;
   const written = new Set<number>();
   const pending = [target.oid];
+  let isReached = false;
   while (pending.length > 0) {
     for (const oid of familyOf(names.catalog, pending.pop()!)) {
       if (written.has(oid)) continue;
       const relation = names.catalog.relations.get(oid);
       if (relation === undefined || runsUserCode(relation)) return unknownEffects;
       written.add(oid);
-      if (mutation === 'update') pending.push(...relation.cascadesTo);
+      if (mutation !== 'update') continue;
+      pending.push(...relation.cascadesTo);
+      isReached ||= relation.cascadesTo.includes(target.oid);
     }
     if (written.size > tablesMax) return unknownEffects;
   }
-  return { ...harmless, readOnly: false, writes: [...written] };
+  // Rows of relatives are its own rows too; a foreign key that leads back to it changes rows that no text names.
+  const isAlone = target.parents.length === 0 && target.children.length === 0 && !isReached;
+  const points = isAlone ? pointsIn(target) : null;
+  const tables = [...written].map((relation) => ({ relation, points: relation === target.oid ? points : null }));
+  return { ...harmless, readOnly: false, writes: tables };
 }
 
 /** Triggers, rules, and expressions with user-defined functions: they may write anywhere and change settings. */

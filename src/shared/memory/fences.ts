@@ -11,6 +11,7 @@
  * Every pair of a write and an entry that it could change meets in a word. Words only rise (C17), and outlive cache
  * generations. Relation oids of different databases share words as any two relations may.
  */
+import { isAscii } from '../constants.ts';
 import { type ControlWords, raise } from './control.ts';
 import { Control, FENCE_COUNT, FENCES } from './layout.ts';
 
@@ -35,6 +36,22 @@ export function fenceSlotPoint(relation: number, value: Uint8Array, start: numbe
   let h: number = Kind.point;
   for (let i = start; i < end; i++) h = Math.imul(h ^ value[i]!, 0x01000193);
   return fenceSlot(h, relation);
+}
+
+/**
+ * Slot of writes to the row with this primary key, given in canonical text; null when the key is no point. Trailing blanks are left out:
+ * storing cuts them off to the length of a varchar. Beyond ASCII the client's text and the server's may differ by more than bytes.
+ */
+export function fenceSlotKey(relation: number, key: readonly string[]): number | null {
+  if (!key.every(isAscii)) return null;
+  const bytes = Buffer.from(key.map(withoutTrailingBlanks).join('\0'), 'latin1');
+  return fenceSlotPoint(relation, bytes, 0, bytes.length);
+}
+
+function withoutTrailingBlanks(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === ' ') end--;
+  return text.slice(0, end);
 }
 
 /** The slots of an entry that read these relations, pointed at no key: a pair per relation, as a block keeps them. */
