@@ -10,8 +10,8 @@
  * compares key and other columns is therefore filed a second time by its key columns alone (its *projection*); a row that
  * knows those probes the projection, a row that knows less matches the whole signature. NULL equals nothing.
  *
- * `IN` lists file one entry under several tuples, at most `tuplesPerEntryMax`: beyond it the longest list is
- * dropped from the constraint, which then matches more rows. A relation has at most `signaturesPerRelationMax` signatures; entries of
+ * `IN` lists and alternatives (several dependencies on one relation) file one entry under several tuples, at most
+ * `tuplesPerEntryMax` a relation: beyond its share of them the longest list is dropped from a constraint, which then matches more rows. A relation has at most `signaturesPerRelationMax` signatures; entries of
  * further shapes depend on every row. Bounds that cost precision, never correctness.
  */
 import { Limits } from '../shared/limits.ts';
@@ -69,7 +69,10 @@ export class DependencyIndex {
     if (this.#pool.findEntry(block) !== NONE) throw new Error(`block ${block} is in the dependency index already`);
     const entry = this.#pool.obtainEntry(block);
     this.#entries++;
-    for (const dependency of dependencies) this.#file(entry, dependency);
+    for (const dependency of dependencies) {
+      const sharing = dependencies.reduce((n, { relation }) => (relation === dependency.relation ? n + 1 : n), 0);
+      this.#file(entry, dependency, Math.max(1, Math.floor(Limits.tuplesPerEntryMax / sharing)));
+    }
   }
 
   /** Forgets an entry; unknown blocks (entries that depend on nothing) are nothing to do. */
@@ -128,8 +131,8 @@ export class DependencyIndex {
     this.#pool.collect(this.#pool.find(id, this.#tuple.hash, this.#tuple.check), into);
   }
 
-  #file(entry: number, dependency: Dependency): void {
-    const terms = boundedTerms(dependency.terms, Limits.tuplesPerEntryMax);
+  #file(entry: number, dependency: Dependency, tuplesMax: number): void {
+    const terms = boundedTerms(dependency.terms, tuplesMax);
     const signature = this.#signatureOf(dependency.relation, terms);
     const filed = signature.columns.length === 0 ? [] : terms;
     this.#fileTuples(entry, signature.id, filed);

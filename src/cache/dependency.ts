@@ -20,10 +20,13 @@ export interface Dependency {
   readonly terms: readonly EqualityTerm[];
 }
 
+/** A constant, or each element of the array that a parameter is (0-based number). */
+export type TermSource = ValueSource | { readonly kind: 'elements'; readonly index: number };
+
 export interface TermTemplate {
   readonly column: string;
   readonly type: CanonicalType;
-  readonly values: readonly ValueSource[];
+  readonly values: readonly TermSource[];
 }
 
 /** A dependency before its constants are known. */

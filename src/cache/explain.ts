@@ -2,7 +2,7 @@
 import type { Explanation } from '../shared/messages.ts';
 import { Reasons } from '../shared/reasons.ts';
 import type { Analysis } from './analyse/verdict.ts';
-import type { TermTemplate, ValueSource } from './dependency.ts';
+import type { TermSource, TermTemplate } from './dependency.ts';
 import type { CatalogModel } from './model.ts';
 import type { TableRefusal } from './tables.ts';
 
@@ -46,7 +46,7 @@ function termText({ column, values }: TermTemplate): string {
   return texts.length === 1 ? `${column} = ${texts[0]}` : `${column} IN (${texts.join(', ')})`;
 }
 
-function sourceText(source: ValueSource): string {
+function sourceText(source: TermSource): string {
   switch (source.kind) {
     case 'literal':
       return `'${source.text.replaceAll("'", "''")}'`;
@@ -54,5 +54,7 @@ function sourceText(source: ValueSource): string {
       return `constant ${source.index + 1}`;
     case 'parameter':
       return `$${source.index + 1}`;
+    case 'elements':
+      return `each of $${source.index + 1}`;
   }
 }

@@ -34,6 +34,8 @@ function bound(
 
 const byId = 'SELECT name FROM customers WHERE id = $1';
 
+const byAny = 'SELECT name FROM customers WHERE id = ANY ($1)';
+
 describe('parameters', () => {
   it.each([
     ['text format', byId, ['42'], [], ['id=42']],
@@ -41,7 +43,32 @@ describe('parameters', () => {
     ['binary int4', byId, [bytes('0000002a')], [int4], ['id=42']],
     ['binary int8', byId, [bytes('000000000000002a')], [int8], ['id=42']],
     ['binary, type inferred', byId, [bytes('0000002a')], [], ['id=42']],
-    ['NULL matches no row and constrains nothing', byId, [null], [], ['']],
+    ['NULL: no row is seen', byId, [null], [], []],
+    ['an array', byAny, ['{1, "02",NULL}'], [], ['id=1|2']],
+    ['an empty array', byAny, ['{}'], [], []],
+    ['a NULL array', byAny, [null], [], []],
+    ['an array of more than the bound', byAny, [`{${'1,'.repeat(128)}1}`], [], ['']],
+    ['an array of arrays', byAny, ['{{1},{2}}'], [], ['']],
+    ['an array cut short', byAny, ['{1,'], [], ['']],
+    ['a declared array', byAny, ['{5}'], [1016], ['id=5']],
+    ['a declared array of another family', byAny, ['{5}'], [1231], ['']],
+    [
+      'a binary array',
+      byAny,
+      [bytes('000000010000000100000017000000030000000100000004000000050000' + '0004fffffffeffffffff')],
+      [],
+      ['id=5|-2'],
+    ],
+    ['an empty binary array', byAny, [bytes('000000000000000000000017')], [], []],
+    [
+      'a binary array cut short',
+      byAny,
+      [bytes('0000000100000000000000170000000200000001000000040000000' + '5')],
+      [],
+      [''],
+    ],
+    ['texts', 'SELECT 1 FROM customers WHERE name = ANY ($1)', ['{"a\\"b","c,d",é,null}'], [], ['name=a"b|c,d|é|null']],
+    ['truths', 'SELECT 1 FROM customers WHERE vip = ANY ($1)', ['{t,NULL,1}'], [], ['vip=t']],
     ['NULL in a list', 'SELECT 1 FROM customers WHERE id IN ($1, $2)', [null, '5'], [], ['id=5']],
     ['a duplicate', 'SELECT 1 FROM customers WHERE id IN ($1, $2)', ['05', '5'], [], ['id=5']],
     ['not a number', byId, ['1e1'], [], ['']],

@@ -3,9 +3,12 @@
  * from the Bind message of the entry's key. What cannot be read becomes a weaker constraint; what cannot be trusted at
  * all is not admitted.
  */
+import { type CanonicalType, familyOfType } from '../../shared/canonical.ts';
 import { Constants, type Parameter, readParameters } from '../../shared/constants.ts';
+import { Limits } from '../../shared/limits.ts';
 import { namesMovingMoment } from '../../shared/shape.ts';
 import type { Dependency, DependencyTemplate, EqualityTerm, TermTemplate } from '../dependency.ts';
+import { elementsOfBinary, elementsOfText, isNullElement } from './arrays.ts';
 
 /** The parts of an entry's key (src/shared/query-key.ts) that hold constants. */
 export interface BindKey {
@@ -26,6 +29,12 @@ export interface Bindable {
   readonly unicode: boolean;
 }
 
+interface Execution {
+  readonly constants: Constants;
+  readonly parameters: readonly Parameter[];
+  readonly unicode: boolean;
+}
+
 /** Longer texts are refused by the input functions of date and time types (MAXDATELEN), but for arrays and ranges. */
 const momentBytesMax = 128;
 
@@ -42,11 +51,16 @@ export function bindDependencies(analysis: Bindable, key: BindKey): Dependency[]
     const parameter = parameters[index];
     if (parameter === undefined || saysMovingMoment(parameter)) return null;
   }
-  const constants = new Constants(key.text, parameters, analysis.unicode);
+  const execution: Execution = {
+    constants: new Constants(key.text, parameters, analysis.unicode),
+    parameters,
+    unicode: analysis.unicode,
+  };
   const dependencies: Dependency[] = [];
   for (const template of analysis.dependencies) {
-    const terms = template.terms.map((term) => bindTerm(term, constants));
-    dependencies.push({ relation: template.relation, terms: terms.filter((term) => term !== null) });
+    const terms = template.terms.map((term) => bindTerm(term, execution)).filter((term) => term !== null);
+    // A column that must equal one of no values: no row can be seen.
+    if (terms.every(({ values }) => values.length > 0)) dependencies.push({ relation: template.relation, terms });
   }
   return dependencies;
 }
@@ -57,13 +71,43 @@ function saysMovingMoment({ binary, bytes }: Parameter): boolean {
   return namesMovingMoment(bytes.toString('latin1'));
 }
 
-/** NULL in an equality matches no row, so it drops out of a list; a list of nothing but NULLs constrains nothing. */
-function bindTerm(term: TermTemplate, constants: Constants): EqualityTerm | null {
+/** NULL in an equality matches no row, so it drops out of a list. Null: the column may have any value. */
+function bindTerm(term: TermTemplate, execution: Execution): EqualityTerm | null {
   const values = new Set<string>();
   for (const source of term.values) {
-    const value = constants.read(term.type, source);
+    if (source.kind === 'elements') {
+      const elements = bindElements(term.type, execution.parameters[source.index], execution.unicode);
+      if (elements === null) return null;
+      for (const value of elements) values.add(value);
+      continue;
+    }
+    const value = execution.constants.read(term.type, source);
     if (value === undefined) return null;
     if (value !== null) values.add(value);
   }
-  return values.size === 0 ? null : { column: term.column, values: [...values] };
+  return { column: term.column, values: [...values] };
+}
+
+/** The elements of an array but for NULLs, or null when they are not certain. */
+function bindElements(type: CanonicalType, parameter: Parameter | undefined, unicode: boolean): string[] | null {
+  if (parameter === undefined) return null;
+  const elements = elementsOf(type, parameter);
+  if (elements === null) return null;
+  const constants = new Constants('', elements, unicode);
+  const values: string[] = [];
+  for (let index = 0; index < elements.length; index++) {
+    const value = constants.read(type, { kind: 'parameter', index });
+    if (value === undefined) return null;
+    if (value !== null) values.push(value);
+  }
+  return values;
+}
+
+function elementsOf(type: CanonicalType, { binary, bytes }: Parameter): readonly Parameter[] | null {
+  if (bytes === null) return [];
+  if (binary)
+    return elementsOfBinary(bytes, Limits.tuplesPerEntryMax)?.map((each) => ({ binary, bytes: each })) ?? null;
+  const texts = elementsOfText(bytes.toString('utf8'), Limits.tuplesPerEntryMax);
+  const hasNulls = familyOfType(type) !== 'string';
+  return texts?.map((text) => ({ binary, bytes: hasNulls && isNullElement(text) ? null : Buffer.from(text) })) ?? null;
 }

@@ -1,130 +1,193 @@
 /**
- * Constraints on the rows that a table contributes: conjuncts `column = constant` of WHERE and ON.
+ * Constraints on the rows that a table contributes, from comparisons of columns with constants in WHERE and ON.
  *
  * **Why they are sound.** An equality with a constant is not true for rows with another value and for the NULLs of an outer
  * join. So a WHERE drops whatever such a row took part in, and also what would stand in its place if it did not exist (a
  * null-extended row): the row cannot be seen, whatever joins are below, and whatever is above only sees what the WHERE
  * let through. The same holds for the ON of an inner join, and for the ON of an outer join on its nullable side, where
  * rows that fail are not joined; it does not hold on the preserved side, whose rows appear all the same.
+ *
+ * AND, OR and NOT: a condition is true only if one of its alternatives is, and that only if each of its comparisons is; what these
+ * say about one table, and nothing about the others, is that table's alternative. One that says nothing is every row.
+ *
+ * A name merged by USING means every column that was merged: rows that were joined have equal values, and the merged value of
+ * a row that was joined to none is its own.
  */
 import type { A_Expr, Node } from 'libpg-query';
-import { canonicalTypeOf } from '../../shared/canonical.ts';
+import { canonicalTypeOf, type Family } from '../../shared/canonical.ts';
+import type { TermSource } from '../dependency.ts';
+import { type Alternatives, both, either, oneTerm, valuesPerTermMax } from './alternatives.ts';
+import { isNullElement } from './arrays.ts';
 import { type Constant, constantOf, fitsFamily, type LiftedAt } from './constant.ts';
+import { constantListOf, fitsElements } from './constant-list.ts';
 import type { ExpressionWalk } from './expressions.ts';
 import { nameParts } from './names.ts';
-import { type FromItem, resolveColumn, type Scope, type TableReference } from './scope.ts';
+import { type FromItem, resolveColumn, type Scope, type SourceColumn, type TableReference } from './scope.ts';
 
-/** More constants than this in one list are not worth an index entry each. */
-const valuesPerTermMax = 256;
-
-interface ConstrainedColumn {
+export interface ConstrainedColumn {
   readonly table: TableReference;
   readonly name: string;
   readonly type: NonNullable<ReturnType<typeof canonicalTypeOf>>;
 }
 
-/** Adds what the conjuncts of `condition` say about the tables among `constrained`, which is part of `scope.items`. */
-export function constrain(
+/** Two columns of one family. */
+export type ColumnEquality = readonly [ConstrainedColumn, ConstrainedColumn];
+
+/** What a condition says of each table; of those that are missing nothing. */
+export type Finding = ReadonlyMap<TableReference, Alternatives>;
+
+const nothing: Finding = new Map();
+
+/** What a condition says about the tables of `scope.items`, and the columns that it makes equal. */
+export function findConstraints(
   condition: Node | undefined,
   scope: Scope,
-  constrained: readonly FromItem[],
   walk: ExpressionWalk,
   liftedAt: LiftedAt,
-): void {
-  new Conjunction(scope, constrained, walk, liftedAt).add(condition);
+): { readonly finding: Finding; readonly equalities: readonly ColumnEquality[] } {
+  const search = new Search(scope, walk, liftedAt);
+  const finding = search.find(condition, false, true);
+  return { finding, equalities: search.equalities };
 }
 
-class Conjunction {
+/** A column of a type that can be compared as text, or null. */
+export function comparable({ column }: SourceColumn, { table }: FromItem): ConstrainedColumn | null {
+  if (column === null || table === null) return null;
+  const type = canonicalTypeOf(column.type);
+  // Generated columns may be missing in the stream; unequal bytes may be equal under a non-deterministic collation.
+  if (type === undefined || column.generated || (type.family === 'string' && !column.deterministic)) return null;
+  return { table, name: column.name, type };
+}
+
+class Search {
+  readonly equalities: ColumnEquality[] = [];
   readonly #scope: Scope;
-  readonly #constrained: readonly FromItem[];
   readonly #walk: ExpressionWalk;
   readonly #liftedAt: LiftedAt;
 
-  constructor(scope: Scope, constrained: readonly FromItem[], walk: ExpressionWalk, liftedAt: LiftedAt) {
+  constructor(scope: Scope, walk: ExpressionWalk, liftedAt: LiftedAt) {
     this.#scope = scope;
-    this.#constrained = constrained;
     this.#walk = walk;
     this.#liftedAt = liftedAt;
   }
 
-  add(node: Node | undefined): void {
-    if (node === undefined) return;
+  /**
+   * What holds where the condition is true or, `negated`, where it is false.
+   * @param always nothing but AND is above, so that the condition holds for all that is seen
+   */
+  find(node: Node | undefined, negated: boolean, always: boolean): Finding {
+    if (node === undefined) return nothing;
     if ('BoolExpr' in node) {
       const { boolop, args } = node.BoolExpr;
-      if (boolop === 'AND_EXPR') for (const arg of args ?? []) this.add(arg);
-      else if (boolop === 'NOT_EXPR') this.#boolean(args?.[0], 'f');
-    } else if ('ColumnRef' in node) this.#boolean(node, 't');
-    else if ('BooleanTest' in node) {
+      if (boolop === 'NOT_EXPR') return this.find(args?.[0], !negated, false);
+      // De Morgan's laws hold in three-valued logic.
+      const isAnd = (boolop === 'AND_EXPR') !== negated;
+      if (!isAnd && (args?.length ?? 0) > valuesPerTermMax) return nothing;
+      const findings = (args ?? []).map((arg) => this.find(arg, negated, always && isAnd));
+      return findings.length === 0 ? nothing : findings.reduce(isAnd ? conjunctionOf : disjunctionOf);
+    }
+    if ('ColumnRef' in node) return this.#boolean(node, negated ? 'f' : 't');
+    if ('BooleanTest' in node && !negated) {
       const { booltesttype, arg } = node.BooleanTest;
-      if (booltesttype === 'IS_TRUE') this.#boolean(arg, 't');
-      else if (booltesttype === 'IS_FALSE') this.#boolean(arg, 'f');
-    } else if ('A_Expr' in node) this.#operation(node.A_Expr);
+      if (booltesttype === 'IS_TRUE') return this.find(arg, false, always);
+      if (booltesttype === 'IS_FALSE') return this.find(arg, true, false);
+    }
+    return 'A_Expr' in node && !negated ? this.#operation(node.A_Expr, always) : nothing;
   }
 
-  #boolean(node: Node | undefined, text: 't' | 'f'): void {
-    const column = this.#column(node);
-    if (column?.type.family !== 'boolean') return;
-    this.#equal(column, [{ source: { kind: 'literal', text }, form: 'boolean', cast: null, parameter: 0 }]);
+  #boolean(node: Node | undefined, text: 't' | 'f'): Finding {
+    const columns = this.#columns(node);
+    if (columns[0]?.type.family !== 'boolean') return nothing;
+    return this.#equal(columns, [{ source: { kind: 'literal', text }, form: 'boolean', cast: null, parameter: 0 }]);
   }
 
-  #operation({ kind, name, lexpr, rexpr }: A_Expr): void {
+  #operation({ kind, name, lexpr, rexpr }: A_Expr, always: boolean): Finding {
     const operator = nameParts(name);
-    if (operator.at(-1) !== '=' || (operator.length > 1 && operator[0] !== 'pg_catalog')) return;
+    if (operator.at(-1) !== '=' || (operator.length > 1 && operator[0] !== 'pg_catalog')) return nothing;
+    const left = this.#columns(lexpr);
     if (kind === 'AEXPR_OP') {
-      const left = this.#column(lexpr);
-      const column = left ?? this.#column(rexpr);
-      const constant = this.#constant(left === null ? lexpr : rexpr);
-      if (column !== null && constant !== null) this.#equal(column, [constant]);
-      return;
+      const right = this.#columns(rexpr);
+      if (left.length > 0 && right.length > 0) {
+        // A merged column is not always the same one of those that were merged.
+        if (always && left.length === 1 && right.length === 1) this.#equalColumns(left[0]!, right[0]!);
+        return nothing;
+      }
+      const constant = constantOf(left.length === 0 ? lexpr : rexpr, this.#walk.names, this.#liftedAt);
+      return constant === null ? nothing : this.#equal(left.length === 0 ? right : left, [constant]);
     }
-    const column = this.#column(lexpr);
-    const nodes = listOf(kind, rexpr);
-    if (column === null || nodes === null || nodes.length > valuesPerTermMax) return;
-    const constants = nodes.map((node) => this.#constant(node));
-    if (constants.every((constant) => constant !== null)) this.#equal(column, constants);
+    if (left.length === 0) return nothing;
+    const list = constantListOf(kind, rexpr, this.#walk.names, this.#liftedAt);
+    if (list === null) return nothing;
+    return list.kind === 'constants' ? this.#equal(left, list.constants) : this.#equalElement(left, list);
   }
 
-  #equal(column: ConstrainedColumn, constants: readonly Constant[]): void {
-    if (constants.length === 0 || !constants.every((constant) => this.#fits(column, constant))) return;
-    for (const { parameter } of constants) {
-      if (parameter > 0) this.#walk.reads.useInEquality(parameter, column.type.family);
-    }
-    const applies = this.#constrained.some((item) => item.table === column.table);
-    // A second equality for a column only narrows: leaving it out is safe.
-    if (!applies || column.table.terms.has(column.name)) return;
-    const values = constants.map(({ source }) => source);
-    column.table.terms.set(column.name, { type: column.type.canonical, values });
+  #equalColumns(a: ConstrainedColumn, b: ConstrainedColumn): void {
+    if (a.type.family === b.type.family) this.equalities.push([a, b]);
   }
 
-  #fits({ type }: ConstrainedColumn, constant: Constant): boolean {
-    return fitsFamily(type.family, constant, this.#walk.reads.declaredType(constant.parameter));
+  #equal(columns: readonly ConstrainedColumn[], constants: readonly Constant[]): Finding {
+    const family = columns[0]?.type.family;
+    if (family === undefined) return nothing;
+    const { reads } = this.#walk;
+    if (!constants.every((each) => fitsFamily(family, each, reads.declaredType(each.parameter)))) return nothing;
+    for (const { parameter } of constants) if (parameter > 0) reads.useInEquality(parameter, family);
+    const values = constants.filter((constant) => !isNullOf(constant, family)).map(({ source }) => source);
+    return findingOf(columns, values);
   }
 
-  /** A column of a table of this level, of a type that can be compared as text. */
-  #column(node: Node | undefined): ConstrainedColumn | null {
-    if (node === undefined || !('ColumnRef' in node)) return null;
+  #equalElement(
+    columns: readonly ConstrainedColumn[],
+    { parameter, cast }: { readonly parameter: number; readonly cast: Family | null },
+  ): Finding {
+    const { family } = columns[0]!.type;
+    const { reads } = this.#walk;
+    if (!fitsElements(family, cast, reads.declaredType(parameter))) return nothing;
+    reads.useInEquality(parameter, `${family}[]`);
+    return findingOf(columns, [{ kind: 'elements', index: parameter - 1 }]);
+  }
+
+  /** The columns of tables of this level that a name means, several only when merged by USING; none when in doubt. */
+  #columns(node: Node | undefined): readonly ConstrainedColumn[] {
+    if (node === undefined || !('ColumnRef' in node)) return [];
     const fields = nameParts(node.ColumnRef.fields);
-    if (fields.length === 0) return null;
+    if (fields.length === 0) return [];
     const { columns } = resolveColumn(this.#scope, fields, this.#walk.names.catalog.database);
-    const only = columns.length === 1 ? columns[0]! : undefined;
-    const column = only?.column.column;
-    if (only === undefined || column === undefined || column === null || only.item.table === null) return null;
     // A name that was found in an outer query constrains nothing here.
-    if (!this.#scope.items.includes(only.item)) return null;
-    const type = canonicalTypeOf(column.type);
-    // Generated columns may be missing in the stream; unequal bytes may be equal under a non-deterministic collation.
-    if (type === undefined || column.generated || (type.family === 'string' && !column.deterministic)) return null;
-    return { table: only.item.table, name: column.name, type };
-  }
-
-  #constant(node: Node | undefined): Constant | null {
-    return constantOf(node, this.#walk.names, this.#liftedAt);
+    if (!columns.every(({ item }) => this.#scope.items.includes(item))) return [];
+    const found = columns.map(({ item, column }) => comparable(column, item)).filter((column) => column !== null);
+    const isOne = found.length === columns.length && found.every(({ type }) => type.family === found[0]!.type.family);
+    return isOne ? found : [];
   }
 }
 
-/** The nodes of `IN (…)` or `= ANY (ARRAY[…])`. */
-function listOf(kind: A_Expr['kind'], rexpr: Node | undefined): readonly Node[] | null {
-  if (rexpr === undefined) return null;
-  if (kind === 'AEXPR_IN') return 'List' in rexpr ? (rexpr.List.items ?? []) : null;
-  return kind === 'AEXPR_OP_ANY' && 'A_ArrayExpr' in rexpr ? (rexpr.A_ArrayExpr.elements ?? []) : null;
+function findingOf(columns: readonly ConstrainedColumn[], values: readonly TermSource[]): Finding {
+  return columns
+    .map(
+      ({ table, name, type }): Finding => new Map([[table, oneTerm({ column: name, type: type.canonical, values })]]),
+    )
+    .reduce(conjunctionOf);
+}
+
+/** NULL in a text that is read as an array; no other text says that in these types. */
+function isNullOf({ form, source }: Constant, family: Family): boolean {
+  return form === 'string' && family !== 'string' && source.kind === 'literal' && isNullElement(source.text);
+}
+
+function conjunctionOf(a: Finding, b: Finding): Finding {
+  if (a.size === 0) return b;
+  const result = new Map(a);
+  for (const [table, alternatives] of b) {
+    const other = result.get(table);
+    result.set(table, other === undefined ? alternatives : both(other, alternatives));
+  }
+  return result;
+}
+
+function disjunctionOf(a: Finding, b: Finding): Finding {
+  const result = new Map<TableReference, Alternatives>();
+  for (const [table, alternatives] of b) {
+    const other = a.get(table);
+    if (other !== undefined) result.set(table, either(other, alternatives));
+  }
+  return result;
 }

@@ -1,8 +1,9 @@
 /** The walk over a SELECT: WITH, FROM, set operations, and the clauses in their scopes. */
 import type { CommonTableExpr, JoinExpr, Node, RangeFunction, RangeVar, SelectStmt, WithClause } from 'libpg-query';
 import type { LiftedAt } from './constant.ts';
-import { constrain } from './constraints.ts';
+import { type ColumnEquality, comparable, findConstraints } from './constraints.ts';
 import { ExpressionWalk, window } from './expressions.ts';
+import { type JoinSides, LevelConstraints } from './level.ts';
 import { type Names, nameParts } from './names.ts';
 import { outputsOf, starQualifier } from './outputs.ts';
 import type { Reads } from './reads.ts';
@@ -21,11 +22,17 @@ interface Level {
   readonly ctes: CteScope | null;
 }
 
-/** An ON condition, to be visited when its sides are known. */
-interface JoinCondition {
-  readonly condition: Node;
-  readonly items: readonly FromItem[];
-  readonly constrained: readonly FromItem[];
+/** An ON condition, to be visited when its sides are known, or what USING compares. */
+interface JoinCondition extends JoinSides {
+  readonly condition: Node | undefined;
+  readonly equalities: readonly ColumnEquality[];
+}
+
+/** The joins of a FROM clause, innermost first, and where the walk is among them. */
+interface Joins {
+  readonly conditions: JoinCondition[];
+  /** Only inner joins are above. */
+  readonly isAlways: boolean;
 }
 
 export class QueryWalk {
@@ -72,18 +79,12 @@ export class QueryWalk {
   ): readonly OutputColumn[] {
     if (select.op !== undefined && select.op !== 'SETOP_NONE') return this.#setOperation(select, level, onLeft);
     if (select.valuesLists !== undefined) return this.#values(select, level);
-    const conditions: JoinCondition[] = [];
+    const joins: Joins = { conditions: [], isAlways: true };
     const items: FromItem[] = [];
-    for (const node of select.fromClause ?? []) items.push(...this.#from(node, level, items, conditions));
+    for (const node of select.fromClause ?? []) items.push(...this.#from(node, level, items, joins));
     const scope: Scope = { items, outputs: null, outer: level.scope };
     const walk = this.#expressions;
-    for (const { condition, items: sides, constrained } of conditions) {
-      const sideScope: Scope = { items: sides, outputs: null, outer: level.scope };
-      walk.visit(condition, sideScope);
-      constrain(condition, sideScope, constrained, walk, this.#liftedAt);
-    }
-    walk.visit(select.whereClause, scope);
-    constrain(select.whereClause, scope, items, walk, this.#liftedAt);
+    this.#constrain(select.whereClause, scope, joins.conditions);
     for (const target of select.targetList ?? []) if ('ResTarget' in target) this.#target(target.ResTarget.val, scope);
     const outputs = outputsOf(select.targetList ?? [], scope, this.#names);
     const named: Scope = { ...scope, outputs };
@@ -93,6 +94,22 @@ export class QueryWalk {
     walk.visitAll(select.distinctClause, named);
     this.#tail(select, named);
     return outputs;
+  }
+
+  /** Visits the conditions of a level and gathers what they say about its tables. */
+  #constrain(where: Node | undefined, scope: Scope, joins: readonly JoinCondition[]): void {
+    const constraints = new LevelConstraints();
+    const walk = this.#expressions;
+    for (const join of joins) {
+      const sides: Scope = { items: [...join.left, ...join.right], outputs: null, outer: scope.outer };
+      walk.visit(join.condition, sides);
+      const { finding, equalities } = findConstraints(join.condition, sides, walk, this.#liftedAt);
+      constraints.on(join, finding, [...equalities, ...join.equalities]);
+    }
+    walk.visit(where, scope);
+    const { finding, equalities } = findConstraints(where, scope, walk, this.#liftedAt);
+    constraints.where(finding, equalities);
+    constraints.settle();
   }
 
   #target(node: Node | undefined, scope: Scope): void {
@@ -160,9 +177,9 @@ export class QueryWalk {
     define(this.#query(ctequery.SelectStmt, level, recursive ? define : undefined));
   }
 
-  #from(node: Node, level: Level, before: readonly FromItem[], conditions: JoinCondition[]): FromItem[] {
+  #from(node: Node, level: Level, before: readonly FromItem[], joins: Joins): FromItem[] {
     if ('RangeVar' in node) return [this.#rangeVar(node.RangeVar, level)];
-    if ('JoinExpr' in node) return this.#join(node.JoinExpr, level, before, conditions);
+    if ('JoinExpr' in node) return this.#join(node.JoinExpr, level, before, joins);
     const lateral: Scope = { items: before, outputs: null, outer: level.scope };
     if ('RangeSubselect' in node) {
       const { subquery, alias, lateral: isLateral } = node.RangeSubselect;
@@ -223,13 +240,14 @@ export class QueryWalk {
     );
   }
 
-  #join(join: JoinExpr, level: Level, before: readonly FromItem[], conditions: JoinCondition[]): FromItem[] {
+  #join(join: JoinExpr, level: Level, before: readonly FromItem[], joins: Joins): FromItem[] {
     const { jointype, larg, rarg, quals, usingClause, isNatural, alias, join_using_alias } = join;
     if (alias !== undefined || join_using_alias !== undefined || larg === undefined || rarg === undefined) {
       throw new Uncacheable('uncacheable.construct', 'JOIN with an alias');
     }
-    const left = this.#from(larg, level, before, conditions);
-    const right = this.#from(rarg, level, [...before, ...left], conditions);
+    const inside = { ...joins, isAlways: joins.isAlways && jointype === 'JOIN_INNER' };
+    const left = this.#from(larg, level, before, inside);
+    const right = this.#from(rarg, level, [...before, ...left], inside);
     const items = [...left, ...right];
     const nullable: Readonly<Record<string, readonly FromItem[]>> = {
       JOIN_INNER: items,
@@ -239,23 +257,36 @@ export class QueryWalk {
     };
     const constrained = nullable[jointype ?? ''];
     if (constrained === undefined) throw new Uncacheable('uncacheable.construct', jointype ?? 'JOIN');
-    if (quals !== undefined) conditions.push({ condition: quals, items, constrained });
-    if (usingClause !== undefined || isNatural === true) {
-      const names = isNatural === true ? null : nameParts(usingClause);
-      this.#merge(items, names);
-    }
+    const merges = usingClause !== undefined || isNatural === true;
+    const equalities = merges ? this.#merge(left, right, isNatural === true ? null : nameParts(usingClause)) : [];
+    joins.conditions.push({ ...inside, condition: quals, equalities, left, right, constrained });
     return items;
   }
 
   /** USING and NATURAL compare columns with the operator `=`. */
-  #merge(items: readonly FromItem[], names: readonly string[] | null): void {
+  #merge(left: readonly FromItem[], right: readonly FromItem[], names: readonly string[] | null): ColumnEquality[] {
     this.#names.requireTrustedOperator(['='], [false, false]);
-    for (const item of items) {
+    for (const item of [...left, ...right]) {
       for (const column of item.columns) {
         if (names === null || names.includes(column.name)) this.#expressions.touch(column, item);
       }
     }
+    const merged = names ?? left.flatMap(({ columns }) => columns.map(({ name }) => name));
+    return [...new Set(merged)].flatMap((name) => equalityOf(columnsOf(left, name), columnsOf(right, name)));
   }
+}
+
+function columnsOf(items: readonly FromItem[], name: string): ReturnType<typeof comparable>[] {
+  return items.flatMap((item) =>
+    item.columns.filter((column) => column.name === name).map((column) => comparable(column, item)),
+  );
+}
+
+/** Where a side has the name more than once it is merged already, and which column it then is depends on the joins. */
+function equalityOf(left: ReturnType<typeof columnsOf>, right: ReturnType<typeof columnsOf>): ColumnEquality[] {
+  const [a, b] = [left[0], right[0]];
+  if (left.length !== 1 || right.length !== 1 || !a || !b || a.type.family !== b.type.family) return [];
+  return [[a, b]];
 }
 
 function derived(

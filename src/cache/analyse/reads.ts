@@ -3,7 +3,8 @@
 import { type Family, familyOfType } from '../../shared/canonical.ts';
 import { Limits } from '../../shared/limits.ts';
 import type { Relation } from '../catalog.ts';
-import type { DependencyTemplate, TermTemplate, ValueSource } from '../dependency.ts';
+import type { DependencyTemplate, TermSource, TermTemplate } from '../dependency.ts';
+import { type Conjunction, everyRow } from './alternatives.ts';
 import type { TableReference } from './scope.ts';
 import { Uncacheable } from './verdict.ts';
 
@@ -12,10 +13,12 @@ const referencesMax = 4 * Limits.relationsPerEntryMax;
 
 const UNKNOWN_PSEUDO_TYPE = 705;
 
+type ComparedAs = Family | `${Family}[]`;
+
 interface ParameterUse {
   total: number;
-  /** Uses as the constant of an equality with a column of the family. */
-  readonly equalities: Map<Family, number>;
+  /** Uses as the constant of an equality with a column of the family, or as an array of such constants. */
+  readonly equalities: Map<ComparedAs, number>;
 }
 
 export class Reads {
@@ -42,7 +45,7 @@ export class Reads {
   }
 
   addTable(relation: Relation): TableReference {
-    const reference: TableReference = { relation, terms: new Map() };
+    const reference: TableReference = { relation, number: this.references.length, alternatives: everyRow };
     this.references.push(reference);
     this.relations.add(relation.oid);
     if (this.relations.size > Limits.relationsPerEntryMax || this.references.length > referencesMax) {
@@ -56,7 +59,7 @@ export class Reads {
     if (readsMoment) this.momentParameters.add(number);
   }
 
-  useInEquality(number: number, family: Family): void {
+  useInEquality(number: number, family: ComparedAs): void {
     const { equalities } = this.#use(number);
     equalities.set(family, (equalities.get(family) ?? 0) + 1);
   }
@@ -71,21 +74,25 @@ export class Reads {
    * The type of an undeclared parameter is decided by its first use, and decides how its value compares everywhere: a
    * term may use it only if every use is an equality of the term's family.
    */
-  #isCertain(source: ValueSource, family: Family): boolean {
-    if (source.kind !== 'parameter' || this.declaredType(source.index + 1) !== 0) return true;
+  #isCertain(source: TermSource, family: Family): boolean {
+    if (source.kind !== 'parameter' && source.kind !== 'elements') return true;
+    if (this.declaredType(source.index + 1) !== 0) return true;
     const use = this.#use(source.index + 1);
-    return use.total === use.equalities.get(family);
+    return use.total === use.equalities.get(source.kind === 'elements' ? `${family}[]` : family);
   }
 
   dependencies(): DependencyTemplate[] {
-    return this.references.map(({ relation, terms }) => {
-      const certain: TermTemplate[] = [];
-      for (const [column, { type, values }] of terms) {
-        const family = familyOfType(type);
-        if (values.every((source) => this.#isCertain(source, family))) certain.push({ column, type, values });
-      }
-      certain.sort((a, b) => (a.column < b.column ? -1 : 1));
-      return { relation: relation.oid, terms: certain };
+    return this.references.flatMap(({ relation: { oid }, alternatives }) => {
+      const found = alternatives.map((conjunction) => ({ relation: oid, terms: this.#certain(conjunction) }));
+      return found.find(({ terms }) => terms.length === 0) ?? found;
     });
+  }
+
+  #certain(conjunction: Conjunction): readonly TermTemplate[] {
+    const certain = [...conjunction.values()].filter(({ type, values }) => {
+      const family = familyOfType(type);
+      return values.every((source) => this.#isCertain(source, family));
+    });
+    return certain.sort((a, b) => (a.column < b.column ? -1 : 1));
   }
 }

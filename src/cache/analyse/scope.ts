@@ -4,7 +4,7 @@
  */
 
 import type { Column, Relation } from '../catalog.ts';
-import type { CanonicalType, TermTemplate } from '../dependency.ts';
+import type { Alternatives } from './alternatives.ts';
 import { Uncacheable } from './verdict.ts';
 
 /** Type oid 0: not known to the analysis. */
@@ -15,10 +15,12 @@ export interface OutputColumn {
   readonly type: number;
 }
 
-/** One mention of a table in a FROM clause, with the constraints found for it so far. */
+/** One mention of a table in a FROM clause, with what is known so far of its rows that may be seen. */
 export interface TableReference {
   readonly relation: Relation;
-  readonly terms: Map<string, Omit<TermTemplate, 'column'> & { readonly type: CanonicalType }>;
+  /** Of the statement's references, from 0. */
+  readonly number: number;
+  alternatives: Alternatives;
 }
 
 export interface SourceColumn extends OutputColumn {

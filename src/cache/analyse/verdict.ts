@@ -8,7 +8,7 @@ import type { Bindable } from './bind.ts';
 export interface Analysis extends Omit<Verdict, 'verdictId' | 'catalogVersion'>, Bindable {
   /** Oids of the tables read, each once; empty unless cacheable. */
   readonly relations: readonly number[];
-  /** One for each reference to a table; a table read twice has two. */
+  /** For each reference to a table one or, where the rows satisfy one of several constraints, several. */
   readonly dependencies: readonly DependencyTemplate[];
   /** For people: what exactly the reason was met in. */
   readonly detail: string;

@@ -1,0 +1,122 @@
+/**
+ * What a condition says about one table, in disjunctive form: the rows satisfy one of several conjunctions of terms. Every
+ * operation gives a superset of the rows that it should, so any bound may be kept by saying less.
+ */
+import type { TermSource, TermTemplate } from '../dependency.ts';
+
+/** A conjunction, by column; empty: every row. */
+export type Conjunction = ReadonlyMap<string, TermTemplate>;
+
+/** A disjunction of at least one conjunction; if any of them is empty it is the only one. */
+export type Alternatives = readonly Conjunction[];
+
+/** More constants than this in one list are not worth an index entry each. */
+export const valuesPerTermMax = 256;
+/** More alternatives than this are not worth their probes: what they have in common is kept. */
+const alternativesMax = 8;
+
+export const everyRow: Alternatives = [new Map()];
+
+function isEveryRow(alternatives: Alternatives): boolean {
+  return alternatives[0]!.size === 0;
+}
+
+export function oneTerm(term: TermTemplate): Alternatives {
+  return [new Map([[term.column, term]])];
+}
+
+/** Both hold. Where the product is too large the shorter side alone, which is weaker. */
+export function both(a: Alternatives, b: Alternatives): Alternatives {
+  if (isEveryRow(a)) return b;
+  if (isEveryRow(b)) return a;
+  if (a.length * b.length > alternativesMax) return a.length <= b.length ? a : b;
+  return simplified(a.flatMap((left) => b.map((right) => conjoined(left, right))));
+}
+
+/** One of the two holds. */
+export function either(a: Alternatives, b: Alternatives): Alternatives {
+  if (isEveryRow(a) || isEveryRow(b)) return everyRow;
+  return simplified([...a, ...b]);
+}
+
+/** Values that a column must have one of, whichever alternative holds; null when it may have any. */
+export function valuesOf(alternatives: Alternatives, column: string): readonly TermSource[] | null {
+  const values: TermSource[] = [];
+  for (const conjunction of alternatives) {
+    const term = conjunction.get(column);
+    if (term === undefined) return null;
+    values.push(...term.values);
+  }
+  const distinct = withoutDuplicates(values);
+  return distinct.length > valuesPerTermMax ? null : distinct;
+}
+
+/** A second list for a column only narrows: the shorter one is kept. */
+function conjoined(a: Conjunction, b: Conjunction): Conjunction {
+  const terms = new Map(a);
+  for (const [column, term] of b) {
+    const other = terms.get(column);
+    if (other === undefined || weight(term) < weight(other)) terms.set(column, term);
+  }
+  return terms;
+}
+
+/** An array may have any number of elements. */
+function weight(term: TermTemplate): number {
+  return term.values.some(({ kind }) => kind === 'elements') ? valuesPerTermMax : term.values.length;
+}
+
+/** Alternatives that differ in the values of one column are one with a longer list. */
+function simplified(alternatives: Alternatives): Alternatives {
+  const kept: Conjunction[] = [];
+  for (const conjunction of alternatives) {
+    let merged = conjunction;
+    for (;;) {
+      const at = kept.findIndex((other) => mergedOf(other, merged) !== null);
+      if (at < 0) break;
+      merged = mergedOf(kept[at]!, merged)!;
+      kept.splice(at, 1);
+    }
+    kept.push(merged);
+  }
+  return kept.length <= alternativesMax ? kept : commonOf(kept);
+}
+
+/** The two as one, when they compare the same columns and differ in at most one of them. */
+function mergedOf(a: Conjunction, b: Conjunction): Conjunction | null {
+  if (a.size !== b.size) return null;
+  let different: string | null = null;
+  for (const [column, term] of a) {
+    const other = b.get(column);
+    if (other === undefined) return null;
+    // One column: nothing to compare, the lists are joined.
+    if (a.size > 1 && identityOf(term) === identityOf(other)) continue;
+    if (different !== null) return null;
+    different = column;
+  }
+  if (different === null) return a;
+  const values = valuesOf([a, b], different);
+  return values === null ? null : new Map([...a, [different, { ...a.get(different)!, values }]]);
+}
+
+/** What holds in each of the alternatives: columns that all of them compare, with the values of all. */
+function commonOf(alternatives: Alternatives): Alternatives {
+  const terms = new Map<string, TermTemplate>();
+  for (const [column, term] of alternatives[0]!) {
+    const values = valuesOf(alternatives, column);
+    if (values !== null) terms.set(column, { ...term, values });
+  }
+  return [terms];
+}
+
+function identityOf(term: TermTemplate): string {
+  return term.values.map(sourceKey).sort().join('\0');
+}
+
+function sourceKey(source: TermSource): string {
+  return source.kind === 'literal' ? `literal ${source.text}` : `${source.kind} ${source.index}`;
+}
+
+function withoutDuplicates(values: readonly TermSource[]): readonly TermSource[] {
+  return [...new Map(values.map((source) => [sourceKey(source), source])).values()];
+}

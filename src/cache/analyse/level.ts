@@ -1,0 +1,94 @@
+/**
+ * The conditions of one query level put together, and constants carried along its equalities of columns.
+ *
+ * **Equalities that hold for all that is seen** (of WHERE, and of the ON of inner joins with nothing but inner joins above them):
+ * `a.x = b.y` and what is known of `a.x` say the same of `b.y`, since both are consequences of one condition.
+ *
+ * **Equalities of another join**, whose condition says `t.x = s.y`, where everything that is seen has `s.y` among some values. Either t
+ * and s are on different sides of the join, or both on a side whose rows do not appear unless joined. A row of t with another value
+ * meets only rows of s with that other value. What the join gives differently because of the row has that s.y, or NULL in
+ * its place where the row of s or its whole side is missing, and keeps it through all joins above: none of it is seen. One step only:
+ * what is learned in this way holds for rows of t, not for all that is seen.
+ */
+import { type Alternatives, both, everyRow, oneTerm, valuesOf } from './alternatives.ts';
+import type { ColumnEquality, ConstrainedColumn, Finding } from './constraints.ts';
+import type { FromItem, TableReference } from './scope.ts';
+
+/** The sides of a join and what its condition does to them. */
+export interface JoinSides {
+  readonly left: readonly FromItem[];
+  readonly right: readonly FromItem[];
+  /** Tables whose rows do not appear unless the condition is true for them. */
+  readonly constrained: readonly FromItem[];
+  /** An inner join with only inner joins above it. */
+  readonly isAlways: boolean;
+}
+
+export class LevelConstraints {
+  /** What holds for all that is seen. */
+  readonly #always = new Map<TableReference, Alternatives>();
+  readonly #equalities: ColumnEquality[] = [];
+  readonly #joinEqualities: ColumnEquality[] = [];
+
+  where(finding: Finding, equalities: readonly ColumnEquality[]): void {
+    for (const [table, alternatives] of finding) {
+      this.#always.set(table, both(this.#always.get(table) ?? everyRow, alternatives));
+    }
+    this.#equalities.push(...equalities);
+  }
+
+  on(sides: JoinSides, finding: Finding, equalities: readonly ColumnEquality[]): void {
+    if (sides.isAlways) {
+      this.where(finding, equalities);
+      return;
+    }
+    const { left, right, constrained } = sides;
+    for (const [table, alternatives] of finding) {
+      if (!has(constrained, table)) continue;
+      table.alternatives = both(table.alternatives, alternatives);
+    }
+    for (const equality of equalities) {
+      const [a, b] = equality;
+      const across = (has(left, a.table) && has(right, b.table)) || (has(left, b.table) && has(right, a.table));
+      if (across || (has(constrained, a.table) && has(constrained, b.table))) this.#joinEqualities.push(equality);
+    }
+  }
+
+  /** Adds what has been found to the tables. */
+  settle(): void {
+    const carried = new Set<string>();
+    for (let size = -1; size < carried.size; ) {
+      size = carried.size;
+      for (const [a, b] of this.#equalities) {
+        this.#carry(a, b, carried);
+        this.#carry(b, a, carried);
+      }
+    }
+    for (const [a, b] of this.#joinEqualities) {
+      this.#join(a, b);
+      this.#join(b, a);
+    }
+    for (const [table, alternatives] of this.#always) table.alternatives = both(table.alternatives, alternatives);
+  }
+
+  /** Between columns that are equal in all that is seen, unless the second has values of its own. */
+  #carry(from: ConstrainedColumn, to: ConstrainedColumn, carried: Set<string>): void {
+    const values = valuesOf(this.#always.get(from.table) ?? everyRow, from.name);
+    const known = this.#always.get(to.table) ?? everyRow;
+    if (values === null || valuesOf(known, to.name) !== null) return;
+    const column = `${to.table.number} ${to.name}`;
+    if (carried.has(column)) return;
+    carried.add(column);
+    this.#always.set(to.table, both(known, oneTerm({ column: to.name, type: to.type.canonical, values })));
+  }
+
+  #join(from: ConstrainedColumn, to: ConstrainedColumn): void {
+    const values = valuesOf(this.#always.get(from.table) ?? everyRow, from.name);
+    if (values === null) return;
+    to.table.alternatives = both(to.table.alternatives, oneTerm({ column: to.name, type: to.type.canonical, values }));
+  }
+}
+
+function has(items: readonly FromItem[], table: TableReference): boolean {
+  return items.some((item) => item.table === table);
+}
