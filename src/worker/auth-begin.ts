@@ -1,5 +1,8 @@
 /** What a session's login needs to know of its two connections. */
 import { decodeError, type ErrorToSend } from '../shared/wire/backend.ts';
+import { Backend } from '../shared/wire/codes.ts';
+import { HEADER_BYTES } from '../shared/wire/framer.ts';
+import { encodeFrame } from '../shared/wire/frontend.ts';
 import { Login } from './auth-login.ts';
 import type { Origin } from './origin.ts';
 import { originEndPoint } from './origin-tls.ts';
@@ -51,4 +54,15 @@ export function beginLogin(session: LoginSession, runtime: Runtime, link: Client
 /** SQLSTATE 28000: no entry of pg_hba.conf fits this user, address and kind of connection. */
 export function isRefusal(bytes: Buffer, start: number, end: number): boolean {
   return decodeError(bytes, start, end).sqlstate === '28000';
+}
+
+const certificateHint =
+  'The origin saw the certificate of pgfresh, or none. See "Certificates of clients" in docs/tls.md, or use scram-sha-256 for this role in its pg_hba.conf.';
+
+/** The origin's own words; where it asks for a certificate, which nobody can pass on, a hint is added to them. */
+export function explainRefusal(bytes: Buffer, start: number, end: number): Buffer {
+  const { sqlstate, message } = decodeError(bytes, start, end);
+  if (sqlstate !== '28000' || !/certificate/i.test(message)) return bytes.subarray(start, end);
+  const hint = Buffer.from(`H${certificateHint}\0\0`);
+  return encodeFrame(Backend.errorResponse, Buffer.concat([bytes.subarray(start + HEADER_BYTES, end - 1), hint]));
 }

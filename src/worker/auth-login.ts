@@ -5,7 +5,7 @@
  *                 taken from the offer: the client's channel is ours, not the origin's.
  *   password      both channels are encrypted, so libpq would say "I could bind and you cannot" and the origin, which can,
  *                 would refuse: the client is asked for its password instead, and pgfresh does SCRAM with it.
- *   verifying     the same where verifiers are configured: pgfresh is the SCRAM server (with -PLUS, bound to its own
+ *   verifying     in the same case, and wherever the origin could bind, when verifiers are configured: pgfresh is the SCRAM server (with -PLUS, bound to its own
  *                 certificate), takes the client's key from its proof, and is the SCRAM client with that key.
  *
  * A wrong password is refused by the origin in its own words, in every mode.
@@ -155,14 +155,15 @@ export class Login {
       return false;
     }
     this.originBinds = mechanisms.includes(SCRAM_PLUS);
-    if (client.isEncrypted && verifiers !== null) {
+    // Some drivers claim that they could bind even in the clear, which an origin that can bind does not take either.
+    if (verifiers !== null && (client.isEncrypted || this.originBinds)) {
       this.stage = 'busy';
       void this.findVerifier(verifiers);
     } else if (client.isEncrypted && origin.isEncrypted && auth.askPassword) {
       this.stage = 'password';
       this.ports.toClient(encodeAuthRequest(AuthRequest.cleartextPassword));
     } else {
-      this.ports.toClient(encodeMechanisms(mechanisms.filter((each) => each !== SCRAM_PLUS)));
+      this.relayScram();
     }
     return false;
   }
@@ -179,11 +180,22 @@ export class Login {
     } catch (thrown) {
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
       log.error({ user, reason }, 'the verifier of a role could not be looked up (auth.query, auth.file)');
-      this.ports.later(() => {
-        const message = `pgfresh could not look up the verifier of role "${user}"`;
-        this.ports.refuse({ severity: 'FATAL', sqlstate: '28000', message, hint: 'The log of pgfresh says why.' });
-      });
+      this.ports.later(() => (client.isEncrypted ? this.refuseLookUp() : this.relayScram()));
     }
+  }
+
+  private refuseLookUp(): void {
+    this.ports.refuse({
+      severity: 'FATAL',
+      sqlstate: '28000',
+      message: `pgfresh could not look up the verifier of role "${this.context.user}"`,
+      hint: 'The log of pgfresh says why.',
+    });
+  }
+
+  private relayScram(): void {
+    this.stage = 'relaying';
+    this.ports.toClient(encodeMechanisms([SCRAM]));
   }
 
   /** server-first-message: now it is known how the password is stretched. */

@@ -73,6 +73,12 @@ export class Runtime {
     if (this.draining) session.drain();
   }
 
+  /** A client that did not get as far as its login: one line in the log, one more in the metrics. */
+  turnedAway(peer: string, why: string): void {
+    this.log.warn({ peer }, `client turned away: ${why}`);
+    this.count(Counter.protocolErrors);
+  }
+
   sessionClosed(session: Session): void {
     if (!this.sessions.delete(session)) return;
     addSessions(this.control, -1);

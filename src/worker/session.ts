@@ -9,7 +9,7 @@ import { decodeBackendPid, type ErrorToSend, encodeError, encodeReady } from '..
 import { Backend, backendCodes, Frontend, streamedBackendCodes } from '../shared/wire/codes.ts';
 import { Framer, type FrameSink, WireError } from '../shared/wire/framer.ts';
 import { TERMINATE } from '../shared/wire/frontend.ts';
-import { beginLogin, isRefusal } from './auth-begin.ts';
+import { beginLogin, explainRefusal, isRefusal } from './auth-begin.ts';
 import type { Login } from './auth-login.ts';
 import { Balance } from './balance.ts';
 import type { AttachedCache } from './cache-link.ts';
@@ -72,7 +72,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       ended: () => this.turn(() => this.clientEnd()),
       closed: () => this.turn(() => this.clientClosed()),
       secured: (socket) => this.turn(() => this.entrance.secured(socket)),
-      handshakeFailed: (error) => this.handshakeFailed(error),
+      handshakeFailed: (error) => runtime.turnedAway(arrival.peer, handshakeFault(error)),
     });
     this.entrance = new Entrance(runtime.tls, arrival.transport, {
       say: (bytes) => this.order.say(bytes),
@@ -82,7 +82,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       },
       cancel: (packet) => this.cancel(packet),
       logIn: (packet, parameters) => this.connect(packet, parameters),
-      refuse: (error) => this.finish(error),
+      refuse: (error) => {
+        runtime.turnedAway(arrival.peer, error.message);
+        this.finish(error);
+      },
     });
     this.timer = setTimeout(() => this.turn(() => this.startupTimedOut()), runtime.config.limits.startupTimeoutMs);
   }
@@ -178,11 +181,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.step('cancelAccepted');
     const { originTarget, readBuffer } = this.runtime;
     forwardCancel(originTarget, readBuffer, packet, () => this.turn(() => this.finish(null)));
-  }
-
-  private handshakeFailed(error: Error): void {
-    this.runtime.log.warn({ peer: this.link.peer }, `TLS handshake with a client failed: ${handshakeFault(error)}`);
-    this.runtime.count(Counter.protocolErrors);
   }
 
   private connect(packet: Buffer, parameters: ReadonlyMap<string, string>): void {
@@ -349,6 +347,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       // Not a word about the password yet: pg_hba.conf wants, or does not want, encryption.
       if (this.startupPacket !== null && isRefusal(bytes, start, end) && this.origin?.tryNext() === true) return;
       this.effects.fatalSeen = true;
+      this.order.say(explainRefusal(bytes, start, end));
+      return;
     }
     this.order.passThrough(bytes, start, end);
     if (code !== Backend.readyForQuery) return;

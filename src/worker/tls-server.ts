@@ -129,9 +129,8 @@ const certificateFaults: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not the one of tls.ca',
 };
 
-/** OpenSSL's reason without its file names and numbers: "wrong version number", "tlsv1 alert unknown ca". */
+/** OpenSSL's reason without its file names and numbers: "TLS handshake failed: wrong version number". */
 export function handshakeFault(error: Error & { readonly reason?: string; readonly code?: string }): string {
-  return (
-    error.reason?.trim() || /:([^:\n]+):[^:\n]*:\d+:/.exec(error.message)?.[1]?.trim() || error.code || error.message
-  );
+  const reason = error.reason?.trim() || /:([^:\n]+):[^:\n]*:\d+:/.exec(error.message)?.[1]?.trim();
+  return `TLS handshake failed: ${reason || error.code || error.message}`;
 }
