@@ -5,7 +5,7 @@
 import type { Node, RangeVar, TypeName } from 'libpg-query';
 import { isBuiltIn, type Relation } from '../catalog.ts';
 import { type Names, nameParts } from './names.ts';
-import { type MutationNode, type PointContext, pointsOf } from './points.ts';
+import { type PointContext, pointsOf } from './points.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import type { ViewEffects } from './view-effects.ts';
 import { changesOnlySession, harmlessVolatile, runsStatements } from './volatility.ts';
@@ -26,8 +26,8 @@ const mutations: Readonly<Record<string, Mutation>> = {
 export interface EffectsContext {
   readonly names: Names;
   readonly views: ViewEffects;
-  /** Where point writes find their constants; missing: no write is one. */
-  readonly points?: PointContext;
+  /** Where point writes find their constants; null: no write is one. */
+  readonly points: PointContext | null;
   /** False when the statement is only planned (EXPLAIN): functions may run all the same. */
   readonly targetsWritten: boolean;
   /** `row.name` may stand for a call of function `name`. */
@@ -39,12 +39,14 @@ export function effectsOf(root: unknown, context: EffectsContext): Effects {
   const { types } = context.names.catalog;
   let effects: Effects = types.hostileCasts || types.writingCasts ? unknownEffects : harmless;
   const pending: unknown[] = [root];
+  // Inside another statement the types of parameters may have been decided elsewhere.
+  const inside = { ...context, points: null };
   while (pending.length > 0) {
     const node = pending.pop();
     if (Array.isArray(node)) pending.push(...node);
     else if (typeof node === 'object' && node !== null) {
       for (const [key, value] of Object.entries(node)) {
-        const effect = effectOf(key, value, context);
+        const effect = effectOf(key, value, node === root ? context : inside);
         if (effect !== null) effects = mergeEffects(effects, effect);
         if (typeof value === 'object') pending.push(value);
       }
@@ -84,8 +86,7 @@ function effectOf(key: string, value: unknown, context: EffectsContext): Effects
       const { relation, onConflictClause } = value as { relation?: RangeVar; onConflictClause?: { action?: string } };
       const upsert = onConflictClause?.action === 'ONCONFLICT_UPDATE';
       if (relation === undefined) return unknownEffects;
-      const node = { [key]: value } as unknown as MutationNode;
-      const pointsIn = (target: Relation) => (points === undefined ? null : pointsOf(node, target, names, points));
+      const pointsIn = (target: Relation) => (points === null ? null : pointsOf(key, value, target, names, points));
       return writesOf(names, relation, upsert ? 'update' : mutation, pointsIn);
     }
   }

@@ -24,25 +24,31 @@ export interface PointContext {
   readonly liftedAt: LiftedAt;
 }
 
-/** A data-modifying statement as its parent node has it. */
-export type MutationNode =
-  | { readonly InsertStmt: InsertStmt }
-  | { readonly UpdateStmt: UpdateStmt }
-  | { readonly DeleteStmt: DeleteStmt };
-
-/** The keys of all rows of `target` that the statement may change; null: any row. */
+/**
+ * The keys of all rows of `target` that the statement may change; null: any row.
+ * @param kind the node type of `statement`: InsertStmt …
+ */
 export function pointsOf(
-  node: MutationNode,
+  kind: string,
+  statement: unknown,
   target: Relation,
   names: Names,
   context: PointContext,
 ): readonly RowKey[] | null {
   const key = keyOf(target);
-  const uses = key === null ? null : parameterUses(node);
+  const uses = key === null ? null : parameterUses(statement);
   if (key === null || uses === null) return null;
   const finder = new PointFinder(target, key, names, context, uses);
-  if ('InsertStmt' in node) return finder.insert(node.InsertStmt);
-  return 'UpdateStmt' in node ? finder.update(node.UpdateStmt) : finder.delete(node.DeleteStmt);
+  switch (kind) {
+    case 'InsertStmt':
+      return finder.insert(statement as InsertStmt);
+    case 'UpdateStmt':
+      return finder.update(statement as UpdateStmt);
+    case 'DeleteStmt':
+      return finder.delete(statement as DeleteStmt);
+    default:
+      return null;
+  }
 }
 
 /** Columns of the primary key, where every one is of a type whose canonical text decides equality. */
@@ -58,9 +64,9 @@ function hasCanonicalText({ type, deterministic }: Column): boolean {
 }
 
 /** How often each parameter occurs; null when there is a sub-query or a WITH anywhere in the statement. */
-function parameterUses(node: MutationNode): ReadonlyMap<number, number> | null {
+function parameterUses(statement: unknown): ReadonlyMap<number, number> | null {
   const uses = new Map<number, number>();
-  const pending: unknown[] = [node];
+  const pending: unknown[] = [statement];
   while (pending.length > 0) {
     const value = pending.pop();
     if (typeof value !== 'object' || value === null) continue;

@@ -34,6 +34,12 @@ export class ViewEffects {
     // Definitions are loaded fully qualified: what is not qualified is PostgreSQL's own. They name columns only as
     // columns; a call of a function with a row is written as a call.
     const names = new Names(this.#catalog, ['pg_catalog']);
-    return effectsOf(parsed.statements, { names, views: this, targetsWritten: true, fieldsMayCall: false });
+    return effectsOf(parsed.statements, {
+      names,
+      views: this,
+      points: null,
+      targetsWritten: true,
+      fieldsMayCall: false,
+    });
   }
 }
