@@ -163,9 +163,26 @@ class Author {
     ])();
   }
 
+  /** Columns made equal in one join, and one of them compared with a constant where all is seen. */
+  #chained(): string {
+    const column = (alias: string): string => `${alias}.${this.#pick(['k', 'id'])}`;
+    const equal = (x: string, y: string): string => `${column(x)} = ${column(y)}`;
+    const [left, kind] = [this.#pick(['', 'LEFT ', 'RIGHT ']), this.#pick(['', 'LEFT ', 'RIGHT ', 'FULL '])];
+    const across = equal(this.#pick(['p', 'q']), 'r');
+    const anywhere = this.#pick([across, equal('p', 'q'), `${equal('p', 'q')} AND ${across}`, `${across} AND r.f`]);
+    const on = kind === 'FULL ' ? across : anywhere;
+    const pair = `a p ${left}JOIN b q ON ${this.#pick([equal('p', 'q'), 'p.f = q.f', 'true'])}`;
+    const from = this.#pick([`${pair} ${kind}JOIN c r ON ${on}`, `c r ${kind}JOIN (${pair}) ON ${on}`]);
+    const constant = this.#pick(['= 1', '= 2', 'IN (0, 1)', `= ${this.#parameter('1')}`, `= ANY ('${this.#array()}')`]);
+    const where = this.#pick(['', `AND ${equal(this.#pick(['p', 'q', 'r']), this.#pick(['p', 'q', 'r']))}`]);
+    const select = this.#pick(['count(*)', 'p.*, q.k, r.id']);
+    return `SELECT ${select} FROM ${from} WHERE ${column(this.#pick(['p', 'q', 'r']))} ${constant} ${where}`;
+  }
+
   statement(): { readonly sql: string; readonly values: readonly string[] } {
     const values: string[] = [];
-    const written = this.#random.below(4) === 0 ? this.#merging() : this.#other();
+    const kind = this.#random.below(6);
+    const written = kind === 0 ? this.#merging() : kind < 3 ? this.#chained() : this.#other();
     const sql = written.replace(/«(.*?)»/g, (_, value: string) => `$${values.push(value)}`);
     return { sql, values };
   }
