@@ -27,10 +27,10 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** From `PGFRESH_TEST_SEED` (to replay), else fresh; printed either way. */
+/** From `PGFRESH_SEED` or `PGFRESH_TEST_SEED` (to replay), else fresh; printed either way. */
 export function announceSeed(test: string): number {
-  const given = process.env['PGFRESH_TEST_SEED'];
+  const given = process.env['PGFRESH_SEED'] ?? process.env['PGFRESH_TEST_SEED'];
   const seed = given === undefined ? ((performance.timeOrigin + performance.now()) % 2 ** 31) | 0 : Number(given);
-  process.stdout.write(`${test}: seed ${seed} (replay with PGFRESH_TEST_SEED=${seed})\n`);
+  process.stdout.write(`${test}: seed ${seed} (replay with PGFRESH_SEED=${seed})\n`);
   return seed;
 }

@@ -26,14 +26,20 @@ export interface Profile {
   readonly writes: number;
   /** Share of steps that are odd: errors, single messages, COPY, cursors, function calls. */
   readonly odd: number;
+  /** Share of statements that are no reads of tables. */
+  readonly plain: number;
+  /** Share of steps that are a whole transaction. */
+  readonly transactions: number;
+  /** Share of sequences that are answered before the next one is sent. */
+  readonly single: number;
 }
 
 /** What caches are for. */
-export const reading: Profile = { settings: 0, writes: 0.005, odd: 0.01 };
+export const reading: Profile = { settings: 0, writes: 0.002, odd: 0.003, plain: 0, transactions: 0.001, single: 0.8 };
 /** What applications do. */
-export const tame: Profile = { settings: 0.002, writes: 0.06, odd: 0.12 };
+export const tame: Profile = { settings: 0.002, writes: 0.06, odd: 0.1, plain: 0.15, transactions: 0.03, single: 0.4 };
 /** What nobody does. */
-export const wild: Profile = { settings: 0.06, writes: 0.2, odd: 0.5 };
+export const wild: Profile = { settings: 0.06, writes: 0.2, odd: 0.5, plain: 0.2, transactions: 0.05, single: 0.4 };
 
 const INT4PL = 177;
 const LENGTH_OF_TEXT = 1317;
@@ -83,7 +89,7 @@ export class Generator {
   /** Ends what is open, and takes back most settings. */
   private close(): void {
     if (this.isOpen()) this.say(sync);
-    if (this.mayBeInTransaction) this.say(query('ROLLBACK'));
+    if (this.mayBeInTransaction || this.queriesInSequence()) this.say(query('ROLLBACK'));
     if (this.changedSettings && this.chance(0.9)) {
       this.say(query('RESET ROLE'), query(pick(this.random, ['RESET ALL', 'DISCARD ALL'])));
     }
@@ -95,14 +101,27 @@ export class Generator {
     return last !== undefined && last.kind !== 'sync';
   }
 
+  /**
+   * Whether a Query stands between an extended message and its Sync. PostgreSQL 18 goes on with the pipeline's transaction then, and ends the Sync in a state
+   * that makes the next statement fail with XX000, whatever it is.
+   */
+  private queriesInSequence(): boolean {
+    let isOpen = false;
+    return this.messages.some(({ kind }) => {
+      const isWhole = kind === 'query' || kind === 'call';
+      if (!isWhole) isOpen = kind !== 'sync';
+      return isWhole && isOpen;
+    });
+  }
+
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private step(): void {
-    const { settings, odd } = this.profile;
+    const { settings, odd, transactions } = this.profile;
     if (this.chance(settings)) this.setting();
     else if (this.chance(odd)) this.oddStep();
     else if (this.chance(0.35)) this.say(query(literal(this.random, this.text())));
-    else if (this.chance(0.05)) this.transaction();
+    else if (this.chance(transactions)) this.transaction();
     else this.statement(this.text());
   }
 
@@ -110,23 +129,26 @@ export class Generator {
     const { random, lane, profile } = this;
     if (this.chance(profile.writes)) return pick(random, writeTexts(lane));
     if (this.chance(profile.odd * 0.3)) return pick(random, errorTexts(lane));
-    return pick(random, this.chance(0.85) ? readTexts(lane) : plainTexts(lane));
+    return pick(random, this.chance(profile.plain) ? plainTexts(lane) : readTexts(lane));
+  }
+
+  /** Under a name of its own: who reads by a name of the others begins no transaction. */
+  private control(sql: string): void {
+    if (this.chance(0.5)) this.say(query(sql));
+    else this.statement({ sql, parameters: [] }, 'control');
   }
 
   private setting(): void {
     this.changedSettings = true;
     this.mayBeInTransaction = true;
-    const sql = pick(this.random, settingTexts);
-    if (this.chance(0.7)) this.say(query(sql));
-    else this.statement({ sql, parameters: [] });
+    this.control(pick(this.random, settingTexts));
   }
 
   private transaction(): void {
     this.mayBeInTransaction = true;
-    const how = (sql: string) => (this.chance(0.5) ? this.say(query(sql)) : this.statement({ sql, parameters: [] }));
-    how('BEGIN');
+    this.control('BEGIN');
     for (let i = 1 + this.random.below(3); i > 0; i--) this.statement(this.text());
-    how(pick(this.random, ['COMMIT', 'COMMIT', 'ROLLBACK']));
+    this.control(pick(this.random, ['COMMIT', 'COMMIT', 'ROLLBACK']));
   }
 
   private oddStep(): void {
@@ -140,8 +162,8 @@ export class Generator {
       () => this.many(),
       () => this.say(query(pick(random, ['', ' ', ';;', '-- nothing', '/* nothing */ ;']))),
       () => this.say(query(this.several())),
-      () => this.say(query(pick(random, controlTexts))),
-      () => this.statement({ sql: pick(random, controlTexts), parameters: [] }),
+      () => this.control(pick(random, controlTexts)),
+      () => this.control(pick(random, controlTexts)),
       () => this.say(query(literal(random, pick(random, errorTexts(this.lane))))),
       () => this.sqlPrepared(),
       () => this.cursor(),
@@ -166,13 +188,13 @@ export class Generator {
   // ── the extended protocol ──────────────────────────────────────────────────────────────────────────────────────
 
   /** As a driver would: Parse unless it believes to have done so, Bind, Describe, Execute, Sync. */
-  private statement(text: Text): void {
+  private statement(text: Text, fixedName?: string): void {
     const { random } = this;
-    const name = pick(random, statementNames);
+    const name = fixedName ?? pick(random, statementNames);
     const portal = this.chance(0.9) ? '' : pick(random, portalNames);
     const style = random.below(4);
     const known = this.texts.get(name);
-    const reuse = name !== '' && known !== undefined && this.chance(0.85);
+    const reuse = fixedName === undefined && name !== '' && known !== undefined && this.chance(0.85);
     if (!reuse) {
       if (name !== '' && known !== undefined) this.say({ kind: 'close', target: 'S', name });
       this.parse(name, text);

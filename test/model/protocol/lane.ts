@@ -65,9 +65,17 @@ export class Sessions {
   }
 }
 
+/** The sequence does not lead to its end: the model is wrong, not pgfresh. */
+export const UNANSWERED = 'the origin itself gave no answer';
+
+function tailOf(bytes: Buffer): string {
+  return JSON.stringify(bytes.subarray(-400).toString('latin1'));
+}
+
 function compare(direct: Answer, pgfresh: Answer, oidMax: number): string | null {
   const what = difference(direct.bytes, pgfresh.bytes, oidMax);
   const ends = direct.end === pgfresh.end ? '' : `direct ${direct.end}, pgfresh ${pgfresh.end}`;
+  if (direct.end === 'hung') return `${UNANSWERED}; last ${tailOf(direct.bytes)}`;
   if (what === null && ends === '') return null;
   return [ends, what ?? ''].filter((part) => part !== '').join('; ');
 }
@@ -75,12 +83,14 @@ function compare(direct: Answer, pgfresh: Answer, oidMax: number): string | null
 export class LaneGenerator {
   private readonly random: Random;
   private readonly generators: Generator[];
+  private readonly single: number;
   private number = 0;
   /** Told again soon, so that what was a miss is a hit. */
   private readonly recent: Sequence['messages'][][] = Array.from({ length: SESSIONS }, () => []);
 
   constructor(random: Random, lane: number, profile: Profile) {
     this.random = random;
+    this.single = profile.single;
     this.generators = Array.from(
       { length: SESSIONS },
       (_, session) => new Generator(random.fork(session + 1), lane, session, profile),
@@ -90,7 +100,7 @@ export class LaneGenerator {
   next(): Group {
     const { random } = this;
     const session = random.below(SESSIONS);
-    const count = random.next() < 0.4 ? 1 : 1 + random.below(8);
+    const count = random.next() < this.single ? 1 : 1 + random.below(8);
     const sequences = Array.from({ length: count }, () => this.sequence(session));
     const cuts = random.next() < 0.15 ? Array.from({ length: 1 + random.below(6) }, () => random.next()).sort() : [];
     return { session, sequences, cuts };

@@ -17,7 +17,8 @@ export interface Answer {
   readonly end: 'complete' | 'closed' | 'hung';
 }
 
-const markOf = (number: number): string => `end of ${number}`;
+/** Few texts, so that they are known to the cache thread: a statement that is not counts as a write of everything. */
+const markOf = (number: number): string => `end of ${number % 64}`;
 const int32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32BE(value);

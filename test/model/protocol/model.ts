@@ -3,7 +3,7 @@ import pg from 'pg';
 import { run } from '../../support/postgres.ts';
 import type { Random } from '../random.ts';
 import type { Profile } from './generator.ts';
-import { type Group, LaneGenerator, type Servers, Sessions } from './lane.ts';
+import { type Group, LaneGenerator, type Servers, Sessions, UNANSWERED } from './lane.ts';
 import { type Message, print } from './message.ts';
 import { minimise } from './minimise.ts';
 import { laneRows } from './schema.ts';
@@ -100,6 +100,7 @@ export class Minimiser {
         for (const group of groups) {
           const what = await sessions.run(group);
           if (what === null) continue;
+          if (what.startsWith(UNANSWERED)) break;
           this.what = what;
           return true;
         }
