@@ -52,7 +52,7 @@ export interface NewEntry {
   /** Length of the RowDescription that the frames begin with, or 0. */
   readonly rowDescriptionBytes: number;
   readonly filledRound: number;
-  /** Two per relation (`entryFenceSlots`). */
+  /** An even number (`pointedFenceSlots`). */
   readonly fenceSlots: readonly number[];
 }
 

@@ -106,7 +106,7 @@ const cases: readonly Case[] = [
   },
   {
     what: 'a write that names no row',
-    rehearsal: [{ sql: 'UPDATE t SET v = 5 WHERE id > 30' }],
+    rehearsal: [{ sql: 'UPDATE t SET v = 5 WHERE id < 0' }],
     write: [{ sql: 'UPDATE t SET v = 7 WHERE id < 2' }],
     hitting: ofPair,
   },

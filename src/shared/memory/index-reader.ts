@@ -117,7 +117,7 @@ export class StoreReader {
     return this.word(block, Block.FILLED_ROUND);
   }
 
-  /** How many fence slots the block has, two per relation. */
+  /** How many fence slots the block has: an even number. */
   fenceSlots(block: number): number {
     return 2 * this.word(block, Block.FENCE_PAIRS);
   }
