@@ -51,6 +51,7 @@ export class Entrance {
       this.events.startTls(Buffer.from(bytes.subarray(start, end)));
       return;
     }
+    if (this.state === 'handshake') throw new WireError('data before the end of the TLS handshake');
     this.untouched = false;
     this.reader.push(bytes, start, end);
     while (this.step());
