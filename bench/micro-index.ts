@@ -55,6 +55,40 @@ function measure(entries: number): void {
   );
 }
 
+/** Entries that compare the key with an interval of up to 100 values: about 25 hold a point, whatever the number of entries. */
+function measureRanges(entries: number): void {
+  const index = new DependencyIndex(() => ['id']);
+  let startMs = cpuMs();
+  for (let i = 1; i <= entries; i++) {
+    const low = BigInt((Math.imul(i, 7919) >>> 0) % (entries * 2));
+    const range = { column: 'id', low, high: low + BigInt(i % 100) };
+    index.add(i, [{ relation: RELATION, terms: [], range }]);
+  }
+  const addNs = nsEach(startMs, entries);
+  const found = new Set<number>();
+  let id = '';
+  let matches = 0;
+  const row: RowView = () => id;
+  startMs = cpuMs();
+  for (let i = 0; i < PROBES; i++) {
+    id = String((Math.imul(i, 104_729) >>> 0) % (entries * 2));
+    index.match(RELATION, row, found);
+    matches += found.size;
+    found.clear();
+  }
+  const probeNs = nsEach(startMs, PROBES);
+  const bytesEach = Math.round(index.bytes / entries);
+  startMs = cpuMs();
+  for (let i = 1; i <= entries; i++) index.remove(i);
+  const removeNs = nsEach(startMs, entries);
+  process.stdout.write(
+    `${String(entries).padStart(9)} intervals: ${bytesEach} B each, add ${addNs} ns, probe ${probeNs} ns for ` +
+      `${(matches / PROBES).toFixed(1)} matches, remove ${removeNs} ns\n`,
+  );
+}
+
 // Once for the compiler.
 measure(50_000);
 for (const entries of [1_000, 100_000, 1_000_000]) measure(entries);
+measureRanges(50_000);
+for (const entries of [1_000, 100_000, 1_000_000]) measureRanges(entries);

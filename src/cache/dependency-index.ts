@@ -6,6 +6,9 @@
  * cost grows with the number of query shapes, never with the number of entries. An entry without comparisons is in the signature of no
  * columns, whose only tuple every row has.
  *
+ * An entry that compares one column with an interval, and nothing with a value, is in the signature of that column's intervals, which a
+ * row searches (range-index.ts). With other comparisons the interval is left out here: fewer rows get that far.
+ *
  * What the row does not tell (C22): the old row of an update or delete under a key identity knows the key only. A signature that
  * compares key and other columns is therefore filed a second time by its key columns alone (its *projection*); a row that
  * knows those probes the projection, a row that knows less matches the whole signature. NULL equals nothing.
@@ -15,9 +18,10 @@
  * further shapes depend on every row. Bounds that cost precision, never correctness.
  */
 import { Limits } from '../shared/limits.ts';
-import type { Dependency, EqualityTerm } from './dependency.ts';
+import type { Dependency, EqualityTerm, RangeTerm } from './dependency.ts';
 import { DependencyPool, ENTRY, NONE } from './dependency-pool.ts';
-import type { RowView } from './row-view.ts';
+import { RangeIndex } from './range-index.ts';
+import { integerOf, type RowView } from './row-view.ts';
 import { TupleHash } from './tuple-hash.ts';
 
 interface Signature {
@@ -27,6 +31,8 @@ interface Signature {
   /** Columns of the replica identity among `columns`, where these are some but not all; filed under `projectionId`. */
   readonly projected: readonly string[];
   readonly projectionId: number;
+  /** The only column is compared with intervals; null: columns are compared with values. */
+  readonly ranges: RangeIndex | null;
   members: number;
 }
 
@@ -56,7 +62,9 @@ export class DependencyIndex {
   }
 
   get bytes(): number {
-    return this.#pool.bytes;
+    let bytes = this.#pool.bytes;
+    for (const { ranges } of this.#signatures.values()) bytes += ranges?.bytes ?? 0;
+    return bytes;
   }
 
   /** Signatures over all relations. */
@@ -80,7 +88,7 @@ export class DependencyIndex {
     const entry = this.#pool.findEntry(block);
     if (entry === NONE) return;
     this.#entries--;
-    this.#pool.dropEntry(entry, (id) => this.#left(id));
+    this.#pool.dropEntry(entry, (id, emptied) => this.#left(id, emptied));
   }
 
   /** Adds to `into` every entry whose constraint the row may satisfy. */
@@ -103,6 +111,10 @@ export class DependencyIndex {
   }
 
   #probe(signature: Signature, row: RowView, into: Set<number>): void {
+    if (signature.ranges !== null) {
+      this.#probeRanges(signature, signature.ranges, row(signature.columns[0]!), into);
+      return;
+    }
     let unknown = false;
     this.#tuple.begin(signature.id);
     for (const column of signature.columns) {
@@ -113,6 +125,14 @@ export class DependencyIndex {
     }
     if (unknown) this.#probeProjection(signature, row, into);
     else this.#collectTuple(signature.id, into);
+  }
+
+  /** A value that is unknown, or is no integer after all, may be in any interval. */
+  #probeRanges({ id }: Signature, ranges: RangeIndex, text: string | null | undefined, into: Set<number>): void {
+    if (text === null) return;
+    const value = text === undefined ? null : integerOf(text);
+    if (value === null) this.#pool.collectSignature(id, into);
+    else ranges.search(value, (group) => this.#pool.collect(group, into));
   }
 
   #probeProjection(signature: Signature, row: RowView, into: Set<number>): void {
@@ -132,8 +152,14 @@ export class DependencyIndex {
   }
 
   #file(entry: number, dependency: Dependency, tuplesMax: number): void {
+    const { range } = dependency;
     const terms = boundedTerms(dependency.terms, tuplesMax);
-    const signature = this.#signatureOf(dependency.relation, terms);
+    if (terms.length === 0 && range !== undefined) {
+      this.#fileRange(entry, dependency.relation, range);
+      return;
+    }
+    const columns = terms.map(({ column }) => column);
+    const signature = this.#signatureOf(dependency.relation, columns, false);
     const filed = signature.columns.length === 0 ? [] : terms;
     this.#fileTuples(entry, signature.id, filed);
     signature.members += tupleCount(filed);
@@ -141,6 +167,22 @@ export class DependencyIndex {
     const projected = filed.filter((term) => signature.projected.includes(term.column));
     this.#fileTuples(entry, signature.projectionId, projected);
     signature.members += tupleCount(projected);
+  }
+
+  #fileRange(entry: number, relation: number, range: RangeTerm): void {
+    const signature = this.#signatureOf(relation, [range.column], true);
+    signature.members++;
+    // Beyond the bound on signatures: every row.
+    if (signature.ranges === null) {
+      this.#fileTuples(entry, signature.id, []);
+      return;
+    }
+    this.#tuple.begin(signature.id);
+    this.#tuple.add(String(range.low));
+    this.#tuple.add(String(range.high));
+    const group = this.#pool.obtain(signature.id, this.#tuple.hash, this.#tuple.check);
+    this.#pool.join(entry, group);
+    signature.ranges.add(group, range);
   }
 
   /** One member per tuple of the cartesian product, counted like an odometer. */
@@ -156,15 +198,14 @@ export class DependencyIndex {
     }
   }
 
-  #signatureOf(relation: number, terms: readonly EqualityTerm[]): Signature {
+  #signatureOf(relation: number, columns: readonly string[], isRange: boolean): Signature {
     let known = this.#relations.get(relation);
     if (known === undefined) this.#relations.set(relation, (known = { signatures: new Map() }));
-    const columns = terms.map((term) => term.column);
-    const key = columns.join('\0');
+    const key = signatureKey(columns, isRange);
     const found = known.signatures.get(key);
     if (found !== undefined) return found;
     if (columns.length > 0 && known.signatures.size >= Limits.signaturesPerRelationMax)
-      return this.#signatureOf(relation, []);
+      return this.#signatureOf(relation, [], false);
     const identity = this.#identityOf(relation) ?? columns;
     const projected = columns.filter((column) => identity.includes(column));
     const partial = projected.length > 0 && projected.length < columns.length;
@@ -174,6 +215,7 @@ export class DependencyIndex {
       columns,
       projected: partial ? projected : [],
       projectionId: partial ? this.#takeSignature() : -1,
+      ranges: isRange ? new RangeIndex() : null,
       members: 0,
     };
     known.signatures.set(key, signature);
@@ -187,8 +229,9 @@ export class DependencyIndex {
   }
 
   /** An entry left one tuple of a signature; a signature without entries is probed no longer. */
-  #left(id: number): void {
+  #left(id: number, emptied: number): void {
     const signature = this.#signatures.get(id)!;
+    if (emptied !== NONE) signature.ranges?.remove(emptied);
     if (--signature.members > 0) return;
     this.#signatures.delete(signature.id);
     this.#signatureFree.push(signature.id);
@@ -197,7 +240,7 @@ export class DependencyIndex {
       this.#signatureFree.push(signature.projectionId);
     }
     const known = this.#relations.get(signature.relation)!;
-    known.signatures.delete(signature.columns.join('\0'));
+    known.signatures.delete(signatureKey(signature.columns, signature.ranges !== null));
     if (known.signatures.size === 0) this.#relations.delete(signature.relation);
   }
 
@@ -212,9 +255,21 @@ export class DependencyIndex {
       if (signatures.size === 0) throw new Error(`relation ${relation}: no signature left`);
       for (const signature of signatures.values()) {
         if (this.#signatures.get(signature.id) !== signature) throw new Error(`signature ${signature.id}: not listed`);
+        this.#checkRanges(signature);
       }
     }
   }
+
+  #checkRanges({ id, ranges }: Signature): void {
+    if (ranges === null) return;
+    ranges.check();
+    if (ranges.size !== this.#pool.groupsOf(id)) throw new Error(`signature ${id}: intervals and groups differ`);
+  }
+}
+
+/** No name of a column is empty or has a NUL in it. */
+function signatureKey(columns: readonly string[], isRange: boolean): string {
+  return isRange ? `\0\0${columns[0]}` : columns.join('\0');
 }
 
 function tupleCount(terms: readonly EqualityTerm[]): number {

@@ -100,12 +100,14 @@ export class DependencyPool {
     groups[entry * GROUP_WORDS + G.members]!++;
   }
 
-  /** Takes the entry out of all its groups; `left(signature)` is called once for each. */
-  dropEntry(entry: number, left: (signature: number) => void): void {
+  /** Takes the entry out of all its groups; `left` is called once for each, with the group if it is no more, else NONE. */
+  dropEntry(entry: number, left: (signature: number, emptied: number) => void): void {
     let member = this.#groups[entry * GROUP_WORDS + G.first]!;
     while (member !== NONE) {
       const next = this.#members[member * MEMBER_WORDS + M.ofEntry]!;
-      left(this.#unlinkMember(member));
+      const group = this.#members[member * MEMBER_WORDS + M.group]!;
+      const signature = this.#unlinkMember(member);
+      left(signature, this.#groups[group * GROUP_WORDS + G.signature]! === -1 ? group : NONE);
       member = next;
     }
     this.#dropGroup(entry);
@@ -119,6 +121,14 @@ export class DependencyPool {
       into.add(members[member * MEMBER_WORDS]!);
       member = members[member * MEMBER_WORDS + M.next]!;
     }
+  }
+
+  /** Groups of a signature: a walk over all of them. */
+  groupsOf(signature: number): number {
+    let count = 0;
+    let group = this.#firstOfSignature[signature] ?? NONE;
+    for (; group !== NONE; count++) group = this.#groups[group * GROUP_WORDS + G.next]!;
+    return count;
   }
 
   /** Adds the blocks of all groups of a signature. */

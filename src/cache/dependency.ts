@@ -14,10 +14,20 @@ export interface EqualityTerm {
   readonly values: readonly string[];
 }
 
+/** `low <= column <= high`, of an integer type. */
+export interface RangeTerm {
+  readonly column: string;
+  /** Not above `high`; the smallest and the largest int8 stand for no bound. */
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
 export interface Dependency {
   readonly relation: number;
-  /** Conjunction, columns distinct and sorted by name; empty means every row. */
+  /** Conjunction, columns distinct and sorted by name; empty means every row, unless there is a range. */
   readonly terms: readonly EqualityTerm[];
+  /** Holds as well. */
+  readonly range?: RangeTerm;
 }
 
 /** A constant, or each element of the array that a parameter is (0-based number). */
@@ -29,8 +39,22 @@ export interface TermTemplate {
   readonly values: readonly TermSource[];
 }
 
+export interface BoundTemplate {
+  readonly source: ValueSource;
+  readonly inclusive: boolean;
+}
+
+export interface RangeTemplate {
+  readonly column: string;
+  readonly type: CanonicalType;
+  /** Null is no bound; not both. */
+  readonly low: BoundTemplate | null;
+  readonly high: BoundTemplate | null;
+}
+
 /** A dependency before its constants are known. */
 export interface DependencyTemplate {
   readonly relation: number;
   readonly terms: readonly TermTemplate[];
+  readonly range?: RangeTemplate;
 }

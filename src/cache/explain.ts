@@ -2,7 +2,7 @@
 import type { Explanation } from '../shared/messages.ts';
 import { Reasons } from '../shared/reasons.ts';
 import type { Analysis } from './analyse/verdict.ts';
-import type { TermSource, TermTemplate } from './dependency.ts';
+import type { RangeTemplate, TermSource, TermTemplate } from './dependency.ts';
 import type { CatalogModel } from './model.ts';
 import type { TableRefusal } from './tables.ts';
 
@@ -17,7 +17,8 @@ export function explainAnalysis(model: CatalogModel, analysis: Analysis, refusal
     remedy: remedy === '' ? null : remedy,
     relations: analysis.relations.map((oid) => model.nameOf(oid)),
     constraints: analysis.dependencies.map(
-      ({ relation, terms }) => `${model.nameOf(relation)}: ${terms.map(termText).join(' AND ') || 'every row'}`,
+      ({ relation, terms, range }) =>
+        `${model.nameOf(relation)}: ${[...terms.map(termText), ...rangeTexts(range)].join(' AND ') || 'every row'}`,
     ),
     readOnly: analysis.readOnly,
     writes:
@@ -44,6 +45,13 @@ export function explainNothing(problem: string | null): Explanation {
 function termText({ column, values }: TermTemplate): string {
   const texts = values.map(sourceText);
   return texts.length === 1 ? `${column} = ${texts[0]}` : `${column} IN (${texts.join(', ')})`;
+}
+
+function rangeTexts(range: RangeTemplate | undefined): string[] {
+  if (range === undefined) return [];
+  const { column, low, high } = range;
+  const above = low === null ? [] : [`${column} ${low.inclusive ? '>=' : '>'} ${sourceText(low.source)}`];
+  return high === null ? above : [...above, `${column} ${high.inclusive ? '<=' : '<'} ${sourceText(high.source)}`];
 }
 
 function sourceText(source: TermSource): string {

@@ -1,6 +1,6 @@
 /** Rows of the change stream looked at by column name, with what is unknown kept apart from what is NULL (C22). */
 import type { RowChange, StreamRelation, StreamRow } from './change.ts';
-import type { Dependency } from './dependency.ts';
+import type { Dependency, RangeTerm } from './dependency.ts';
 
 /** Value of a column: text, null for NULL, undefined when the stream does not tell. */
 export type RowView = (column: string) => string | null | undefined;
@@ -52,5 +52,16 @@ export function maySatisfy(row: RowView, dependency: Dependency): boolean {
     if (value === null) return false;
     if (value !== undefined && !term.values.includes(value)) return false;
   }
-  return true;
+  return dependency.range === undefined || mayBeWithin(row(dependency.range.column), dependency.range);
+}
+
+function mayBeWithin(text: string | null | undefined, { low, high }: RangeTerm): boolean {
+  if (text === null) return false;
+  const value = text === undefined ? null : integerOf(text);
+  return value === null || (value >= low && value <= high);
+}
+
+/** The integer that the stream's text of an integer column is; null for any other text. */
+export function integerOf(text: string): bigint | null {
+  return /^-?\d{1,19}$/.test(text) ? BigInt(text) : null;
 }

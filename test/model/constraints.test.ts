@@ -3,6 +3,7 @@
  * random joins are analysed; rows are changed one at a time; whenever neither the old nor the new row matches a
  * dependency, PostgreSQL must give the answer that it gave before.
  */
+import { inspect } from 'node:util';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { bindDependencies } from '../../src/cache/analyse/bind.ts';
@@ -39,6 +40,10 @@ class Author {
   /** Gets its number when it is known which clauses are in the statement. */
   #parameter(value: string): string {
     return `«${value}»`;
+  }
+
+  #order(): string {
+    return this.#pick(['<', '<=', '>', '>=']);
   }
 
   /** A text that is an array of small integers, seldom empty or NULL within. */
@@ -85,7 +90,10 @@ class Author {
       () => `${x}.t = ${y}.t`,
       () => `${x}.id = ${y}.k`,
       () => `${x}.id = ${y}.k AND ${y}.k IN (1, 2)`,
-      () => `${x}.k > ${this.#random.below(3)}`,
+      () => `${x}.k ${this.#order()} ${this.#random.below(3)}`,
+      () => `${this.#random.below(6)} ${this.#order()} ${x}.id`,
+      () => `${x}.id BETWEEN ${this.#random.below(6)} AND ${this.#parameter(String(this.#random.below(7)))}`,
+      () => `${x}.k ${this.#order()} ${this.#parameter(String(this.#random.below(3)))} AND ${x}.k ${this.#order()} 1`,
       () => `coalesce(${x}.k, 1) = 1`,
       () => `(${x}.k = 1 OR ${y}.id = 2)`,
     ])();
@@ -151,6 +159,7 @@ class Author {
       () => `id = ANY (${this.#parameter(this.#array())}) AND q.k = 1`,
       () => `(id = 1 AND p.k = 1 OR id = 2 AND q.k = 0)`,
       () => `p.id = ${1 + this.#random.below(6)}`,
+      () => `id ${this.#order()} 3 AND q.k ${this.#order()} 1`,
       () => `q.id IN (1, 2) AND ${this.#atom(['p', 'q'])}`,
     ])();
     return this.#pick([
@@ -272,7 +281,9 @@ it('a row that matches no dependency does not show in the answer', async () => {
       const after = await answer(sql, values);
       if (!matched) {
         seen.unmatched++;
-        expect(after, `${sql}\n${values.join(' ')}\n${change.sql}\n${JSON.stringify(dependencies)}`).toBe(before);
+        expect(after, `${sql}\n${values.join(' ')}\n${change.sql}\n${inspect(dependencies, { depth: null })}`).toBe(
+          before,
+        );
       } else if (after !== before) seen.changed++;
       await client.query('ROLLBACK TO s');
     }

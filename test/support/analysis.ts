@@ -76,11 +76,22 @@ export class Bench {
         const values = term.values.map((source) => {
           if (source.kind === 'parameter') return `$${source.index + 1}`;
           if (source.kind === 'elements') return `$${source.index + 1}[]`;
-          const one = { ...template, terms: [{ ...term, values: [source] }] };
+          const one = { relation: template.relation, terms: [{ ...term, values: [source] }] };
           return bindDependencies({ ...literal, dependencies: [one] }, key)?.[0]?.terms[0]?.values[0];
         });
         return values.includes(undefined) ? '' : `${term.column}=${[...new Set(values)].join('|')}`;
       });
+      for (const side of ['low', 'high'] as const) {
+        const bound = template.range?.[side] ?? null;
+        if (bound === null) continue;
+        const range = { ...template.range!, low: null, high: null, [side]: bound };
+        const one = { relation: template.relation, terms: [], range };
+        const value = bindDependencies({ ...literal, dependencies: [one] }, key)?.[0]?.range?.[side];
+        const { source, inclusive } = bound;
+        if (source.kind === 'parameter') {
+          terms.push(`${range.column}${side === 'low' ? '>' : '<'}${inclusive ? '=' : ''}$${source.index + 1}`);
+        } else if (value !== undefined) terms.push(`${range.column}${side === 'low' ? '>=' : '<='}${value}`);
+      }
       const certain = terms.filter((term) => term !== '');
       return `${this.#name(analysis.dependencies[i]!.relation)}${certain.length > 0 ? `(${certain.join(' ')})` : ''}`;
     });

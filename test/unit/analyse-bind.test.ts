@@ -100,6 +100,28 @@ describe('parameters', () => {
   });
 });
 
+describe('ranges', () => {
+  const sql = 'SELECT 1 FROM customers WHERE big >= $1 AND big < $2';
+  const max = 2n ** 63n - 1n;
+  it.each([
+    ['both ends are included', ['5', '10'], { low: 5n, high: 9n }],
+    ['binary', [bytes('fffffffffffffffe'), bytes('0000000000000002')], { low: -2n, high: 1n }],
+    ['a bound that is not certain', ['5', '1e1'], { low: 5n, high: max }],
+    ['nothing between', ['5', '5'], null],
+    ['NULL', ['5', null], null],
+    ['below the smallest', ['0', '-9223372036854775808'], null],
+    ['beyond the largest', ['9223372036854775808', '9223372036854775807'], { low: -max - 1n, high: max - 1n }],
+  ] as const)('%s', (_, values, expected) => {
+    const key = { form: 'portal', text: sql, bindTail: bindTail(values) } as const;
+    const dependencies = bindDependencies(bench.analyse(sql), key);
+    expect(dependencies?.map(({ range }) => range)).toEqual(expected === null ? [] : [{ column: 'big', ...expected }]);
+  });
+
+  it('no bound that is certain: every row', () => {
+    expect(bound(sql, ['x', 'y'])).toEqual(['']);
+  });
+});
+
 describe('parameters that may be read as a date', () => {
   const byDate = 'SELECT 1 FROM customers WHERE born >= $1';
   it.each([

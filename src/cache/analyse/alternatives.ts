@@ -2,10 +2,15 @@
  * What a condition says about one table, in disjunctive form: the rows satisfy one of several conjunctions of terms. Every
  * operation gives a superset of the rows that it should, so any bound may be kept by saying less.
  */
-import type { TermSource, TermTemplate } from '../dependency.ts';
+import type { RangeTemplate, TermSource, TermTemplate } from '../dependency.ts';
 
-/** A conjunction, by column; empty: every row. */
-export type Conjunction = ReadonlyMap<string, TermTemplate>;
+/** A conjunction; empty: every row. Terms are by their column, ranges by `rangeKey` of it. */
+export type Conjunction = ReadonlyMap<string, TermTemplate | RangeTemplate>;
+
+/** No name has a NUL in it. */
+function rangeKey(column: string): string {
+  return `\0${column}`;
+}
 
 /** A disjunction of at least one conjunction; if any of them is empty it is the only one. */
 export type Alternatives = readonly Conjunction[];
@@ -23,6 +28,10 @@ function isEveryRow(alternatives: Alternatives): boolean {
 
 export function oneTerm(term: TermTemplate): Alternatives {
   return [new Map([[term.column, term]])];
+}
+
+export function oneRange(range: RangeTemplate): Alternatives {
+  return [new Map([[rangeKey(range.column), range]])];
 }
 
 /** Both hold. Where the product is too large the shorter side alone, which is weaker. */
@@ -44,19 +53,24 @@ export function valuesOf(alternatives: Alternatives, column: string): readonly T
   const values: TermSource[] = [];
   for (const conjunction of alternatives) {
     const term = conjunction.get(column);
-    if (term === undefined) return null;
+    if (term === undefined || !('values' in term)) return null;
     values.push(...term.values);
   }
   const distinct = withoutDuplicates(values);
   return distinct.length > valuesPerTermMax ? null : distinct;
 }
 
-/** A second list for a column only narrows: the shorter one is kept. */
+/** A second list for a column, or a second bound on one side, only narrows: the shorter list and the first bound are kept. */
 function conjoined(a: Conjunction, b: Conjunction): Conjunction {
   const terms = new Map(a);
-  for (const [column, term] of b) {
-    const other = terms.get(column);
-    if (other === undefined || weight(term) < weight(other)) terms.set(column, term);
+  for (const [key, term] of b) {
+    const other = terms.get(key);
+    if (other === undefined) terms.set(key, term);
+    else if ('values' in term) {
+      if ('values' in other && weight(term) < weight(other)) terms.set(key, term);
+    } else if (!('values' in other)) {
+      terms.set(key, { ...other, low: other.low ?? term.low, high: other.high ?? term.high });
+    }
   }
   return terms;
 }
@@ -89,14 +103,15 @@ function mergedOf(a: Conjunction, b: Conjunction): Conjunction | null {
   for (const [column, term] of a) {
     const other = b.get(column);
     if (other === undefined) return null;
-    // One column: nothing to compare, the lists are joined.
-    if (a.size > 1 && identityOf(term) === identityOf(other)) continue;
-    if (different !== null) return null;
+    // One list: nothing to compare, the two are joined.
+    if ((a.size > 1 || !('values' in term)) && identityOf(term) === identityOf(other)) continue;
+    if (different !== null || !('values' in term)) return null;
     different = column;
   }
   if (different === null) return a;
   const values = valuesOf([a, b], different);
-  return values === null ? null : new Map([...a, [different, { ...a.get(different)!, values }]]);
+  const term = a.get(different)!;
+  return values === null || !('values' in term) ? null : new Map([...a, [different, { ...term, values }]]);
 }
 
 /** What holds in each of the alternatives: columns that all of them compare, with the values of all. */
@@ -104,13 +119,15 @@ function commonOf(alternatives: Alternatives): Alternatives {
   const terms = new Map<string, TermTemplate>();
   for (const [column, term] of alternatives[0]!) {
     const values = valuesOf(alternatives, column);
-    if (values !== null) terms.set(column, { ...term, values });
+    if (values !== null && 'values' in term) terms.set(column, { ...term, values });
   }
   return [terms];
 }
 
-function identityOf(term: TermTemplate): string {
-  return term.values.map(sourceKey).sort().join('\0');
+function identityOf(term: TermTemplate | RangeTemplate): string {
+  if ('values' in term) return term.values.map(sourceKey).sort().join('\0');
+  const bounds = [term.low, term.high].map((bound) => bound && `${bound.inclusive} ${sourceKey(bound.source)}`);
+  return bounds.join('\0');
 }
 
 function sourceKey(source: TermSource): string {

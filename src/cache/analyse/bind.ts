@@ -7,7 +7,14 @@ import { type CanonicalType, familyOfType } from '../../shared/canonical.ts';
 import { Constants, type Parameter, readParameters } from '../../shared/constants.ts';
 import { Limits } from '../../shared/limits.ts';
 import { namesMovingMoment } from '../../shared/shape.ts';
-import type { Dependency, DependencyTemplate, EqualityTerm, TermTemplate } from '../dependency.ts';
+import type {
+  Dependency,
+  DependencyTemplate,
+  EqualityTerm,
+  RangeTemplate,
+  RangeTerm,
+  TermTemplate,
+} from '../dependency.ts';
 import { elementsOfBinary, elementsOfText, isNullElement } from './arrays.ts';
 
 /** The parts of an entry's key (src/shared/query-key.ts) that hold constants. */
@@ -59,8 +66,11 @@ export function bindDependencies(analysis: Bindable, key: BindKey): Dependency[]
   const dependencies: Dependency[] = [];
   for (const template of analysis.dependencies) {
     const terms = template.terms.map((term) => bindTerm(term, execution)).filter((term) => term !== null);
-    // A column that must equal one of no values: no row can be seen.
-    if (terms.every(({ values }) => values.length > 0)) dependencies.push({ relation: template.relation, terms });
+    const range = template.range === undefined ? null : bindRange(template.range, execution.constants);
+    // A column that must equal one of no values, or lie between such as have none between them: no row can be seen.
+    if (range === 'empty' || !terms.every(({ values }) => values.length > 0)) continue;
+    const { relation } = template;
+    dependencies.push(range === null ? { relation, terms } : { relation, terms, range });
   }
   return dependencies;
 }
@@ -86,6 +96,20 @@ function bindTerm(term: TermTemplate, execution: Execution): EqualityTerm | null
     if (value !== null) values.add(value);
   }
   return { column: term.column, values: [...values] };
+}
+
+const INT8_MIN = -(2n ** 63n);
+const INT8_MAX = 2n ** 63n - 1n;
+
+/** Null: any value. No order is true for NULL. */
+function bindRange({ column, type, low, high }: RangeTemplate, constants: Constants): RangeTerm | 'empty' | null {
+  const lowText = low === null ? undefined : constants.read(type, low.source);
+  const highText = high === null ? undefined : constants.read(type, high.source);
+  if (lowText === null || highText === null) return 'empty';
+  if (lowText === undefined && highText === undefined) return null;
+  const from = lowText === undefined ? INT8_MIN : BigInt(lowText) + (low!.inclusive ? 0n : 1n);
+  const to = highText === undefined ? INT8_MAX : BigInt(highText) - (high!.inclusive ? 0n : 1n);
+  return from > to ? 'empty' : { column, low: from, high: to };
 }
 
 /** The elements of an array but for NULLs, or null when they are not certain. */

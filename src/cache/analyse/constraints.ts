@@ -1,7 +1,7 @@
 /**
  * Constraints on the rows that a table contributes, from comparisons of columns with constants in WHERE and ON.
  *
- * **Why they are sound.** An equality with a constant is not true for rows with another value and for the NULLs of an outer
+ * **Why they are sound.** An equality or order with a constant is not true for rows with other values and for the NULLs of an outer
  * join. So a WHERE drops whatever such a row took part in, and also what would stand in its place if it did not exist (a
  * null-extended row): the row cannot be seen, whatever joins are below, and whatever is above only sees what the WHERE
  * let through. The same holds for the ON of an inner join, and for the ON of an outer join on its nullable side, where
@@ -15,8 +15,8 @@
  */
 import type { A_Expr, Node } from 'libpg-query';
 import { canonicalTypeOf, type Family } from '../../shared/canonical.ts';
-import type { TermSource } from '../dependency.ts';
-import { type Alternatives, both, either, oneTerm, valuesPerTermMax } from './alternatives.ts';
+import type { BoundTemplate, TermSource } from '../dependency.ts';
+import { type Alternatives, both, either, oneRange, oneTerm, valuesPerTermMax } from './alternatives.ts';
 import { isNullElement } from './arrays.ts';
 import { type Constant, constantOf, fitsFamily, type LiftedAt } from './constant.ts';
 import { constantListOf, fitsElements } from './constant-list.ts';
@@ -37,6 +37,14 @@ export type ColumnEquality = readonly [ConstrainedColumn, ConstrainedColumn];
 export type Finding = ReadonlyMap<TableReference, Alternatives>;
 
 const nothing: Finding = new Map();
+
+/** The operator with its operands exchanged. */
+const mirrored: ReadonlyMap<string, string> = new Map([
+  ['<', '>'],
+  ['<=', '>='],
+  ['>', '<'],
+  ['>=', '<='],
+]);
 
 /** What a condition says about the tables of `scope.items`, and the columns that it makes equal. */
 export function findConstraints(
@@ -103,6 +111,10 @@ class Search {
 
   #operation({ kind, name, lexpr, rexpr }: A_Expr, always: boolean): Finding {
     const operator = nameParts(name);
+    if (kind === 'AEXPR_BETWEEN') return this.#between(lexpr, rexpr);
+    if (kind === 'AEXPR_OP' && operator.length === 1 && mirrored.has(operator[0]!)) {
+      return this.#order(operator[0]!, lexpr, rexpr);
+    }
     if (operator.at(-1) !== '=' || (operator.length > 1 && operator[0] !== 'pg_catalog')) return nothing;
     const left = this.#columns(lexpr);
     if (kind === 'AEXPR_OP') {
@@ -125,12 +137,37 @@ class Search {
     if (a.type.family === b.type.family) this.equalities.push([a, b]);
   }
 
+  #order(operator: string, lexpr: Node | undefined, rexpr: Node | undefined): Finding {
+    const left = this.#columns(lexpr);
+    // `5 < column` is `column > 5`.
+    const [columns, node, sign] =
+      left.length > 0 ? [left, rexpr, operator] : [this.#columns(rexpr), lexpr, mirrored.get(operator)!];
+    const bound = this.#bound(columns, node, sign.endsWith('='));
+    return sign.startsWith('>') ? rangeOf(columns, bound, null) : rangeOf(columns, null, bound);
+  }
+
+  #between(lexpr: Node | undefined, rexpr: Node | undefined): Finding {
+    const columns = this.#columns(lexpr);
+    const [low, high] = rexpr !== undefined && 'List' in rexpr ? (rexpr.List.items ?? []) : [];
+    return rangeOf(columns, this.#bound(columns, low, true), this.#bound(columns, high, true));
+  }
+
+  /** Null where it is not a constant of the columns' type, or the type's order is not that of its text read as an integer. */
+  #bound(columns: readonly ConstrainedColumn[], node: Node | undefined, inclusive: boolean): BoundTemplate | null {
+    if (columns[0]?.type.family !== 'integer') return null;
+    const constant = constantOf(node, this.#walk.names, this.#liftedAt);
+    const { reads } = this.#walk;
+    if (constant === null || !fitsFamily('integer', constant, reads.declaredType(constant.parameter))) return null;
+    if (constant.parameter > 0) reads.useInComparison(constant.parameter, 'integer');
+    return { source: constant.source, inclusive };
+  }
+
   #equal(columns: readonly ConstrainedColumn[], constants: readonly Constant[]): Finding {
     const family = columns[0]?.type.family;
     if (family === undefined) return nothing;
     const { reads } = this.#walk;
     if (!constants.every((each) => fitsFamily(family, each, reads.declaredType(each.parameter)))) return nothing;
-    for (const { parameter } of constants) if (parameter > 0) reads.useInEquality(parameter, family);
+    for (const { parameter } of constants) if (parameter > 0) reads.useInComparison(parameter, family);
     const values = constants.filter((constant) => !isNullOf(constant, family)).map(({ source }) => source);
     return findingOf(columns, values);
   }
@@ -142,7 +179,7 @@ class Search {
     const { family } = columns[0]!.type;
     const { reads } = this.#walk;
     if (!fitsElements(family, cast, reads.declaredType(parameter))) return nothing;
-    reads.useInEquality(parameter, `${family}[]`);
+    reads.useInComparison(parameter, `${family}[]`);
     return findingOf(columns, [{ kind: 'elements', index: parameter - 1 }]);
   }
 
@@ -158,6 +195,20 @@ class Search {
     const isOne = found.length === columns.length && found.every(({ type }) => type.family === found[0]!.type.family);
     return isOne ? found : [];
   }
+}
+
+function rangeOf(
+  columns: readonly ConstrainedColumn[],
+  low: BoundTemplate | null,
+  high: BoundTemplate | null,
+): Finding {
+  if (low === null && high === null) return nothing;
+  return columns
+    .map(
+      ({ table, name, type }): Finding =>
+        new Map([[table, oneRange({ column: name, type: type.canonical, low, high })]]),
+    )
+    .reduce(conjunctionOf);
 }
 
 function findingOf(columns: readonly ConstrainedColumn[], values: readonly TermSource[]): Finding {

@@ -3,7 +3,7 @@
 import { type Family, familyOfType } from '../../shared/canonical.ts';
 import { Limits } from '../../shared/limits.ts';
 import type { Relation } from '../catalog.ts';
-import type { DependencyTemplate, TermSource, TermTemplate } from '../dependency.ts';
+import type { BoundTemplate, DependencyTemplate, RangeTemplate, TermSource, TermTemplate } from '../dependency.ts';
 import { type Conjunction, everyRow } from './alternatives.ts';
 import type { TableReference } from './scope.ts';
 import { Uncacheable } from './verdict.ts';
@@ -17,8 +17,8 @@ type ComparedAs = Family | `${Family}[]`;
 
 interface ParameterUse {
   total: number;
-  /** Uses as the constant of an equality with a column of the family, or as an array of such constants. */
-  readonly equalities: Map<ComparedAs, number>;
+  /** Uses as the constant of an equality or order with a column of the family, or as an array of such constants. */
+  readonly comparisons: Map<ComparedAs, number>;
 }
 
 export class Reads {
@@ -59,40 +59,55 @@ export class Reads {
     if (readsMoment) this.momentParameters.add(number);
   }
 
-  useInEquality(number: number, family: ComparedAs): void {
-    const { equalities } = this.#use(number);
-    equalities.set(family, (equalities.get(family) ?? 0) + 1);
+  useInComparison(number: number, family: ComparedAs): void {
+    const { comparisons } = this.#use(number);
+    comparisons.set(family, (comparisons.get(family) ?? 0) + 1);
   }
 
   #use(number: number): ParameterUse {
     let use = this.#uses.get(number);
-    if (use === undefined) this.#uses.set(number, (use = { total: 0, equalities: new Map() }));
+    if (use === undefined) this.#uses.set(number, (use = { total: 0, comparisons: new Map() }));
     return use;
   }
 
   /**
    * The type of an undeclared parameter is decided by its first use, and decides how its value compares everywhere: a
-   * term may use it only if every use is an equality of the term's family.
+   * term may use it only if every use is a comparison of the term's family.
    */
   #isCertain(source: TermSource, family: Family): boolean {
     if (source.kind !== 'parameter' && source.kind !== 'elements') return true;
     if (this.declaredType(source.index + 1) !== 0) return true;
     const use = this.#use(source.index + 1);
-    return use.total === use.equalities.get(source.kind === 'elements' ? `${family}[]` : family);
+    return use.total === use.comparisons.get(source.kind === 'elements' ? `${family}[]` : family);
   }
 
   dependencies(): DependencyTemplate[] {
     return this.references.flatMap(({ relation: { oid }, alternatives }) => {
-      const found = alternatives.map((conjunction) => ({ relation: oid, terms: this.#certain(conjunction) }));
-      return found.find(({ terms }) => terms.length === 0) ?? found;
+      const found = alternatives.map((conjunction) => this.#certain(oid, conjunction));
+      return found.find(({ terms, range }) => terms.length === 0 && range === undefined) ?? found;
     });
   }
 
-  #certain(conjunction: Conjunction): readonly TermTemplate[] {
-    const certain = [...conjunction.values()].filter(({ type, values }) => {
-      const family = familyOfType(type);
-      return values.every((source) => this.#isCertain(source, family));
-    });
-    return certain.sort((a, b) => (a.column < b.column ? -1 : 1));
+  #certain(relation: number, conjunction: Conjunction): DependencyTemplate {
+    const terms: TermTemplate[] = [];
+    const ranges: RangeTemplate[] = [];
+    for (const term of conjunction.values()) {
+      const family = familyOfType(term.type);
+      const isCertain = (bound: BoundTemplate | null): boolean =>
+        bound !== null && this.#isCertain(bound.source, family);
+      if ('values' in term) {
+        if (term.values.every((source) => this.#isCertain(source, family))) terms.push(term);
+      } else if (isCertain(term.low) || isCertain(term.high)) {
+        ranges.push({
+          ...term,
+          low: isCertain(term.low) ? term.low : null,
+          high: isCertain(term.high) ? term.high : null,
+        });
+      }
+    }
+    terms.sort((a, b) => (a.column < b.column ? -1 : 1));
+    // One is kept: the narrower kind.
+    const range = ranges.find(({ low, high }) => low !== null && high !== null) ?? ranges[0];
+    return range === undefined ? { relation, terms } : { relation, terms, range };
   }
 }
