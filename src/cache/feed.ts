@@ -58,6 +58,7 @@ export class Feed {
   #model: CatalogModel | null = null;
   /** Names tables while a new catalog is being loaded. */
   #lastModel: CatalogModel | null = null;
+  #modelWaiters: ((model: CatalogModel) => void)[] = [];
   #nextContextId = 1;
   #verdicts = 0;
   #life: StreamLife | null = null;
@@ -89,6 +90,12 @@ export class Feed {
   /** Null while the catalog is being loaded. */
   get model(): CatalogModel | null {
     return this.#model;
+  }
+
+  /** The model, as soon as there is one. */
+  whenModel(): Promise<CatalogModel> {
+    if (this.#model !== null) return Promise.resolve(this.#model);
+    return new Promise((resolve) => this.#modelWaiters.push(resolve));
   }
 
   get invalidated(): number {
@@ -218,6 +225,7 @@ export class Feed {
       nextVerdictId: () => ++this.#verdicts,
     });
     this.#lastModel = this.#model;
+    for (const resolve of this.#modelWaiters.splice(0)) resolve(this.#model);
   }
 
   #voidModel(): void {

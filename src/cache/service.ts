@@ -34,18 +34,20 @@ export class Service implements CacheService {
     this.#options = options;
   }
 
-  contextQuery(database: string): { readonly sql: string; readonly catalogVersion: number } | null {
+  async contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number }> {
     const feed = this.#options.feeds.get(database);
     if (feed === undefined) return { sql: NO_CONTEXT, catalogVersion: this.#options.catalogVersion() };
-    const { model } = feed;
-    return model === null ? null : { sql: contextQuery(model.catalog), catalogVersion: model.catalogVersion };
+    const model = await feed.whenModel();
+    return { sql: contextQuery(model.catalog), catalogVersion: model.catalogVersion };
   }
 
-  internContext(database: string, row: ContextRow): ContextAnswer {
+  /** Waits while the catalog is being loaded: a refusal of that moment would be remembered for as long as the catalog lasts. */
+  async internContext(database: string, row: ContextRow): Promise<ContextAnswer> {
     const feed = this.#options.feeds.get(database);
     const catalogVersion = this.#options.catalogVersion();
     if (feed === undefined) return { contextId: 0, reason: 'session.database', catalogVersion };
-    return feed.model?.contexts.intern(row) ?? { contextId: 0, reason: 'session.contextUnknown', catalogVersion };
+    const model = await feed.whenModel();
+    return model.contexts.intern(row);
   }
 
   /** @throws Error when the context is of another catalog version: the worker asks again once it knows better. */

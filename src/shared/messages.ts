@@ -182,8 +182,8 @@ export interface Verdict {
 /** Exposed to workers through Comlink. */
 export interface CacheService {
   /** The statement that a worker runs on a session's origin connection to learn its context. */
-  contextQuery(database: string): { readonly sql: string; readonly catalogVersion: number } | null;
-  internContext(database: string, row: ContextRow): ContextAnswer;
+  contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;
+  internContext(database: string, row: ContextRow): Promise<ContextAnswer>;
   analyse(request: AnalyseRequest): Promise<Verdict>;
   explain(contextId: number, text: string): Promise<Explanation>;
 }

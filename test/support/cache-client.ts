@@ -18,6 +18,7 @@ import type {
   CacheControl,
   CacheService,
   ContextAnswer,
+  ContextRow,
   FillToken,
   Offer,
   Verdict,
@@ -103,16 +104,17 @@ export class CacheClient {
 
   /** Asks the origin who the session is, and the cache thread what that means. */
   async context(database = this.#database): Promise<ContextAnswer> {
-    let query: Awaited<ReturnType<CacheService['contextQuery']>> = null;
-    await waitFor('the context query', async () => {
-      query = await this.#service.contextQuery(database);
-      return query !== null;
-    });
-    const { rows } = await this.session.query<string[]>({
-      text: (query as { sql: string } | null)!.sql,
-      rowMode: 'array',
-    });
-    return this.#service.internContext(database, rows[0]!.slice(1));
+    return this.intern(await this.contextRow(database), database);
+  }
+
+  async contextRow(database = this.#database): Promise<ContextRow> {
+    const query = (await this.#service.contextQuery(database))!;
+    const { rows } = await this.session.query<string[]>({ text: query.sql, rowMode: 'array' });
+    return rows[0]!.slice(1);
+  }
+
+  intern(row: ContextRow, database = this.#database): Promise<ContextAnswer> {
+    return this.#service.internContext(database, row);
   }
 
   async verdict(contextId: number, text: string): Promise<Verdict> {
