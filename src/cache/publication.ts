@@ -288,11 +288,13 @@ function isSqlError(error: unknown): error is Error & { code: string } {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P)/.test(code);
 }
 
-function addRefusal({ oid, table }: TableFacts, error: Error): Refusal {
-  const code = (error as { code?: string }).code;
-  // lock_not_available, deadlock_detected, undefined_table, invalid_text_representation: our own check in the transaction.
-  if (code === '55P03' || code === '40P01' || code === '42P01' || code === '22P02') {
-    return { oid, table, reason: 'uncacheable.publishing', remedy: '', retry: true };
+/** insufficient_privilege, feature_not_supported, invalid_parameter_value, wrong_object_type: trying again would not help. */
+const permanentCodes: ReadonlySet<string> = new Set(['42501', '0A000', '22023', '42809']);
+
+/** Locks, deadlocks, catalog rows updated by two at once, our own check in the transaction: all of these pass. */
+function addRefusal({ oid, table }: TableFacts, error: Error & { readonly code?: string }): Refusal {
+  if (permanentCodes.has(error.code ?? '')) {
+    return { oid, table, reason: 'uncacheable.notPublished', remedy: error.message, retry: false };
   }
-  return { oid, table, reason: 'uncacheable.notPublished', remedy: error.message, retry: false };
+  return { oid, table, reason: 'uncacheable.publishing', remedy: '', retry: true };
 }
