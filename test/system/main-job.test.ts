@@ -35,13 +35,13 @@ async function prove(reads: number, level: 'strong' | 'session' | 'bounded' | 'm
     differences: [],
   });
   expect(workload.history.answersChecked).toBeGreaterThanOrEqual(reads);
-  // A run that never hit would prove nothing.
+  // A run that never hit would prove nothing. At `monotonic` each answer of the origin asks for a round of its own.
   const hits = after.hits - before.hits;
   process.stdout.write(
     `main job, ${level}: ${workload.history.answersChecked} answers judged, ${workload.history.sightingsChecked} key states, ` +
       `${workload.writes} writes, ${hits} hits, ${after.invalidated - before.invalidated} invalidated, ${compared} compared\n`,
   );
-  expect(hits).toBeGreaterThan(reads / 10);
+  expect(hits).toBeGreaterThan(reads / (level === 'monotonic' ? 50 : 10));
   expect(after.invalidated - before.invalidated).toBeGreaterThan(50);
 }
 
