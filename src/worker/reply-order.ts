@@ -64,6 +64,7 @@ export class ReplyOrder {
   private flushed = true;
   private streamForward = false;
   private streamHead: Owed | null = null;
+  private streamIsOpen = false;
 
   constructor(events: ReplyEvents, out: OutBuffer) {
     this.events = events;
@@ -210,6 +211,12 @@ export class ReplyOrder {
       if (head.swallow) head.sink?.row(bytes, start, end, last);
     }
     if (this.streamForward) this.out.append(bytes, start, end);
+    this.streamIsOpen = this.streamForward && !last;
+  }
+
+  /** The client has part of a message: words of ours would be read as the rest of it. */
+  get isInsideFrame(): boolean {
+    return this.streamIsOpen;
   }
 
   /** Messages that we must understand are refused when too long to assemble; the others may come in pieces. */

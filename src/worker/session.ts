@@ -367,7 +367,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     clearTimeout(this.timer);
     this.input.stop();
     this.framer.stop();
-    if (error !== null) this.order.say(encodeError(error));
+    if (error !== null && !this.order.isInsideFrame) this.order.say(encodeError(error));
     this.order.flush(this.client);
     if (this.origin !== null) this.closeOrigin();
     this.link.close();
