@@ -23,7 +23,7 @@ const openssl = (folder: string, ...args: readonly string[]): void => {
   execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
 };
 
-/** A folder for keys that goes with the test file. */
+/** A folder for keys that goes with the test file; to be called at its top level. */
 export function keyFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'pgfresh-tls-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -19,14 +19,13 @@ import { type Cluster, run } from '../support/postgres.ts';
 
 let authority: Authority;
 let certificate: Certificate;
-let folder: string;
+const folder = keyFolder();
 let origin: Cluster;
 const proxies = new Map<string, Promise<Pgfresh>>();
 
 const verifierQuery = 'SELECT rolname, rolpassword FROM pg_authid WHERE rolname = $1';
 
 beforeAll(async () => {
-  folder = keyFolder();
   authority = createAuthority(folder, 'authority');
   certificate = authority.issue('localhost');
   origin = await startTlsCluster(15, certificate, authority);

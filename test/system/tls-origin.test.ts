@@ -17,6 +17,7 @@ import { type Cluster, createDatabase, freePort } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 import { startWorker, type TestWorker, testConfig } from '../support/worker.ts';
 
+const folder = keyFolder();
 let authority: Authority;
 let other: Authority;
 let certificate: Certificate;
@@ -26,7 +27,6 @@ let database: Awaited<ReturnType<typeof createDatabase>>;
 const workers: TestWorker[] = [];
 
 beforeAll(async () => {
-  const folder = keyFolder();
   authority = createAuthority(folder, 'authority');
   other = createAuthority(folder, 'other');
   // Good for the name, not for the address: verify-full can tell them apart.
