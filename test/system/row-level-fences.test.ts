@@ -204,7 +204,7 @@ describe.each([15, 18] as const)('on PostgreSQL %i', (version) => {
     expect(await look(reader, reads.one)).toEqual({ rows: [[0]], hit: true });
   });
 
-  /** The checker with a third of all steps writing, while the stream falls behind again and again. */
+  /** The checker with a tenth of all steps writing, while the stream falls behind again and again. */
   async function check(env: Readonly<Record<string, string>>): Promise<{ violations: number; hits: number }> {
     database = await createDatabase(cluster.url, schemaSql);
     pgfresh = await startPgfresh({ upstream: database.url, env });
