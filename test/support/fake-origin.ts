@@ -14,6 +14,8 @@ export interface FakeOrigin {
   readonly port: number;
   /** Codes of the messages received, by connection. */
   readonly received: readonly string[][];
+  /** First packets, as they came: StartupMessage or CancelRequest. */
+  readonly firstPackets: readonly Buffer[];
   close(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ function perform(socket: Socket, { bytes, end }: Act): void {
 /** `greeting` replaces the words of a login that succeeds. */
 export async function startFakeOrigin(script: readonly Act[], greeting: Act = { bytes: welcome }): Promise<FakeOrigin> {
   const received: string[][] = [];
+  const firstPackets: Buffer[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     const codes: string[] = [];
@@ -67,6 +70,7 @@ export async function startFakeOrigin(script: readonly Act[], greeting: Act = { 
     socket.on('data', (chunk: Buffer) => {
       pending = Buffer.concat([pending, chunk]);
       if (!started && pending.length >= 4 && pending.length >= pending.readInt32BE(0)) {
+        firstPackets.push(Buffer.from(pending.subarray(0, pending.readInt32BE(0))));
         pending = pending.subarray(pending.readInt32BE(0));
         started = true;
         perform(socket, greeting);
@@ -83,6 +87,7 @@ export async function startFakeOrigin(script: readonly Act[], greeting: Act = { 
   return {
     port: (server.address() as { port: number }).port,
     received,
+    firstPackets,
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -138,10 +138,6 @@ export function encodeFrame(code: number, body: Uint8Array): Buffer {
   return frame;
 }
 
-export function encodeQuery(text: string): Buffer {
-  return encodeFrame(Frontend.query, Buffer.from(`${text}\0`));
-}
-
 /** Close of a prepared statement; `name` as decoded here. */
 export function encodeCloseStatement(name: string): Buffer {
   return encodeFrame(Frontend.close, Buffer.from(`S${name}\0`, 'latin1'));
