@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { canonicalBinary, canonicalText } from '../../src/shared/canonical.ts';
 import type { CanonicalType } from '../../src/cache/dependency.ts';
+import { canonicalBinary, canonicalText } from '../../src/shared/canonical.ts';
 import { connect } from '../support/analysis.ts';
 
 const space = fc.stringMatching(/^[ \t\n\v\f\r]{0,2}$/);
