@@ -3,9 +3,9 @@
  * that come back are the same. PGFRESH_SEED replays the choices, PGFRESH_SEQUENCES says how many (the CI takes the default).
  */
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { type Profile, reading, tame, wild } from '../model/protocol/generator.ts';
 import type { Servers } from '../model/protocol/lane.ts';
 import { Minimiser, oidMaxOf, runLane, type Tally } from '../model/protocol/model.ts';
+import { type Profile, reading, tame, wild } from '../model/protocol/profile.ts';
 import { schemaSql } from '../model/protocol/schema.ts';
 import { announceSeed, seededRandom } from '../model/random.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';

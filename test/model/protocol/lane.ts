@@ -1,8 +1,9 @@
 /** A lane: two pairs of sessions (direct and through pgfresh) that take turns on the lane's own tables, group by group. */
 import type { Random } from '../random.ts';
 import { difference } from './compare.ts';
-import { Generator, type Profile } from './generator.ts';
+import { Generator } from './generator.ts';
 import { type Answer, groupBytes, Link, type Sequence } from './link.ts';
+import type { Profile } from './profile.ts';
 
 export interface Servers {
   readonly direct: string;

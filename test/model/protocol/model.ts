@@ -2,10 +2,10 @@
 import pg from 'pg';
 import { run } from '../../support/postgres.ts';
 import type { Random } from '../random.ts';
-import type { Profile } from './generator.ts';
 import { type Group, LaneGenerator, type Servers, Sessions, UNANSWERED } from './lane.ts';
 import { type Message, print } from './message.ts';
 import { minimise } from './minimise.ts';
+import type { Profile } from './profile.ts';
 import { laneRows } from './schema.ts';
 
 export interface LaneOptions {
