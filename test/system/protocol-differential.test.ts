@@ -94,7 +94,9 @@ it.each(runs)(
         `${hits} hits, ${misses} misses, ${passthrough} passed through\n`,
     );
     if (failure !== undefined) expect.fail(await new Minimiser(failure.options, 60_000).explain(failure));
-    expect(hits).toBeGreaterThanOrEqual(hitsMin * (hits + misses + passthrough));
+    // Until statements are analysed and tables published, nothing can hit.
+    const warm = Math.max(0, hits + misses + passthrough - 5_000);
+    expect(hits).toBeGreaterThanOrEqual(hitsMin * warm);
   },
   240_000,
 );

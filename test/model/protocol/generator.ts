@@ -11,10 +11,13 @@ import {
   fixedKeyOf,
   keyOf,
   literal,
+  oids,
   pick,
   plainTexts,
+  portalNames,
   readTexts,
   settingTexts,
+  statementNames,
   type Text,
   textValue,
   writeTexts,
@@ -22,8 +25,6 @@ import {
 
 const INT4PL = 177;
 const LENGTH_OF_TEXT = 1317;
-const statementNames = ['', '', 's1', 's2', 's3'] as const;
-const portalNames = ['', '', '', 'p1', 'p2'] as const;
 
 const query = (sql: string): Message => ({ kind: 'query', sql });
 const sync: Message = { kind: 'sync' };
@@ -134,15 +135,11 @@ export class Generator {
     const { random } = this;
     this.mayBeInTransaction = true;
     const steps: (() => void)[] = [
-      () => this.fragments(),
-      () => this.fragments(),
-      () => this.fragments(),
-      () => this.many(),
-      () => this.many(),
+      ...[() => this.fragments(), () => this.fragments(), () => this.fragments()],
+      ...[() => this.many(), () => this.many()],
       () => this.say(query(pick(random, ['', ' ', ';;', '-- nothing', '/* nothing */ ;']))),
       () => this.say(query(this.several())),
-      () => this.control(pick(random, controlTexts)),
-      () => this.control(pick(random, controlTexts)),
+      ...[1, 2].map(() => () => this.control(pick(random, controlTexts))),
       () => this.say(query(literal(random, pick(random, errorTexts(this.lane))))),
       () => this.sqlPrepared(),
       () => this.cursor(),
@@ -234,7 +231,6 @@ export class Generator {
   private parse(name: string, text: Text): void {
     const { random } = this;
     this.texts.set(name, text);
-    const oids = { int: [23, 20, 25], text: [25, 1043], int8: [20], bool: [16] };
     const types = this.chance(0.7)
       ? []
       : text.parameters.map((type) =>

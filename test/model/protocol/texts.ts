@@ -141,3 +141,8 @@ export function textValue(random: Random, type: Text['parameters'][number]): str
       return pick(random, ['v1', 'v2', 'é3', '', "it's", 'a\\b']);
   }
 }
+
+export const statementNames = ['', '', 's1', 's2', 's3'] as const;
+export const portalNames = ['', '', '', 'p1', 'p2'] as const;
+/** Types that a Parse may declare for a parameter, the right one first. */
+export const oids = { int: [23, 20, 25], text: [25, 1043], int8: [20], bool: [16] } as const;
