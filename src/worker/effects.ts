@@ -51,6 +51,10 @@ export class ReplyEffects implements ReplyEvents {
     settings.forget();
   }
 
+  questionCancelled(statementBehind: boolean): void {
+    this.session.lateCancel.missed(statementBehind ? 'sent' : this.session.input.isBlocked ? 'held' : 'none');
+  }
+
   fatal(): void {
     this.fatalSeen = true;
     this.fenceOutstanding();

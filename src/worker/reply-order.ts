@@ -31,6 +31,8 @@ function endsGroup(kind: OwedKind): boolean {
   return kind === 'sync' || kind === 'query' || kind === 'functionCall';
 }
 
+const QUERY_CANCELED = '57014';
+
 /** What the session does about replies, always before their bytes go on. */
 export interface ReplyEvents {
   /** ReadyForQuery: everything in `group` has taken effect. */
@@ -42,6 +44,8 @@ export interface ReplyEvents {
   failed(owed: Owed): void;
   /** The origin will never answer this message: it was skipped after an error. */
   skipped(owed: Owed): void;
+  /** A cancel met a question of ours. `statementBehind`: one of the client's was sent already. */
+  questionCancelled(statementBehind: boolean): void;
   /** The origin ends the connection; its words are about to be passed on. */
   fatal(): void;
   asynchronous(code: number, bytes: Buffer, start: number, end: number): void;
@@ -295,6 +299,9 @@ export class ReplyOrder {
     this.copyIn = false;
     if (fatal) this.events.fatal();
     if (!swallow) this.out.append(bytes, start, end);
+    else if (error.sqlstate === QUERY_CANCELED) {
+      this.events.questionCancelled(this.queue.some((owed) => owed !== undefined && !owed.swallow));
+    }
     if (head === undefined || fatal) return;
     head.group.broken = true;
     if (head.kind === 'sync') return;

@@ -19,6 +19,7 @@ import { parseLevel, SessionConsistency } from './consistency.ts';
 import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
 import { originLost, shutdown } from './last-words.ts';
+import { LateCancel } from './late-cancel.ts';
 import { LevelCommands } from './level-commands.ts';
 import { Origin, type OriginEvents } from './origin.ts';
 import { ReplyOrder } from './reply-order.ts';
@@ -39,11 +40,12 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   readonly portals = new Map<string, Portal>();
   readonly settings = new Settings();
   readonly transaction = new Transaction();
+  readonly lateCancel: LateCancel;
   consistency: SessionConsistency;
   statementsSeen = 0;
   private readonly runtime: Runtime;
   private readonly link: ClientLink;
-  private readonly input = new ClientInput(this);
+  readonly input = new ClientInput(this);
   private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
   private readonly levels: LevelCommands;
   private readonly effects: ReplyEffects;
@@ -66,6 +68,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
     this.levels = new LevelCommands(this, runtime);
     this.consistency = new SessionConsistency(runtime.config.consistency);
+    this.lateCancel = new LateCancel(runtime.originTarget, runtime.readBuffer);
     this.link = new ClientLink(arrival, runtime.readBuffer, {
       bytes: (count) => this.turn(() => this.clientBytes(count)),
       drained: () => this.turn(),
@@ -91,8 +94,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   }
 
   get summary(): SessionSummary {
-    const { user, database, state, statementsSeen: statements } = this;
-    return { user, database, peer: this.link.peer, state, statements };
+    const { user, database, state, statementsSeen: statements, link } = this;
+    return { user, database, peer: link.peer, state, statements };
   }
 
   private get client(): ClientSocket {
@@ -103,8 +106,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     const { cache } = this.runtime;
     return cache?.isLive === true ? cache : null;
   }
-
-  // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Everything that happens to a session happens in a turn: effects, then `pump`, then one write per socket. */
   turn(effect?: () => void): void {
@@ -240,12 +241,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       this.finish(null);
       return true;
     }
-    if (batch.ended && batch.count === 1) {
-      // Inside a block a Sync may end one that a pipeline began without BEGIN: that is the origin's to do.
-      if (code === Frontend.sync && this.order.isQuiet && this.transaction.isIdle) {
-        this.order.say(encodeReady(this.transaction.status));
-        return true;
-      }
+    // Inside a block a Sync may end one that a pipeline began without BEGIN: that is the origin's to do.
+    if (code === Frontend.sync && batch.count === 1 && this.order.isQuiet && this.transaction.isIdle) {
+      this.order.say(encodeReady(this.transaction.status));
+      return true;
     }
     if (this.settings.state !== 'known' && this.isLearning) return false;
     const { cache, hits, forwarder } = this.runtime;
@@ -261,6 +260,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     }
     if (forwarder.mustWait(this, batch)) return false;
     forwarder.forward(this, this.liveCache, batch, outcome);
+    this.lateCancel.forwarded();
     return true;
   }
 
@@ -341,8 +341,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     if (code === Backend.authentication) {
       this.startupPacket = null;
       if (this.login?.request(bytes, start, end) !== true) return;
-    } else if (code === Backend.backendKeyData) this.settings.backendPid = decodeBackendPid(bytes, start, end);
-    else if (code === Backend.parameterStatus) this.effects.parameterStatus(bytes, start, end);
+    } else if (code === Backend.backendKeyData) {
+      this.settings.backendPid = decodeBackendPid(bytes, start, end);
+      this.lateCancel.learn(bytes, start, end);
+    } else if (code === Backend.parameterStatus) this.effects.parameterStatus(bytes, start, end);
     else if (code === Backend.errorResponse) {
       // Not a word about the password yet: pg_hba.conf wants, or does not want, encryption.
       if (this.startupPacket !== null && isRefusal(bytes, start, end) && this.origin?.tryNext() === true) return;

@@ -26,6 +26,7 @@ const frames: Record<string, Buffer> = {
   V: encodeFrame(Backend.functionCallResponse, Buffer.from([255, 255, 255, 255])),
   E: backend.encodeError({ severity: 'ERROR', sqlstate: '22012', message: 'division by zero' }),
   F: backend.encodeError({ severity: 'FATAL', sqlstate: '57P01', message: 'bye' }),
+  X: backend.encodeError({ severity: 'ERROR', sqlstate: '57014', message: 'canceling statement due to user request' }),
   N: encodeFrame(Backend.noticeResponse, Buffer.from('SNOTICE\0C00000\0Mhm\0\0')),
   A: encodeFrame(Backend.notificationResponse, Buffer.from('\0\0\0\x01ch\0\0')),
   Z: backend.encodeReady(TransactionStatus.idle),
@@ -43,6 +44,7 @@ class Bench {
       failed: (owed) => void this.log.push(`failed ${owed.kind}`),
       skipped: (owed) => void this.log.push(`skipped ${owed.kind}`),
       fatal: () => void this.log.push('fatal'),
+      questionCancelled: (behind) => void this.log.push(`question cancelled, statement behind: ${behind}`),
       asynchronous: (code) => void this.log.push(`async ${String.fromCharCode(code)}`),
     },
     this.out,
@@ -206,4 +208,24 @@ describe('owed replies', () => {
       }
     }
   });
+});
+
+it('tells of a cancel that met a question of ours, and whether the statement it was meant for was sent', () => {
+  for (const [sent, behind] of [
+    ['', false],
+    ['Q', true],
+  ] as const) {
+    const bench = new Bench();
+    bench.order.oweQuestion({ row: () => undefined, done: () => undefined });
+    bench.send(sent);
+    expect(bench.receive('X')).toBe('');
+    expect(bench.log).toContain(`question cancelled, statement behind: ${behind}`);
+  }
+});
+
+it('leaves a cancel of the client’s own statement to the client', () => {
+  const bench = new Bench();
+  bench.send('Q');
+  expect(bench.receive('X')).toBe('E');
+  expect(bench.log.filter((line) => line.startsWith('question'))).toEqual([]);
 });

@@ -143,6 +143,16 @@ export function encodeCloseStatement(name: string): Buffer {
   return encodeFrame(Frontend.close, Buffer.from(`S${name}\0`, 'latin1'));
 }
 
+/** CancelRequest for the key in a BackendKeyData frame [start, end). It has no code byte, and the key no fixed length. */
+export function encodeCancel(bytes: Buffer, start: number, end: number): Buffer {
+  const key = bytes.subarray(start + HEADER_BYTES, end);
+  const packet = Buffer.allocUnsafeSlow(8 + key.length);
+  packet.writeInt32BE(packet.length, 0);
+  packet.writeInt32BE(StartupCode.cancel, 4);
+  packet.set(key, 8);
+  return packet;
+}
+
 const QUESTION = 'pgfresh question';
 
 /**
