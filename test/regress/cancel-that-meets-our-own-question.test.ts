@@ -1,6 +1,6 @@
 // A cancel that reached the origin while it answered a question of ours was lost: the client's statement behind it ran on.
 import { createServer, type Socket } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, it } from 'vitest';
 import { LateCancel } from '../../src/worker/late-cancel.ts';
 import { OriginTarget } from '../../src/worker/origin-tls.ts';
 import { serialize } from '../support/raw-client.ts';
