@@ -18,6 +18,17 @@ export type RawRelation = readonly [
   parents: readonly number[] | null,
   hasTriggers: boolean,
 ];
+export type RawColumn = readonly [
+  relation: number,
+  number: number,
+  name: string,
+  type: number,
+  deterministic: boolean,
+  notNull: boolean,
+  generated: string,
+  typeModifier: number,
+  collation: number,
+];
 type RawRoutine = readonly [
   schema: string | null,
   name: string,
@@ -57,7 +68,7 @@ export interface RawCatalog {
   readonly postmasterStart: string;
   readonly systemIdentifier: string | null;
   readonly relations: readonly RawRelation[] | null;
-  readonly columns: readonly (readonly [number, number, string, number, boolean, boolean, string])[] | null;
+  readonly columns: readonly RawColumn[] | null;
   readonly identities: readonly (readonly [number, boolean, boolean, readonly string[] | null])[] | null;
   readonly cascades: readonly (readonly [number, number])[] | null;
   readonly expressions: readonly (readonly [number, 'w' | 'p'])[] | null;

@@ -21,7 +21,7 @@ const columns = `
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
     a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8,
     a.attcollation = 0 OR COALESCE((SELECT l.collisdeterministic FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), false),
-    a.attnotnull, a.attgenerated) ORDER BY a.attrelid, a.attnum)
+    a.attnotnull, a.attgenerated, a.atttypmod, a.attcollation::int8) ORDER BY a.attrelid, a.attnum)
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= ${USER_OID_MIN}`;
 

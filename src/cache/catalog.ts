@@ -10,6 +10,9 @@ export interface Column {
   readonly name: string;
   readonly number: number;
   readonly type: number;
+  readonly typeModifier: number;
+  /** Oid; 0: none. */
+  readonly collation: number;
   /** No collation, or one under which equal means byte for byte equal. */
   readonly deterministic: boolean;
   readonly notNull: boolean;
@@ -137,8 +140,10 @@ interface RelationParts {
 
 function relationParts(raw: RawCatalog): RelationParts {
   const columns = new Map<number, Column[]>();
-  for (const [relation, number, name, type, deterministic, notNull, generated] of raw.columns ?? []) {
-    push(columns, relation, { name, number, type, deterministic, notNull, generated: generated !== '' });
+  for (const row of raw.columns ?? []) {
+    const [relation, number, name, type, deterministic, notNull, generated, typeModifier, collation] = row;
+    const column = { name, number, type, typeModifier, collation, deterministic, notNull };
+    push(columns, relation, { ...column, generated: generated !== '' });
   }
   const children = new Map<number, number[]>();
   for (const row of raw.relations ?? []) for (const parent of row[9] ?? []) push(children, parent, row[0]);

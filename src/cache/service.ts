@@ -68,6 +68,7 @@ export class Service implements CacheService {
       changesContext: analysis.changesContext,
       transactionControl: analysis.transactionControl,
       scope: analysis.scope,
+      signature: analysis.signature,
     };
   }
 

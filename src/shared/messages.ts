@@ -177,6 +177,11 @@ export interface Verdict {
   readonly transactionControl: boolean;
   /** 'shape': the verdict holds for every text of the same shape (shared/shape.ts); 'text': for this text alone. */
   readonly scope: 'shape' | 'text';
+  /**
+   * What a cacheable statement was resolved to and the columns of its answer, hashed by content: equal in two catalog versions or generations
+   * when nothing changed that the statement rests on. The first word is equal when the tables are the same. Empty when it is not cacheable.
+   */
+  readonly signature: string;
 }
 
 /** Exposed to workers through Comlink. */

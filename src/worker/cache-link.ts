@@ -12,6 +12,9 @@ import { Outbox } from './offer.ts';
 import { Verdicts } from './verdicts.ts';
 
 const CONTEXTS_MAX = 10_000;
+/** The catalog is being loaded, as after DDL: over soon. */
+const LOADING_MS = 20;
+const FAILED_MS = 1000;
 
 /** What a worker needs of `CacheService`: Comlink's remote has it, and so has a test. */
 export type RemoteService = Pick<Remote<CacheService>, 'contextQuery' | 'internContext' | 'analyse'>;
@@ -19,7 +22,7 @@ export type RemoteService = Pick<Remote<CacheService>, 'contextQuery' | 'internC
 interface ContextQuery {
   sql: string | 'pending' | 'failed' | null;
   catalogVersion: number;
-  readonly againMs: number;
+  againMs: number;
   readonly waiting: (() => void)[];
 }
 
@@ -73,10 +76,11 @@ export class AttachedCache {
       if (isKnown && known.catalogVersion === version) return known.sql;
       if (!isKnown && nowMs < known.againMs) return known.sql === null ? null : 'pending';
     }
-    const asked: ContextQuery = { sql: 'pending', catalogVersion: version, againMs: nowMs + 1000, waiting: [arrived] };
+    const asked: ContextQuery = { sql: 'pending', catalogVersion: version, againMs: nowMs, waiting: [arrived] };
     this.queries.set(database, asked);
     const answered = (sql: ContextQuery['sql'], catalogVersion: number) => {
       asked.sql = sql;
+      asked.againMs = nowMs + (sql === null ? LOADING_MS : FAILED_MS);
       asked.catalogVersion = catalogVersion;
       for (const resume of asked.waiting.splice(0)) resume();
     };

@@ -10,7 +10,7 @@ import { decodeParameterStatus } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import { encodeQuestion } from '../shared/wire/frontend.ts';
 import { fenceWrites } from './fence.ts';
-import type { Owed, SyncGroup } from './owed.ts';
+import { isReadOnly, type Owed, questionKinds, type SyncGroup } from './owed.ts';
 import type { ReplyEvents } from './reply-order.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -110,7 +110,7 @@ export class ReplyEffects implements ReplyEvents {
 
   private offer(group: SyncGroup): void {
     const { cache } = this.runtime;
-    if (cache === null || !group.works.every((work) => !work.suspect && work.slot?.verdict?.readOnly === true)) return;
+    if (cache === null || !group.works.every(isReadOnly)) return;
     const filledRound = startedRound(this.runtime.control) + 1;
     for (const capture of group.captures) {
       const offer = capture.token.generation === cache.generation ? capture.offer(filledRound) : null;
@@ -142,7 +142,11 @@ export class ReplyEffects implements ReplyEvents {
   askContext(database: string): void {
     const { session } = this;
     const cache = session.liveCache;
-    if (cache === null || !session.settings.mustAsk(cache)) return;
+    if (cache === null) return;
+    if (!session.settings.mustAsk(cache)) {
+      session.unresolved.ask();
+      return;
+    }
     const again = () => session.turn();
     const nowMs = this.runtime.clock.nowMs();
     const sql = cache.contextQuery(database, nowMs, again);
@@ -153,7 +157,7 @@ export class ReplyEffects implements ReplyEvents {
     if (session.settings.beginLearning(nowMs)) session.turnLater(Limits.contextWaitMsMax);
     if (sql === 'pending') return;
     const sink = session.settings.ask(cache, database, again);
-    session.order.oweQuestion(sink);
+    session.order.oweQuestion(questionKinds, Array(questionKinds.length).fill(sink), sink);
     this.runtime.originOut.appendAll(encodeQuestion(sql));
   }
 }

@@ -17,10 +17,11 @@ import type { Batch } from './client-input.ts';
 import type { Owed, Work } from './owed.ts';
 import { type Points, pointsOf } from './points.ts';
 import { Replayer } from './replay.ts';
+import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outcome } from './serve.ts';
 import type { Session } from './session.ts';
-import { type Resolution, Statement, sameResolution } from './statements.ts';
+import { type Resolution, Statement } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 /** DEALLOCATE of one statement, name in group 1. */
@@ -39,7 +40,7 @@ export interface Portal {
   readonly work: Work;
 }
 
-const unknownWork: Work = { slot: null, suspect: false, points: null };
+const unknownWork: Work = { slot: null, past: [], suspect: false, points: null };
 
 export class Forwarder {
   private readonly runtime: Runtime;
@@ -68,13 +69,13 @@ export class Forwarder {
    * an error that is on its way, and then the client would find it missing.
    */
   mustWait(session: Session, batch: Batch): boolean {
-    return session.order.isComing && this.replayer.isNeeded(session, batch);
+    return session.order.isComing && this.replayer.isNeeded(session, session.liveCache, batch);
   }
 
   /** `why`: what kept the batch from being answered here. */
   forward(session: Session, cache: AttachedCache | null, batch: Batch, why: Outcome): void {
     this.prepare(session, cache, batch, why);
-    this.replayer.replay(session, batch, this.trusted ? this.context : null);
+    this.replayer.replay(session, cache, batch, this.trusted ? this.context : null);
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
@@ -173,8 +174,8 @@ export class Forwarder {
     const { session } = this;
     const isText = frontend.decodeQuery(bytes, start, end, text);
     const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
-    const slot = isText ? this.slotOf(sql, [], 'simple') : null;
-    const work: Work = { slot, suspect: !this.trusted, points: this.points(slot, sql, null) };
+    const slot = isText ? this.slotOf(sql) : null;
+    const work: Work = { slot, past: [], suspect: !this.trusted, points: this.points(slot, sql, null) };
     const owed = session.order.oweWhole('query', false);
     if (owed !== null) {
       owed.group.works.push(work);
@@ -201,9 +202,11 @@ export class Forwarder {
       return;
     }
     const statement = new Statement(parse, bytes, start, end);
-    statement.resolution = this.trusted ? this.context : null;
+    statement.resolvedAt(this.trusted ? this.context : null);
     statement.mark = this.session.settings.parseMark(this.cache);
     statements.parseSent(owed, statement);
+    this.slotOfStatement(statement);
+    if (statement.resolution === null) this.session.unresolved.add(statement);
   }
 
   private bindFrame(bytes: Buffer, start: number, end: number): void {
@@ -284,12 +287,13 @@ export class Forwarder {
 
   // ── verdicts, captures, counting ───────────────────────────────────────────────────────────────────────────────
 
-  /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, its verdict says nothing. */
+  /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, older verdicts count, too. */
   private work(statement: Statement | null, bindTail: Uint8Array | null): Work {
     const slot = statement === null ? null : this.slotOfStatement(statement);
     const isCurrent = statement !== null && this.isResolvedHere(statement);
+    const past = isCurrent ? [] : (statement?.pastVerdicts ?? null);
     const points = bindTail === null ? null : this.points(slot, statement?.text ?? '', bindTail);
-    return { slot, suspect: !this.trusted || !isCurrent, points };
+    return { slot, past: past ?? [], suspect: !this.trusted || past === null, points };
   }
 
   private points(slot: VerdictSlot | null, sql: string, bindTail: Uint8Array | null): Points | null {
@@ -301,21 +305,12 @@ export class Forwarder {
   }
 
   private slotOfStatement(statement: Statement): VerdictSlot | null {
-    if (this.context === null) return null;
-    if (statement.slot !== null && sameResolution(statement.slotResolution, this.context)) return statement.slot;
-    statement.slot = this.slotOf(statement.text, statement.parameterTypes, 'extended');
-    statement.slotResolution = this.context;
-    return statement.slot;
+    return slotOfStatement(this.session, this.cache, this.context, statement);
   }
 
-  private slotOf(sql: string, parameterTypes: readonly number[], protocol: 'simple' | 'extended'): VerdictSlot | null {
-    const { cache, context } = this;
-    if (cache === null || context === null || !cache.isLive) return null;
-    if (!this.session.settings.utf8 && !isAscii(sql)) return null;
-    return cache.verdicts.lookup(
-      { contextId: context.contextId, text: sql, parameterTypes, protocol },
-      context.catalogVersion,
-    );
+  private slotOf(sql: string): VerdictSlot | null {
+    const statement = { text: sql, parameterTypes: [], protocol: 'simple' } as const;
+    return slotOfText(this.session, this.cache, this.context, statement);
   }
 
   private isCapturable(slot: VerdictSlot | null): boolean {
@@ -363,9 +358,4 @@ function deallocated(sql: string): string | null {
   const name = deallocateOne.exec(sql)?.[1];
   if (name === undefined) return null;
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase();
-}
-
-function isAscii(sql: string): boolean {
-  for (let i = 0; i < sql.length; i++) if (sql.charCodeAt(i) > 0x7f) return false;
-  return true;
 }

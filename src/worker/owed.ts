@@ -35,10 +35,18 @@ export type OwedPhase = (typeof OwedPhases)[number];
 export interface Work {
   /** Null: nothing is known about it. */
   readonly slot: VerdictSlot | null;
-  /** Sent while the settings it ran under were in doubt. */
+  /** Verdicts of older catalogs by which the origin may run it instead (resolving.ts). */
+  readonly past: readonly VerdictSlot[];
+  /** Sent while the settings it ran under were in doubt, or not all of these verdicts are known. */
   readonly suspect: boolean;
   /** The rows it names, where its verdict was there when it was sent and says that it names them. */
   readonly points: Points | null;
+}
+
+/** Whether it is proven to write nothing. */
+export function isReadOnly({ slot, past, suspect }: Work): boolean {
+  if (suspect || slot?.verdict?.readOnly !== true) return false;
+  return past.every(({ verdict }) => verdict?.readOnly === true);
 }
 
 /** Everything between two ReadyForQuery. */

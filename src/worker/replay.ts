@@ -1,11 +1,14 @@
 /**
  * What the origin lacks before a batch can be forwarded: statements whose Parse was answered here are sent now, their
- * ParseComplete is swallowed; an unnamed statement that the client has destroyed by an answer from here is closed.
+ * ParseComplete is swallowed; so are those that the origin has by an older catalog; an unnamed statement that the client has destroyed
+ * by an answer from here is closed.
  */
 import { Frontend } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
+import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
+import { isWorthComparing, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { type Resolution, type Statement, sameResolution } from './statements.ts';
@@ -24,6 +27,8 @@ type Lacking = Statement | 'close';
 export class Replayer {
   private readonly runtime: Runtime;
   private session!: Session;
+  private cache: AttachedCache | null = null;
+  private context: Resolution | null = null;
   private lacking: Lacking[] = [];
   /** The batch makes the unnamed statement itself. */
   private unnamedIsNew = false;
@@ -34,14 +39,16 @@ export class Replayer {
     this.runtime = runtime;
   }
 
-  isNeeded(session: Session, batch: Batch): boolean {
-    this.look(session, batch);
+  isNeeded(session: Session, cache: AttachedCache | null, batch: Batch): boolean {
+    const { settings } = session;
+    const isTrusted = cache !== null && !settings.inDoubt;
+    this.look(session, cache, isTrusted ? settings.presumed(cache) : null, batch);
     return this.lacking.length > 0;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
-  replay(session: Session, batch: Batch, context: Resolution | null): void {
-    this.look(session, batch);
+  replay(session: Session, cache: AttachedCache | null, batch: Batch, context: Resolution | null): void {
+    this.look(session, cache, context, batch);
     const { order } = session;
     for (const lacking of this.lacking) {
       if (lacking === 'close') this.closeUnnamed();
@@ -52,8 +59,10 @@ export class Replayer {
     this.runtime.originOut.appendAll(frontend.SYNC);
   }
 
-  private look(session: Session, batch: Batch): void {
+  private look(session: Session, cache: AttachedCache | null, context: Resolution | null, batch: Batch): void {
     this.session = session;
+    this.cache = cache;
+    this.context = context;
     this.lacking = [];
     this.unnamedIsNew = false;
     this.endsWithSync = false;
@@ -97,8 +106,23 @@ export class Replayer {
 
   private provide(name: string): void {
     if (name === '' && this.unnamedIsNew) return;
-    const missing = this.session.statements.missingAtOrigin(name);
+    const { statements } = this.session;
+    const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
     if (missing !== null && !this.lacking.includes(missing)) this.lacking.push(missing);
+  }
+
+  /** What was resolved under an older catalog is renewed where it can be: then the origin lacks it, and else it has what the client means. */
+  private outdated(statement: Statement | null): Statement | null {
+    const { cache, context, session } = this;
+    if (statement === null || context === null) return null;
+    if (!session.settings.isResolvedHere(statement, context)) {
+      slotOfStatement(session, cache, context, statement);
+      if (!renew(statement, context)) {
+        if (isWorthComparing(statement, context)) session.unresolved.add(statement);
+        return null;
+      }
+    }
+    return statement.origin === 'outdated' ? statement : null;
   }
 
   private closeUnnamed(): void {
@@ -108,10 +132,18 @@ export class Replayer {
   }
 
   private send(statement: Statement, context: Resolution | null): void {
-    const owed = this.session.order.oweExtended('parse', true);
-    if (owed !== null) this.session.statements.parseSent(owed, statement);
+    const { order, statements } = this.session;
+    if (statement.origin === 'outdated' && statement.name !== '') {
+      order.oweExtended('close', true);
+      this.runtime.originOut.appendAll(frontend.encodeCloseStatement(statement.name));
+    }
+    const owed = order.oweExtended('parse', true);
+    if (owed !== null) statements.parseSent(owed, statement);
     // C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known.
-    if (context === null || !sameResolution(statement.resolution, context)) statement.resolution = null;
+    if (context === null || !sameResolution(statement.resolution, context)) {
+      statement.resolvedAt(null);
+      this.session.unresolved.add(statement);
+    }
     this.runtime.originOut.appendAll(statement.parse);
   }
 }

@@ -14,7 +14,7 @@ import { decodeCommandTag, decodeError, decodeReady, isFatal } from '../shared/w
 import { Backend } from '../shared/wire/codes.ts';
 import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
-import { isAsynchronous, Owed, type OwedKind, questionKinds, type ReplySink, replyStep, SyncGroup } from './owed.ts';
+import { isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
 
 const streamable = new Uint8Array(256);
 for (const code of [
@@ -151,11 +151,13 @@ export class ReplyOrder {
     return owed;
   }
 
-  /** A question of ours, whose replies go to the sink. Only when nothing is owed. */
-  oweQuestion(sink: ReplySink): void {
+  /** A question of ours: messages, the sink for the replies to each, and for their Sync. Only when nothing is owed. */
+  oweQuestion(kinds: readonly OwedKind[], sinks: readonly ReplySink[], end: ReplySink): readonly Owed[] {
     assert(this.isQuiet, 'a question while replies are owed');
-    for (const kind of questionKinds) this.oweExtended(kind, true)!.sink = sink;
-    this.oweSync(true)!.sink = sink;
+    const owed = kinds.map((kind) => this.oweExtended(kind, true)!);
+    for (const [i, each] of owed.entries()) each.sink = sinks[i]!;
+    this.oweSync(true)!.sink = end;
+    return owed;
   }
 
   /** CopyDone or CopyFail was sent. */
@@ -202,6 +204,7 @@ export class ReplyOrder {
     } else {
       const head = this.expect(code);
       head.capture?.take(code, bytes, start, end, true);
+      if (head.swallow && head.kind === 'describeStatement') head.sink?.row(bytes, start, end, true);
       if (this.advance(head, code, bytes, start, end)) this.out.append(bytes, start, end);
     }
   }

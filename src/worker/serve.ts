@@ -15,6 +15,7 @@ import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { askForRound } from './fence.ts';
+import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { type KeyPrefix, mayHoldComment, type Resolution, Statement } from './statements.ts';
@@ -171,7 +172,7 @@ export class HitPath {
     if (isTwice || statements.mayExist(parse.name)) return 'statement.protocol';
     const again = known !== null && this.isResolvedHere(known) && known.isParse(bytes, start, end);
     const statement = again ? known : new Statement(parse, bytes, start, end);
-    statement.resolution = this.context;
+    statement.resolvedAt(this.context);
     this.defined.push(statement);
     this.proven = false;
     this.say(PARSE_COMPLETE);
@@ -232,8 +233,8 @@ export class HitPath {
     const fresh = this.defined.findLast((statement) => statement.name === name);
     if (fresh !== undefined) return fresh;
     const statement = this.session.statements.get(name);
-    if (statement === null || !this.isResolvedHere(statement) || this.closed.includes(statement)) return null;
-    return statement;
+    if (statement === null || this.closed.includes(statement)) return null;
+    return this.isResolvedHere(statement) || renew(statement, this.context) ? statement : null;
   }
 
   private isResolvedHere(statement: Statement): boolean {
@@ -277,7 +278,11 @@ export class HitPath {
   private commit(batch: Batch, bytes: number): void {
     const { session } = this;
     for (const statement of this.closed) session.statements.forget(statement);
-    for (const statement of this.defined) session.statements.define(statement);
+    for (const statement of this.defined) {
+      session.statements.define(statement);
+      // It will be there under the next catalog version: its verdict of now tells whether it means the same then (C7).
+      if (statement.name !== '') slotOfStatement(session, this.cache, this.context, statement);
+    }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     // C18: what one answer showed, the next must not miss.
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);

@@ -32,11 +32,13 @@ import { Entrance } from './tls-entrance.ts';
 import { ClientLink } from './tls-link.ts';
 import { handshakeFault } from './tls-server.ts';
 import { Transaction } from './transaction.ts';
+import { Unresolved } from './unresolved.ts';
 
 export class Session implements BatchSink, FrameSink, OriginEvents {
   state: SessionState = 'startup';
   readonly order: ReplyOrder;
   readonly statements = new Statements();
+  readonly unresolved: Unresolved;
   readonly portals = new Map<string, Portal>();
   readonly settings = new Settings();
   readonly transaction = new Transaction();
@@ -65,6 +67,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   constructor(runtime: Runtime, arrival: Arrival) {
     this.runtime = runtime;
     this.effects = new ReplyEffects(this, runtime);
+    this.unresolved = new Unresolved(this, runtime);
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
     this.levels = new LevelCommands(this, runtime);
     this.consistency = new SessionConsistency(runtime.config.consistency);

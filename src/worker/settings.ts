@@ -95,7 +95,7 @@ export class Settings {
     const { mark } = statement;
     if (mark === null || mark.link !== context.link || mark.changes !== this.changes) return false;
     if (mark.catalogVersion !== context.catalogVersion) return false;
-    statement.resolution = context;
+    statement.resolvedAt(context);
     return true;
   }
 
@@ -134,11 +134,12 @@ export class Settings {
 
   /** A statement was sent: what it may do to the settings holds from here on. */
   sent(work: Work): void {
-    const { slot } = work;
     // What is unusable stays so until something is known to have changed: else every statement would ask again.
     if (this.state === 'unusable') return;
-    if (slot === null || slot.failed || slot.verdict?.changesContext === true) this.forget();
-    else if (slot.verdict === null) this.suspects.add(slot);
+    const slots = work.slot === null ? work.past : [work.slot, ...work.past];
+    const mayChange = slots.some((slot) => slot.failed || slot.verdict?.changesContext === true);
+    if (work.slot === null || mayChange) this.forget();
+    else for (const slot of slots) if (slot.verdict === null) this.suspects.add(slot);
   }
 
   /** Something changed, or may have: the origin is asked when there is an opportunity. */

@@ -5,6 +5,7 @@
  *   client says Parse s1 ─▶ define(s1)           origin: absent    (answered locally)
  *   client says Bind s1, forwarded ─▶ replay     origin: sent      (ParseComplete owed, swallowed)
  *   ParseComplete ─▶                             origin: held
+ *   another catalog, the same meaning ─▶         origin: outdated  (held, to be made anew before its next use: resolving.ts)
  *
  * Forgetting a statement that the origin has is always right: its messages are then passed through.
  */
@@ -42,18 +43,36 @@ export function sameResolution(a: Resolution | null, b: Resolution): boolean {
   return a !== null && a.link === b.link && a.contextId === b.contextId && a.catalogVersion === b.catalogVersion;
 }
 
+/** Different verdicts remembered of one statement over the catalog versions. */
+const VERDICTS_MAX = 8;
+const none: readonly VerdictSlot[] = [];
+
+/** What running it does, as a text to compare. */
+function doingOf({ verdict }: VerdictSlot): string | null {
+  if (verdict === null) return null;
+  const { readOnly, writes, changesContext, transactionControl } = verdict;
+  return JSON.stringify([readOnly, writes, changesContext, transactionControl]);
+}
+
 export class Statement {
   readonly name: string;
   /** The Parse frame as it came. */
   readonly parse: Buffer;
   private readonly textStart: number;
   private readonly textEnd: number;
-  origin: 'absent' | 'sent' | 'held' = 'absent';
+  origin: 'absent' | 'sent' | 'held' | 'outdated' = 'absent';
+  /** Where it was resolved, as the client knows it; null: not known. */
   resolution: Resolution | null = null;
+  /** The verdict under `resolution`. */
+  proof: VerdictSlot | null = null;
   mark: ParseMark | null = null;
+  /** Where it was last compared with a statement made anew. */
+  compared: Resolution | null = null;
   /** The verdict last asked for, and under what. */
   slot: VerdictSlot | null = null;
   slotResolution: Resolution | null = null;
+  /** Verdicts between the two, by what they say the statement does. Null: too many. */
+  private between: readonly VerdictSlot[] | null = none;
   private portal: KeyPrefix | null = null;
   private description: KeyPrefix | null = null;
 
@@ -70,8 +89,45 @@ export class Statement {
     return this.parse.toString('utf8', this.textStart, this.textEnd);
   }
 
+  /** The Parse message after the name. */
+  get definition(): Buffer {
+    return this.parse.subarray(this.textStart);
+  }
+
   get parameterTypes(): number[] {
     return parameterTypes(this.parse, this.textEnd + 1);
+  }
+
+  resolvedAt(context: Resolution | null): void {
+    this.resolution = context;
+    this.proof = context !== null && sameResolution(this.slotResolution, context) ? this.slot : null;
+    this.between = none;
+  }
+
+  /** The verdict under a context; it was used under all that were asked about before. */
+  judged(slot: VerdictSlot, context: Resolution): void {
+    const before = this.slot;
+    if (before !== null && before !== this.proof && !sameResolution(this.slotResolution, context)) this.keep(before);
+    this.slot = slot;
+    this.slotResolution = context;
+    if (sameResolution(this.resolution, context)) this.proof = slot;
+  }
+
+  private keep(slot: VerdictSlot): void {
+    const doing = doingOf(slot);
+    if (this.between === null || (doing !== null && this.between.some((other) => doingOf(other) === doing))) return;
+    this.between = this.between.length < VERDICTS_MAX ? [...this.between, slot] : null;
+  }
+
+  /** It means the same under this context: the origin is to have it as made now. */
+  renewed(context: Resolution): void {
+    this.resolvedAt(context);
+    if (this.origin !== 'absent') this.origin = 'outdated';
+  }
+
+  /** The verdicts besides the one of now by which the origin may run it; null: not all of them are known. */
+  get pastVerdicts(): readonly VerdictSlot[] | null {
+    return this.proof === null || this.between === null ? null : [this.proof, ...this.between];
   }
 
   /** Whether the frame [start, end) is this statement's Parse again. */
@@ -204,7 +260,7 @@ export class Statements {
   // ── answered by the origin ─────────────────────────────────────────────────────────────────────────────────────
 
   answered({ statement, changes }: StatementReply): void {
-    if (statement !== null) statement.origin = 'held';
+    if (statement?.origin === 'sent') statement.origin = 'held';
     if (changes === null) return;
     for (const slot of changes) slot.confirm();
     for (const slot of changes) this.sweep(slot.name);

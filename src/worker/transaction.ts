@@ -37,9 +37,12 @@ export class Written {
   private any = false;
 
   add(work: Work): void {
-    const verdict = work.suspect ? null : (work.slot?.verdict ?? null);
-    if (verdict === null) this.addWrites('unknown', null);
-    else if (!verdict.readOnly) this.addWrites(verdict.writes, work.points?.verdict === verdict ? work.points : null);
+    const { slot, past, suspect, points } = work;
+    for (const each of [slot, ...past]) {
+      const verdict = suspect ? null : (each?.verdict ?? null);
+      if (verdict === null) this.addWrites('unknown', null);
+      else if (!verdict.readOnly) this.addWrites(verdict.writes, points?.verdict === verdict ? points : null);
+    }
   }
 
   private addWrites(writes: Writes, points: Points | null): void {

@@ -48,6 +48,7 @@ function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: n
     changesContext: isSetting,
     transactionControl: /^(begin|commit|rollback|start|end)\b/.test(text),
     scope: 'text',
+    signature: isRead ? text : '',
   };
 }
 

@@ -216,7 +216,8 @@ it('tells of a cancel that met a question of ours, and whether the statement it 
     ['Q', true],
   ] as const) {
     const bench = new Bench();
-    bench.order.oweQuestion({ row: () => undefined, done: () => undefined });
+    const sink = { row: () => undefined, done: () => undefined };
+    bench.order.oweQuestion(['execute'], [sink], sink);
     bench.send(sent);
     expect(bench.receive('X')).toBe('');
     expect(bench.log).toContain(`question cancelled, statement behind: ${behind}`);

@@ -16,7 +16,7 @@ const now = { generation: 1, catalogVersion: 7 };
 
 const verdictOn = (writes: Writes, catalogVersion = now.catalogVersion): Verdict => ({
   ...{ verdictId: 1, catalogVersion, cacheable: false, reason: 'statement.write', readOnly: false, writes },
-  ...{ changesContext: false, transactionControl: false, scope: 'shape' },
+  ...{ changesContext: false, transactionControl: false, scope: 'shape', signature: '' },
 });
 const parameter = (index: number): ValueSource => ({ kind: 'parameter', index });
 const rowsOf = (type: CanonicalType, ...sources: ValueSource[]): WrittenTable => ({
@@ -95,7 +95,7 @@ function write(ids: readonly number[], verdict = verdictOn([rowsOf('int4', ...id
   const verdictSlot = new VerdictSlot();
   verdictSlot.verdict = verdict;
   const points = pointsOf(verdict, 'UPDATE …', bindTail(ids.map(String)), now.generation);
-  return { slot: verdictSlot, suspect: false, points };
+  return { slot: verdictSlot, past: [], suspect: false, points };
 }
 
 const collected = (written: Written, at = now) => new Map(written.rows(at)).get(TABLE);
@@ -132,6 +132,21 @@ describe('what a transaction collects', () => {
       written.add({ ...write([1], verdictOn([rowsOf('int4', parameter(0))])), points });
       expect(collected(written)).toBeNull();
     }
+  });
+
+  it('is what its verdicts under older catalogs say, too', () => {
+    const past = new VerdictSlot();
+    past.verdict = verdictOn([anyRowOf(OTHER)]);
+    const written = new Written();
+    written.add({ ...write([1]), past: [past] });
+    expect(new Map(written.rows(now))).toEqual(
+      new Map([
+        [TABLE, new Set([slot('1')])],
+        [OTHER, null],
+      ]),
+    );
+    written.add({ ...write([1]), past: [past, new VerdictSlot()] });
+    expect(written.isUnknown).toBe(true);
   });
 
   it('is everything when nothing is known of a statement, or its settings are in doubt', () => {

@@ -106,6 +106,7 @@ export class Analyser {
       dependencies: reads.dependencies(),
       momentParameters: [...reads.momentParameters].map((number) => number - 1),
       parameterCount: reads.parameterCount,
+      signature: reads.signature(),
       detail: '',
       remedy: null,
     };
@@ -140,6 +141,7 @@ function refusal(reason: Reason, detail: string, remedy: string | null, effects:
     dependencies: [],
     momentParameters: [],
     parameterCount: 0,
+    signature: '',
     detail,
     remedy,
   };

@@ -90,7 +90,9 @@ export class ExpressionWalk {
 
   /** Reading a column runs its type's code. */
   touch(column: SourceColumn, item: FromItem): void {
-    if (column.column === null || this.names.catalog.types.isTrusted(column.column.type)) return;
+    if (column.column === null) return;
+    this.reads.restOnColumn(item.table?.relation.oid ?? 0, column.column);
+    if (this.names.catalog.types.isTrusted(column.column.type)) return;
     throw new Uncacheable('uncacheable.userType', `column ${item.alias ?? ''}.${column.name} has a user-defined type`);
   }
 
@@ -143,6 +145,7 @@ function cast({ arg, typeName }: TypeCast, scope: Scope, walk: ExpressionWalk): 
   if (type.input === 'catalog') {
     throw new Uncacheable('uncacheable.systemCatalog', `cast to ${text} looks names up in the system catalogs`);
   }
+  walk.reads.restOnType(type.oid);
   walk.visitAll(typeName?.typmods, scope);
   if (type.input === 'moment') momentCast(arg, text, scope, walk);
   else if (arg !== undefined && 'A_Const' in arg) return;

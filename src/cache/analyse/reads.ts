@@ -1,8 +1,9 @@
 /** What the walk over a SELECT collects: tables and their constraints, and how parameters are used. */
 
+import { createHash } from 'node:crypto';
 import { type Family, familyOfType } from '../../shared/canonical.ts';
 import { Limits } from '../../shared/limits.ts';
-import type { Relation } from '../catalog.ts';
+import type { Column, Relation } from '../catalog.ts';
 import type { BoundTemplate, DependencyTemplate, RangeTemplate, TermSource, TermTemplate } from '../dependency.ts';
 import { type Conjunction, everyRow } from './alternatives.ts';
 import type { TableReference } from './scope.ts';
@@ -26,6 +27,8 @@ export class Reads {
   readonly relations = new Set<number>();
   /** 1-based numbers of parameters that may be read as date or time. */
   readonly momentParameters = new Set<number>();
+  /** What names were resolved to, in the order of the walk. */
+  readonly #facts: string[] = [];
   readonly #uses = new Map<number, ParameterUse>();
   readonly #parameterTypes: readonly number[];
 
@@ -52,6 +55,27 @@ export class Reads {
       throw new Uncacheable('uncacheable.tooManyRelations', `more than ${Limits.relationsPerEntryMax}`);
     }
     return reference;
+  }
+
+  /** The statement means this column, or type, by a name of it. */
+  restOnColumn(relation: number, { number, name, type, typeModifier, collation }: Column): void {
+    this.#facts.push([relation, number, name, type, typeModifier, collation].join(' '));
+  }
+
+  restOnType(oid: number): void {
+    this.#facts.push(`type ${oid}`);
+  }
+
+  /**
+   * Two hashes, of the tables and of all else that resolution found. With the text and the session's settings it decides the meaning of the statement and the
+   * columns of its answer: functions and operators are PostgreSQL's own in whatever is cacheable.
+   */
+  signature(): string {
+    const hash = (facts: readonly unknown[]): string => {
+      const text = JSON.stringify(facts);
+      return createHash('sha256').update(text).digest('base64');
+    };
+    return `${hash(this.references.map(({ relation }) => relation.oid))} ${hash(this.#facts)}`;
   }
 
   useParameter(number: number, readsMoment: boolean): void {

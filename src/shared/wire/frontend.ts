@@ -167,5 +167,16 @@ export function encodeQuestion(sql: string): Buffer {
   return Buffer.concat([close, parse, bind, execute, close, SYNC]);
 }
 
+/**
+ * A question of ours: what the statement `name` is described as, and what one with this definition (text, NUL, parameter types) is. Describe,
+ * Close, Parse, Describe, Close, Sync.
+ */
+export function encodeComparison(name: string, definition: Uint8Array): Buffer {
+  const describe = (text: string): Buffer => encodeFrame(Frontend.describe, Buffer.from(`S${text}\0`, 'latin1'));
+  const close = encodeCloseStatement(QUESTION);
+  const parse = encodeFrame(Frontend.parse, Buffer.concat([Buffer.from(`${QUESTION}\0`), definition]));
+  return Buffer.concat([describe(name), close, parse, describe(QUESTION), close, SYNC]);
+}
+
 export const SYNC: Buffer = encodeFrame(Frontend.sync, Buffer.alloc(0));
 export const TERMINATE: Buffer = encodeFrame(Frontend.terminate, Buffer.alloc(0));

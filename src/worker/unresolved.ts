@@ -1,0 +1,103 @@
+/**
+ * C7: named statements whose Parse went to the origin before it was known under which catalog and settings, as those that a pool
+ * prepares while pgfresh or its cache thread is starting. Nothing is known of what they do, and they could neither fill nor
+ * hit while the session lasts. So the origin is asked, once and between two statements of the client:
+ *
+ *   Describe s · Close ours · Parse ours (the same text) · Describe ours · Close ours · Sync
+ *
+ * The first fails with 0A000 where the columns of the answer are no longer those of the Parse. Where both describe the same
+ * parameters and columns the client cannot tell `s` from a statement made now, and `s` becomes one at once: Close s · Parse s · Sync.
+ */
+import { encodeCloseStatement, encodeComparison, SYNC } from '../shared/wire/frontend.ts';
+import type { AttachedCache } from './cache-link.ts';
+import type { OwedKind, ReplySink } from './owed.ts';
+import { slotOfStatement } from './resolving.ts';
+import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
+import type { Resolution, Statement } from './statements.ts';
+
+/** Messages of `encodeComparison`, its Sync apart. */
+const compareKinds: readonly OwedKind[] = ['describeStatement', 'close', 'parse', 'describeStatement', 'close'];
+
+const replaceKinds: readonly OwedKind[] = ['close', 'parse'];
+const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
+
+/** Keeps the bytes of the replies to one Describe. */
+class Description implements ReplySink {
+  private readonly pieces: Buffer[] = [];
+
+  row(bytes: Buffer, start: number, end: number): void {
+    this.pieces.push(Buffer.from(bytes.subarray(start, end)));
+  }
+
+  done(): void {
+    // Only the Sync behind it says when.
+  }
+
+  equals(other: Description): boolean {
+    return this.pieces.length > 0 && Buffer.concat(this.pieces).equals(Buffer.concat(other.pieces));
+  }
+}
+
+export class Unresolved {
+  private readonly session: Session;
+  private readonly runtime: Runtime;
+  private readonly waiting = new Set<Statement>();
+  /** Compared, and found to be what would be made now. */
+  private equal: Statement | null = null;
+
+  constructor(session: Session, runtime: Runtime) {
+    this.session = session;
+    this.runtime = runtime;
+  }
+
+  /** A Parse of it was sent, and what it is resolved under is not known. */
+  add(statement: Statement): void {
+    if (statement.name !== '') this.waiting.add(statement);
+  }
+
+  /** Only when nothing is under way. Asks about one statement, if there is one to ask about. */
+  ask(): void {
+    if (this.waiting.size === 0 && this.equal === null) return;
+    const { session } = this;
+    const cache = session.liveCache;
+    const context = cache === null ? null : session.settings.current(cache);
+    if (cache === null || context === null) return;
+    if (this.equal !== null) {
+      this.replace(this.equal, cache, context);
+      return;
+    }
+    for (const statement of this.waiting) {
+      this.waiting.delete(statement);
+      const isHeld = session.statements.get(statement.name) === statement && statement.origin === 'held';
+      if (!isHeld || session.settings.isResolvedHere(statement, context)) continue;
+      this.compare(statement);
+      return;
+    }
+  }
+
+  private compare(statement: Statement): void {
+    const { session } = this;
+    const [held, made] = [new Description(), new Description()];
+    const end: ReplySink = {
+      row: () => undefined,
+      done: () => {
+        if (held.equals(made)) this.equal = statement;
+      },
+    };
+    session.order.oweQuestion(compareKinds, [held, nowhere, nowhere, made, nowhere], end);
+    this.runtime.originOut.appendAll(encodeComparison(statement.name, statement.definition));
+  }
+
+  private replace(statement: Statement, cache: AttachedCache, context: Resolution): void {
+    const { order, statements } = this.session;
+    this.equal = null;
+    if (statements.get(statement.name) !== statement || statement.origin !== 'held') return;
+    const [, parse] = order.oweQuestion(replaceKinds, [nowhere, nowhere], nowhere);
+    statements.parseSent(parse!, statement);
+    statement.resolvedAt(context);
+    slotOfStatement(this.session, cache, context, statement);
+    const { originOut } = this.runtime;
+    for (const bytes of [encodeCloseStatement(statement.name), statement.parse, SYNC]) originOut.appendAll(bytes);
+  }
+}
