@@ -166,14 +166,15 @@ async function begin(
   return [reader, writer];
 }
 
-afterEach(async () => {
+const cleanUp = async (): Promise<void> => {
   resume();
   resume = () => undefined;
   await Promise.all(sessions.map((session) => session.end()));
   sessions = [];
   await pgfresh.stop();
   await database.drop();
-});
+};
+afterEach(cleanUp);
 
 describe.each([15, 18] as const)('on PostgreSQL %i', (version) => {
   let cluster: Cluster;
@@ -239,6 +240,10 @@ describe.each([15, 18] as const)('on PostgreSQL %i', (version) => {
   }, 120_000);
 
   it('the checker finds stale rows when fences of rows are switched off', async () => {
-    expect((await check({ PGFRESH_FAULTS: 'point' })).violations).toBeGreaterThan(0);
-  }, 120_000);
+    // Whether a run meets the moment is a matter of timing; that one of several does is not.
+    for (let runs = 1; (await check({ PGFRESH_FAULTS: 'point' })).violations === 0; runs++) {
+      expect(runs).toBeLessThan(8);
+      await cleanUp();
+    }
+  }, 240_000);
 });
