@@ -63,6 +63,7 @@ export class Settings {
 
   /** The context that holds unless a statement in doubt changed it. Good for analysis, even where it is not for keys. */
   presumed(cache: AttachedCache): Resolution | null {
+    this.judgeSuspects();
     const resolution = this.resolution;
     if (this.state !== 'known' || resolution === null || this.link !== cache) return null;
     return resolution.catalogVersion === cache.reader.catalogVersion() ? resolution : null;
@@ -70,12 +71,17 @@ export class Settings {
 
   /** Statements whose effect on the settings is not known yet. */
   get inDoubt(): boolean {
+    this.judgeSuspects();
+    return this.suspects.size > 0;
+  }
+
+  /** Before anything is said about the context: a verdict that has come meanwhile may have ended it. */
+  private judgeSuspects(): void {
     for (const slot of this.suspects) {
       if (slot.verdict === null && !slot.failed) continue;
       this.suspects.delete(slot);
       if (slot.failed || slot.verdict!.changesContext) this.forget();
     }
-    return this.suspects.size > 0;
   }
 
   /** Why nothing can be keyed now. */
