@@ -170,8 +170,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     return changed;
   }
 
-  // ── the client's side ──────────────────────────────────────────────────────────────────────────────────────────
-
   private clientBytes(count: number): void {
     const bytes = this.runtime.readBuffer;
     this.runtime.count(Counter.bytesFromClients, count);
