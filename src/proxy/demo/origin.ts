@@ -36,11 +36,10 @@ async function importWithoutSignalHandlers(): Promise<typeof import('embedded-po
   return EmbeddedPostgres;
 }
 
-/** `onFolder` hears of the data folder before anything is in it, so that an interrupted start can remove it. */
-export async function startDemoOrigin(onFolder: (folder: string) => void): Promise<DemoOrigin> {
+/** Leaves nothing behind when it fails. */
+export async function startDemoOrigin(): Promise<DemoOrigin> {
   const EmbeddedPostgres = await importWithoutSignalHandlers();
   const folder = path.join(tmpdir(), `pgfresh-demo-${randomUUID()}`);
-  onFolder(folder);
   const port = await freePort();
   const lines: string[] = [];
   const server = new EmbeddedPostgres({
@@ -51,23 +50,21 @@ export async function startDemoOrigin(onFolder: (folder: string) => void): Promi
     onLog: (line: unknown) => void lines.push(String(line)),
     onError: (line: unknown) => void lines.push(String(line)),
   });
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const url = `postgres://postgres:${password}@127.0.0.1:${port}/shop`;
   try {
     await server.initialise();
     await server.start();
+    await fill(url.replace(/shop$/, 'postgres'), 'CREATE DATABASE shop');
+    await fill(url, schemaSql);
   } catch (cause) {
-    await rm(folder, { recursive: true, force: true });
+    await stop();
     throw new Error(`the embedded PostgreSQL did not start:\n${lines.slice(-20).join('\n')}`, { cause });
   }
-  const url = `postgres://postgres:${password}@127.0.0.1:${port}/shop`;
-  await fill(url.replace(/shop$/, 'postgres'), 'CREATE DATABASE shop');
-  await fill(url, schemaSql);
-  return {
-    url,
-    async stop() {
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return { url, stop };
 }
 
 async function fill(url: string, sql: string): Promise<void> {

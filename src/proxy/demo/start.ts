@@ -2,7 +2,6 @@
  * `npm start`: pgfresh in front of an embedded PostgreSQL 18 with a sample shop, or of PGFRESH_UPSTREAM when that is set.
  * Ctrl-C ends both and leaves nothing behind.
  */
-import { rmSync } from 'node:fs';
 import { monotonicClock } from '../../shared/clock.ts';
 import { PgfreshError, toError } from '../../shared/errors.ts';
 import { createLogger } from '../../shared/log.ts';
@@ -16,13 +15,16 @@ import { tour } from './tour.ts';
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 let origin: DemoOrigin | undefined;
-let folder: string | undefined;
+let starting: Promise<DemoOrigin> | undefined;
 let proxy: RunningProxy | undefined;
+let ending = false;
 
+/** An origin that is being made is waited for: only then is it known what there is to remove. One that fails removes itself. */
 async function stopAll(): Promise<void> {
+  ending = true;
   await proxy?.stop();
-  await origin?.stop();
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  const made = await starting?.catch(() => undefined);
+  await made?.stop();
 }
 
 /** Resolves with the URL of the origin; the embedded one is started when there is no other. */
@@ -30,14 +32,14 @@ async function originUrl(): Promise<string> {
   const given = process.env['PGFRESH_UPSTREAM'];
   if (given !== undefined && given !== '') return given;
   say('starting an embedded PostgreSQL 18 with a sample shop …');
-  origin = await startDemoOrigin((made) => {
-    folder = made;
-  });
+  starting = startDemoOrigin();
+  origin = await starting;
   return origin.url;
 }
 
 async function start(): Promise<void> {
   const upstream = await originUrl();
+  if (ending) return;
   const config = loadConfig({
     flags: { upstream },
     // Ctrl-C reaches the embedded server too: that it goes away meanwhile is no news.
@@ -70,6 +72,8 @@ endOnSignal({ stop: stopAll });
 try {
   await start();
 } catch (thrown) {
+  // Interrupted: what failed for that reason is no news, and whoever interrupted is waiting for the end.
+  if (ending) await new Promise(() => undefined);
   const error = toError(thrown);
   process.stderr.write(`pgfresh: ${error instanceof PgfreshError ? error.message : error.stack}\n`);
   await stopAll();
