@@ -15,6 +15,10 @@ function residentBytes(): number {
   return Number(match![1]) * 1024;
 }
 
+/** Buffers that have been written wait for the collector, so the figure may be larger for a moment; what is held stays. */
+const expectBounded = (idle: number): Promise<void> =>
+  expect.poll(() => residentBytes() - idle, { timeout: 45_000 }).toBeLessThan(100 * MiB);
+
 it('a 200 MB answer to a reader that stops: memory stays, others are served, and every row arrives in the end', async () => {
   const idle = residentBytes();
   const client = await connectRaw(proxy.url);
@@ -31,7 +35,7 @@ it('a 200 MB answer to a reader that stops: memory stays, others are served, and
       { timeout: 30_000 },
     )
     .toBe('ClientWrite');
-  expect(residentBytes() - idle).toBeLessThan(100 * MiB);
+  await expectBounded(idle);
   const other = await proxy.session();
   expect(await ask(other, 'SELECT 1')).toEqual([[1]]);
   client.socket.resume();
@@ -51,7 +55,7 @@ it('100 MB of COPY into the origin, and a pipeline that is written without readi
   }
   client.send(serialize.copyDone());
   await client.until('Z');
-  expect(residentBytes() - idle).toBeLessThan(100 * MiB);
+  await expectBounded(idle);
   // 3,000 statements whose answers are several megabytes together, none of them read before the last is written.
   const questions = Array.from({ length: 3000 }, (_, i) =>
     Buffer.concat([statement(`SELECT ${i}, repeat('z', 2000)`), serialize.sync()]),
