@@ -26,6 +26,8 @@ export interface Batch {
 export interface BatchSink {
   /** False: not now; the same batch is offered again by `resume`. */
   batch(batch: Batch): boolean;
+  /** Asked before `longFrame`. False: not now; it is asked again after `resume`. */
+  mayStream(): boolean;
   /** The beginning of a frame too long to hold, or of COPY data; the bytes follow as pieces. */
   longFrame(code: number, bytes: Buffer, start: number, end: number): void;
   piece(bytes: Buffer, start: number, end: number): void;
@@ -179,6 +181,10 @@ export class ClientInput {
     if (at > start) return this.offer(bytes, start, at, false) ? at : start;
     // Names stand at the beginning of a message, so that part is waited for.
     if (end - at < Math.min(length, LONG_HEAD_BYTES) && copyCodes[bytes[at]!] !== 1) return start;
+    if (!this.sink.mayStream()) {
+      this.blocked = true;
+      return start;
+    }
     const stop = Math.min(end, at + length);
     this.pieceLeft = at + length - stop;
     this.sink.longFrame(bytes[at]!, bytes, at, stop);

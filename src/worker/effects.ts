@@ -96,12 +96,13 @@ export class ReplyEffects implements ReplyEvents {
     const { transaction, consistency, portals } = this.session;
     transaction.ready(status, group);
     if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
-    if (!transaction.isIdle) return;
-    this.fence();
-    transaction.written.clear();
-    consistency.transactionEnded();
-    portals.clear();
-    if (group.captures.length > 0 && !group.broken) this.offer(group);
+    if (transaction.isIdle) {
+      this.fence();
+      transaction.written.clear();
+      consistency.transactionEnded();
+      portals.clear();
+    }
+    if (group.captures.length > 0 && !group.broken && transaction.mayHit) this.offer(group);
   }
 
   private raiseFloor(): void {

@@ -11,6 +11,7 @@ import { stripComments } from '../shared/shape.ts';
 import { Frontend } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
+import { type BlockCommand, blockCommand } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
@@ -127,7 +128,7 @@ export class Forwarder {
     this.executed = false;
     this.token = null;
     if (batch?.ended !== true || cache === null || !this.trusted || !settings.isKeyable || why === 'cache.off') return;
-    if (!order.isQuiet || !transaction.isIdle || !cache.isLive || !cache.outbox.hasRoom) return;
+    if (!order.isQuiet || !transaction.mayHit || !cache.isLive || !cache.outbox.hasRoom) return;
     const token = cache.token();
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
   }
@@ -175,7 +176,8 @@ export class Forwarder {
     const isText = frontend.decodeQuery(bytes, start, end, text);
     const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
     const slot = isText ? this.slotOf(sql) : null;
-    const work: Work = { slot, past: [], suspect: !this.trusted, points: this.points(slot, sql, null) };
+    const begins = isText && this.begins(blockCommand(bytes, text.start, text.end));
+    const work: Work = { slot, past: [], suspect: !this.trusted, points: this.points(slot, sql, null), begins };
     const owed = session.order.oweWhole('query', false);
     if (owed !== null) {
       owed.group.works.push(work);
@@ -293,7 +295,13 @@ export class Forwarder {
     const isCurrent = statement !== null && this.isResolvedHere(statement);
     const past = isCurrent ? [] : (statement?.pastVerdicts ?? null);
     const points = bindTail === null ? null : this.points(slot, statement?.text ?? '', bindTail);
-    return { slot, past: past ?? [], suspect: !this.trusted || past === null, points };
+    const begins = this.begins(statement?.command ?? null);
+    return { slot, past: past ?? [], suspect: !this.trusted || past === null, points, begins };
+  }
+
+  /** Whether a block begun by it is READ COMMITTED: it is plain, and so is the session's default. */
+  private begins(command: BlockCommand | null): boolean {
+    return command?.kind === 'begin' && this.trusted && this.session.settings.isKeyable;
   }
 
   private points(slot: VerdictSlot | null, sql: string, bindTail: Uint8Array | null): Points | null {

@@ -35,6 +35,8 @@ export type OwedPhase = (typeof OwedPhases)[number];
 export interface Work {
   /** Null: nothing is known about it. */
   readonly slot: VerdictSlot | null;
+  /** It begins a READ COMMITTED block, if none is open. */
+  readonly begins?: boolean;
   /** Verdicts of older catalogs by which the origin may run it instead (resolving.ts). */
   readonly past: readonly VerdictSlot[];
   /** Sent while the settings it ran under were in doubt, or not all of these verdicts are known. */
@@ -47,6 +49,12 @@ export interface Work {
 export function isReadOnly({ slot, past, suspect }: Work): boolean {
   if (suspect || slot?.verdict?.readOnly !== true) return false;
   return past.every(({ verdict }) => verdict?.readOnly === true);
+}
+
+/** Whether it is proven to change nothing that a later statement of the block sees or means, nor the block itself. */
+export function isHarmless(work: Work): boolean {
+  if (!isReadOnly(work)) return false;
+  return [work.slot!, ...work.past].every(({ verdict }) => !verdict!.changesContext && !verdict!.transactionControl);
 }
 
 /** Everything between two ReadyForQuery. */

@@ -32,6 +32,9 @@ export class Replayer {
   private lacking: Lacking[] = [];
   /** The batch makes the unnamed statement itself. */
   private unnamedIsNew = false;
+  /** What is bound to the unnamed portal, as far as the batch has gone: by the batch, or by an answer from here. */
+  private portalIsNew = false;
+  private needsPortal = false;
   /** A Sync must follow: a Query must not find itself inside the implicit transaction of these messages. */
   private endsWithSync = false;
 
@@ -43,7 +46,7 @@ export class Replayer {
     const { settings } = session;
     const isTrusted = cache !== null && !settings.inDoubt;
     this.look(session, cache, isTrusted ? settings.presumed(cache) : null, batch);
-    return this.lacking.length > 0;
+    return this.lacking.length > 0 || this.needsPortal;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
@@ -54,6 +57,8 @@ export class Replayer {
       if (lacking === 'close') this.closeUnnamed();
       else this.send(lacking, context);
     }
+    if (this.needsPortal) this.runPortal();
+    if (this.portalIsNew) session.transaction.localPortal = null;
     if (this.lacking.length === 0 || !this.endsWithSync) return;
     order.oweSync(true);
     this.runtime.originOut.appendAll(frontend.SYNC);
@@ -65,6 +70,8 @@ export class Replayer {
     this.context = context;
     this.lacking = [];
     this.unnamedIsNew = false;
+    this.portalIsNew = false;
+    this.needsPortal = false;
     this.endsWithSync = false;
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
@@ -78,23 +85,32 @@ export class Replayer {
   private frame(code: number, bytes: Buffer, start: number, end: number, mayBeSkipped: boolean): void {
     const { statements, portals } = this.session;
     if (code === Frontend.query) {
+      this.portalIsNew = true;
       if (mayBeSkipped) this.provide('');
       if (statements.hasLocalOnly && statementSql.test(bytes.toString('utf8', start + HEADER_BYTES, end))) {
         this.provideAll();
         this.endsWithSync = !mayBeSkipped;
       }
     } else if (code === Frontend.bind) {
-      if (frontend.decodeBind(bytes, start, end, bind)) this.provide(bind.statement);
+      if (!frontend.decodeBind(bytes, start, end, bind)) return;
+      this.provide(bind.statement);
+      if (bind.portal === '') this.portalIsNew = true;
     } else if (code === Frontend.describe || code === Frontend.close) {
-      if (!frontend.decodeTarget(bytes, start, end, target) || !target.isStatement) return;
+      if (!frontend.decodeTarget(bytes, start, end, target)) return;
+      if (!target.isStatement) {
+        if (target.name === '') this.usePortal();
+        return;
+      }
       if (code === Frontend.describe || mayBeSkipped) this.provide(target.name);
     } else if (code === Frontend.parse) {
       if (!frontend.decodeParse(bytes, start, end, parse)) return;
       // A name that exists already must fail at the origin, too.
       if (parse.name !== '' || mayBeSkipped) this.provide(parse.name);
       if (parse.name === '') this.unnamedIsNew = true;
-    } else if (code === Frontend.execute && statements.hasLocalOnly) {
+    } else if (code === Frontend.execute) {
       if (!frontend.decodeExecute(bytes, start, end, execute)) return;
+      if (execute.portal === '') this.usePortal();
+      if (!statements.hasLocalOnly) return;
       const statement = portals.get(execute.portal)?.statement ?? null;
       if (statement !== null && statementSql.test(statement.text)) this.provideAll();
     }
@@ -123,6 +139,34 @@ export class Replayer {
       }
     }
     return statement.origin === 'outdated' ? statement : null;
+  }
+
+  private usePortal(): void {
+    const { localPortal } = this.session.transaction;
+    if (this.portalIsNew || localPortal === null) return;
+    if (localPortal !== 'gone') {
+      frontend.decodeBind(localPortal, 0, localPortal.length, bind);
+      this.provide(bind.statement);
+    }
+    this.needsPortal = true;
+    this.portalIsNew = true;
+  }
+
+  /** The origin gets the portal as the client has it: bound and run to its end, or gone. */
+  private runPortal(): void {
+    const { order, transaction, portals } = this.session;
+    const { originOut } = this.runtime;
+    const { localPortal } = transaction;
+    portals.delete('');
+    if (localPortal === 'gone' || localPortal === null) {
+      order.oweExtended('close', true);
+      originOut.appendAll(frontend.CLOSE_UNNAMED_PORTAL);
+      return;
+    }
+    order.oweExtended('bind', true);
+    order.oweExtended('execute', true);
+    originOut.appendAll(localPortal);
+    originOut.appendAll(frontend.EXECUTE_UNNAMED);
   }
 
   private closeUnnamed(): void {

@@ -9,9 +9,17 @@ import { entryRound } from '../shared/memory/fences.ts';
 import { extendHash, HASH_SEED, KeyForm, keyHash, simplePrefix } from '../shared/query-key.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
-import { BIND_COMPLETE, CLOSE_COMPLETE, encodeReady, PARSE_COMPLETE } from '../shared/wire/backend.ts';
+import {
+  BIND_COMPLETE,
+  CLOSE_COMPLETE,
+  encodeReady,
+  NO_DATA,
+  NO_PARAMETERS,
+  PARSE_COMPLETE,
+} from '../shared/wire/backend.ts';
 import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import * as frontend from '../shared/wire/frontend.ts';
+import { type BlockCommand, blockCommand, commandText } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { askForRound } from './fence.ts';
@@ -24,6 +32,7 @@ import { type KeyPrefix, mayHoldComment, type Resolution, Statement } from './st
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
 
 const READY_IDLE = encodeReady(TransactionStatus.idle);
+const READY_IN_BLOCK = encodeReady(TransactionStatus.inBlock);
 const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -44,8 +53,15 @@ export class HitPath {
   private proven = true;
   private bound: Statement | null = null;
   private binds = 0;
+  private bindStart = 0;
+  private bindEnd = 0;
   private described = false;
   private simple: KeyPrefix | null = null;
+  /** Where the batch stands: outside a block, in one that only the client knows of, or in one of the origin's. */
+  private block: 'none' | 'held' | 'open' = 'none';
+  private begun: string | null = null;
+  private ended = false;
+  private commands = 0;
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
@@ -55,7 +71,7 @@ export class HitPath {
   serve(session: Session, cache: AttachedCache | null, batch: Batch): Outcome {
     if (session.consistency.level === 'off') return 'cache.off';
     if (cache === null || !cache.isLive) return 'cache.down';
-    if (!session.transaction.isIdle) return 'session.inTransaction';
+    if (!session.transaction.mayHit) return 'session.inTransaction';
     const freshRound = cache.reader.freshRound();
     const ageMs = ((this.runtime.clock.nowMs() | 0) - cache.reader.freshAsOfMs()) | 0;
     if (ageMs > this.runtime.config.cache.maxStalenessMs) {
@@ -97,6 +113,11 @@ export class HitPath {
     this.bound = null;
     this.binds = 0;
     this.described = false;
+    const { transaction } = this.session;
+    this.block = transaction.held !== null ? 'held' : transaction.isIdle ? 'none' : 'open';
+    this.begun = null;
+    this.ended = false;
+    this.commands = 0;
   }
 
   private frames(batch: Batch): Outcome {
@@ -128,7 +149,7 @@ export class HitPath {
         return this.closeFrame(bytes, start, end);
       case Frontend.sync:
         if (!this.proven || this.bound !== null) return 'statement.protocol';
-        this.say(READY_IDLE);
+        this.sayReady();
         return 'served';
       case Frontend.flush:
         // A portal would have to outlive the batch.
@@ -140,6 +161,12 @@ export class HitPath {
 
   private query(bytes: Buffer, start: number, end: number): Outcome {
     if (!frontend.decodeQuery(bytes, start, end, text)) return 'statement.protocol';
+    const command = blockCommand(bytes, text.start, text.end);
+    if (command !== null) {
+      const outcome = this.command(command, bytes, text.start, text.end);
+      if (outcome === 'served') this.sayReady();
+      return outcome;
+    }
     const prefix = this.simplePrefix();
     let outcome: Outcome;
     if (mayHoldComment(bytes, text.start, text.end)) {
@@ -150,9 +177,29 @@ export class HitPath {
     }
     if (outcome === 'served') {
       this.entries++;
-      this.say(READY_IDLE);
+      this.sayReady();
     }
     return outcome;
+  }
+
+  /**
+   * BEGIN first of all in a batch, COMMIT or ROLLBACK last, and only of a block that the origin does not know of. What the origin
+   * has under way goes there, in order.
+   */
+  private command({ kind, complete }: BlockCommand, source: Buffer, start: number, end: number): Outcome {
+    const { config } = this.runtime;
+    const mayHold = this.block === 'none' && this.entries === 0 && this.commands === 0 && config.transactions.lazyBegin;
+    if (this.probing || (kind === 'begin' ? !mayHold : this.block !== 'held')) return 'statement.transactionControl';
+    this.block = kind === 'begin' ? 'held' : 'none';
+    this.begun = kind === 'begin' ? commandText(source, start, end) : null;
+    this.ended = kind === 'end';
+    this.commands++;
+    this.say(complete);
+    return 'served';
+  }
+
+  private sayReady(): void {
+    this.say(this.block === 'none' ? READY_IDLE : READY_IN_BLOCK);
   }
 
   private simplePrefix(): KeyPrefix {
@@ -185,6 +232,8 @@ export class HitPath {
     if (statement === null || this.bound !== null) return 'statement.protocol';
     this.bound = statement;
     this.binds++;
+    this.bindStart = start;
+    this.bindEnd = end;
     this.say(BIND_COMPLETE);
     return 'served';
   }
@@ -198,6 +247,12 @@ export class HitPath {
     }
     const statement = this.statement(target.name);
     if (statement === null || this.bound !== null) return 'statement.protocol';
+    if (statement.command !== null) {
+      this.say(NO_PARAMETERS);
+      this.say(NO_DATA);
+      this.proven = true;
+      return 'served';
+    }
     const outcome = this.entry(statement.descriptionPrefix(this.context.contextId), bytes, start, start, true);
     if (outcome === 'served') this.proven = true;
     return outcome;
@@ -205,8 +260,9 @@ export class HitPath {
 
   private executeFrame(bytes: Buffer, start: number, end: number): Outcome {
     if (!frontend.decodeExecute(bytes, start, end, execute) || execute.portal !== '') return 'statement.protocol';
+    if (this.bound === null || this.ended) return 'statement.protocol';
+    if (this.bound.command !== null) return this.executeCommand(this.bound, this.bound.command, bytes);
     if (execute.rowsMax !== 0) return 'statement.rowLimit';
-    if (this.bound === null) return 'statement.protocol';
     const prefix = this.bound.portalPrefix(this.context.contextId);
     const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described);
     this.bound = null;
@@ -214,6 +270,17 @@ export class HitPath {
     this.proven = true;
     this.entries++;
     return outcome;
+  }
+
+  private executeCommand(statement: Statement, command: BlockCommand, bytes: Buffer): Outcome {
+    // No parameters, and no formats for any.
+    if (bind.tailEnd - bind.tailStart < 4 || bytes.readUInt32BE(bind.tailStart) !== 0) return 'statement.protocol';
+    if (this.described) this.say(NO_DATA);
+    this.bound = null;
+    this.described = false;
+    this.proven = true;
+    const { text: sql } = statement;
+    return this.command(command, Buffer.from(sql, 'latin1'), 0, sql.length);
   }
 
   private closeFrame(bytes: Buffer, start: number, end: number): Outcome {
@@ -234,7 +301,9 @@ export class HitPath {
     if (fresh !== undefined) return fresh;
     const statement = this.session.statements.get(name);
     if (statement === null || this.closed.includes(statement)) return null;
-    return this.isResolvedHere(statement) || renew(statement, this.context) ? statement : null;
+    // What BEGIN and COMMIT mean depends on no catalog.
+    if (statement.command !== null || this.isResolvedHere(statement)) return statement;
+    return renew(statement, this.context) ? statement : null;
   }
 
   private isResolvedHere(statement: Statement): boolean {
@@ -284,8 +353,26 @@ export class HitPath {
       if (statement.name !== '') slotOfStatement(session, this.cache, this.context, statement);
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
+    if (this.commands > 0) this.commitBlock();
+    this.keepPortal(batch);
     // C18: what one answer showed, the next must not miss.
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
     session.countHits(this.entries, bytes);
+  }
+
+  /** The unnamed portal outlives a Sync inside a block; a Query destroys it. */
+  private keepPortal({ bytes, start }: Batch): void {
+    const { transaction } = this.session;
+    if (transaction.isIdle) return;
+    if (bytes[start] === Frontend.query || this.begun !== null) transaction.localPortal = 'gone';
+    else if (this.binds > 0) transaction.localPortal = Buffer.from(bytes.subarray(this.bindStart, this.bindEnd));
+  }
+
+  private commitBlock(): void {
+    const { transaction, consistency } = this.session;
+    if (this.begun !== null) transaction.hold(this.begun);
+    else if (transaction.held !== null) transaction.drop();
+    if (this.ended) consistency.transactionEnded();
+    this.session.countPassed(this.commands, 'statement.transactionControl');
   }
 }

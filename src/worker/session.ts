@@ -3,9 +3,11 @@
  * can go on, one write per socket, and the choice of which socket is read next (back-pressure).
  */
 import type { Arrival, ClientSocket } from '../shared/handoff.ts';
+import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { SessionSummary } from '../shared/messages.ts';
-import { decodeBackendPid, type ErrorToSend, encodeError, encodeReady } from '../shared/wire/backend.ts';
+import type { Reason } from '../shared/reasons.ts';
+import { decodeBackendPid, type ErrorToSend, encodeError } from '../shared/wire/backend.ts';
 import { Backend, backendCodes, Frontend, streamedBackendCodes } from '../shared/wire/codes.ts';
 import { Framer, type FrameSink, WireError } from '../shared/wire/framer.ts';
 import { TERMINATE } from '../shared/wire/frontend.ts';
@@ -20,9 +22,9 @@ import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
 import { originLost, shutdown } from './last-words.ts';
 import { LateCancel } from './late-cancel.ts';
-import { LevelCommands } from './level-commands.ts';
 import { Origin, type OriginEvents } from './origin.ts';
 import { ReplyOrder } from './reply-order.ts';
+import { Router } from './route.ts';
 import type { Runtime } from './runtime.ts';
 import { nextSession, type SessionEvent, type SessionState } from './session-state.ts';
 import { Settings } from './settings.ts';
@@ -49,7 +51,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private readonly link: ClientLink;
   readonly input = new ClientInput(this);
   private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
-  private readonly levels: LevelCommands;
+  private readonly router: Router;
   private readonly effects: ReplyEffects;
   private readonly entrance: Entrance;
   private login: Login | null = null;
@@ -69,7 +71,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.effects = new ReplyEffects(this, runtime);
     this.unresolved = new Unresolved(this, runtime);
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
-    this.levels = new LevelCommands(this, runtime);
+    this.router = new Router(this, runtime);
     this.consistency = new SessionConsistency(runtime.config.consistency);
     this.lateCancel = new LateCancel(runtime.originTarget, runtime.readBuffer);
     this.link = new ClientLink(arrival, runtime.readBuffer, {
@@ -242,33 +244,11 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       this.finish(null);
       return true;
     }
-    // Inside a block a Sync may end one that a pipeline began without BEGIN: that is the origin's to do.
-    if (code === Frontend.sync && batch.count === 1 && this.order.isQuiet && this.transaction.isIdle) {
-      this.order.say(encodeReady(this.transaction.status));
-      return true;
-    }
-    if (this.settings.state !== 'known' && this.isLearning) return false;
-    const { cache, hits, forwarder } = this.runtime;
-    if (batch.ended) {
-      const local = this.levels.answer(batch);
-      if (local !== 'forward') return local === 'answered';
-    }
-    let outcome = batch.ended ? hits.serve(this, cache, batch) : 'statement.protocol';
-    if (outcome === 'served') return true;
-    if (outcome === 'hold') {
-      if (this.order.isSynced) return false;
-      outcome = 'statement.protocol';
-    }
-    if (forwarder.mustWait(this, batch)) return false;
-    forwarder.forward(this, this.liveCache, batch, outcome);
-    this.lateCancel.forwarded();
-    return true;
+    return this.router.route(batch);
   }
 
-  /** Whether the next statement waits until it is known what it runs under. */
-  private get isLearning(): boolean {
-    if (!this.order.isSynced || !this.transaction.isIdle || this.liveCache === null) return false;
-    return this.settings.isLearning(this.runtime.clock.nowMs());
+  mayStream(): boolean {
+    return this.state !== 'ready' || this.router.mayForward();
   }
 
   longFrame(code: number, bytes: Buffer, start: number, end: number): void {
@@ -286,6 +266,14 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.runtime.count(Counter.statements, statements);
     this.runtime.count(Counter.hits, statements);
     this.runtime.count(Counter.bytesHit, bytes);
+  }
+
+  /** Statements answered here, though not from the cache. */
+  countPassed(statements: number, reason: Reason): void {
+    this.statementsSeen += statements;
+    this.runtime.count(Counter.statements, statements);
+    this.runtime.count(Counter.passthrough, statements);
+    for (let i = 0; i < statements; i++) countReason(this.runtime.counters, reason);
   }
 
   // ── the origin's side ──────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ import { Limits } from '../shared/limits.ts';
 import { extendHash, HASH_SEED, KeyForm, preparedPrefix } from '../shared/query-key.ts';
 import { stripComments } from '../shared/shape.ts';
 import { type ParseView, parameterTypes } from '../shared/wire/frontend.ts';
+import { type BlockCommand, blockCommand } from './block.ts';
 import { Pending } from './pending.ts';
 import type { ParseMark } from './settings.ts';
 import type { VerdictSlot } from './verdicts.ts';
@@ -73,6 +74,7 @@ export class Statement {
   slotResolution: Resolution | null = null;
   /** Verdicts between the two, by what they say the statement does. Null: too many. */
   private between: readonly VerdictSlot[] | null = none;
+  private blockCommand: BlockCommand | null | undefined;
   private portal: KeyPrefix | null = null;
   private description: KeyPrefix | null = null;
 
@@ -92,6 +94,12 @@ export class Statement {
   /** The Parse message after the name. */
   get definition(): Buffer {
     return this.parse.subarray(this.textStart);
+  }
+
+  /** The transaction command that it is. */
+  get command(): BlockCommand | null {
+    if (this.blockCommand === undefined) this.blockCommand = blockCommand(this.parse, this.textStart, this.textEnd);
+    return this.blockCommand;
   }
 
   get parameterTypes(): number[] {

@@ -8,7 +8,7 @@
 import { Limits } from '../shared/limits.ts';
 import type { Writes } from '../shared/messages.ts';
 import { TransactionStatus } from '../shared/wire/codes.ts';
-import type { SyncGroup, Work } from './owed.ts';
+import { isHarmless, type SyncGroup, type Work } from './owed.ts';
 import type { CatalogStamp, Points } from './points.ts';
 
 const transactionEndTags = new Set([
@@ -91,18 +91,81 @@ export class Written {
   }
 }
 
+/**
+ * The block that the client is in:
+ *
+ *   idle ─BEGIN, answered here─▶ held ─something for the origin─▶ open, plain ─a write, SET, savepoint …─▶ open
+ *    ▲ └──── BEGIN at the origin ──────────────────────────────────────▲                                     │
+ *    └───────────────────────────── COMMIT, ROLLBACK ──────────────────┴─────────────────────────────────────┘
+ *
+ * As long as it is plain (READ COMMITTED, nothing in it but proven reads), each statement in it sees what it would see outside: reads
+ * hit and fill (adr/007).
+ */
 export class Transaction {
-  /** Of the last ReadyForQuery. */
+  /** As the client knows it: of the last ReadyForQuery. */
   status: number = TransactionStatus.idle;
   readonly written = new Written();
+  /**
+   * What became of the unnamed portal here: the Bind that made it and was executed, or that a Query destroyed it. It lives on in the
+   * block, and a client may use it again. Null: it is as the origin has it.
+   */
+  localPortal: Buffer | 'gone' | null = null;
+  /** The BEGIN that the origin has not got yet. */
+  private heldText: string | null = null;
+  private isPlain = false;
 
   get isIdle(): boolean {
     return this.status === TransactionStatus.idle;
   }
 
+  get held(): string | null {
+    return this.heldText;
+  }
+
+  /** Whether the origin is outside a block. */
+  get isOriginIdle(): boolean {
+    return this.isIdle || this.heldText !== null;
+  }
+
+  /** Whether reads may be answered from the cache, and their answers stored. */
+  get mayHit(): boolean {
+    return this.isIdle || this.isPlain;
+  }
+
+  /** BEGIN was answered here. */
+  hold(text: string): void {
+    this.heldText = text;
+    this.isPlain = true;
+    this.status = TransactionStatus.inBlock;
+  }
+
+  /** COMMIT or ROLLBACK of such a block was answered here. */
+  drop(): void {
+    this.localPortal = null;
+    this.heldText = null;
+    this.isPlain = false;
+    this.status = TransactionStatus.idle;
+  }
+
+  /** The held BEGIN was sent. */
+  opened(): void {
+    this.heldText = null;
+  }
+
   /** ReadyForQuery: what the group wrote counts from here on. */
   ready(status: number, group: SyncGroup): void {
-    for (const work of group.works) this.written.add(work);
+    let isInBlock = !this.isIdle;
+    let isPlain = this.isPlain;
+    let isTouched = false;
+    for (const work of group.works) {
+      this.written.add(work);
+      if (work.begins === true && !isInBlock) {
+        isInBlock = true;
+        isPlain = true;
+      } else if (!isHarmless(work)) isTouched = true;
+    }
+    this.isPlain = isPlain && !isTouched && status === TransactionStatus.inBlock;
     this.status = status;
+    if (this.isIdle) this.localPortal = null;
   }
 }

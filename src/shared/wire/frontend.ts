@@ -163,8 +163,7 @@ export function encodeQuestion(sql: string): Buffer {
   const close = encodeCloseStatement(QUESTION);
   const parse = encodeFrame(Frontend.parse, Buffer.from(`${QUESTION}\0${sql}\0\0\0`));
   const bind = encodeFrame(Frontend.bind, Buffer.from(`\0${QUESTION}\0\0\0\0\0\0\0`));
-  const execute = encodeFrame(Frontend.execute, Buffer.alloc(5));
-  return Buffer.concat([close, parse, bind, execute, close, SYNC]);
+  return Buffer.concat([close, parse, bind, EXECUTE_UNNAMED, close, SYNC]);
 }
 
 /**
@@ -178,5 +177,8 @@ export function encodeComparison(name: string, definition: Uint8Array): Buffer {
   return Buffer.concat([describe(name), close, parse, describe(QUESTION), close, SYNC]);
 }
 
+export const CLOSE_UNNAMED_PORTAL: Buffer = encodeFrame(Frontend.close, Buffer.from('P\0'));
+/** Execute of the unnamed portal, all rows. */
+export const EXECUTE_UNNAMED: Buffer = encodeFrame(Frontend.execute, Buffer.alloc(5));
 export const SYNC: Buffer = encodeFrame(Frontend.sync, Buffer.alloc(0));
 export const TERMINATE: Buffer = encodeFrame(Frontend.terminate, Buffer.alloc(0));

@@ -1,0 +1,91 @@
+/**
+ * Where a batch of the client goes: it is answered here, sent to the origin, or waits. One decision for each time that it is offered;
+ * a batch that waits is offered again when the replies that are owed have come.
+ */
+import { encodeReady } from '../shared/wire/backend.ts';
+import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
+import { encodeQuestion } from '../shared/wire/frontend.ts';
+import type { Batch } from './client-input.ts';
+import { LevelCommands } from './level-commands.ts';
+import { questionKinds, type ReplySink } from './owed.ts';
+import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
+
+/** A BEGIN that the origin refuses so often is not sent again: a cancel may meet it, but hardly twice. */
+const BEGINS_MAX = 3;
+
+export class Router {
+  private readonly session: Session;
+  private readonly runtime: Runtime;
+  private readonly levels: LevelCommands;
+  private beginsFailed = 0;
+
+  constructor(session: Session, runtime: Runtime) {
+    this.session = session;
+    this.runtime = runtime;
+    this.levels = new LevelCommands(session, runtime);
+  }
+
+  /** False: not now. */
+  route(batch: Batch): boolean {
+    const { session } = this;
+    const { order, transaction, settings } = session;
+    // Inside a block of the origin's a Sync may end one that a pipeline began without BEGIN: that is the origin's to do.
+    if (batch.bytes[batch.start] === Frontend.sync && batch.count === 1 && order.isQuiet && transaction.isOriginIdle) {
+      order.say(encodeReady(transaction.status));
+      return true;
+    }
+    if (settings.state !== 'known' && this.isLearning) return false;
+    const { cache, hits, forwarder } = this.runtime;
+    if (batch.ended) {
+      const local = this.levels.answer(batch);
+      if (local !== 'forward') return local === 'answered';
+    }
+    let outcome = batch.ended ? hits.serve(session, cache, batch) : 'statement.protocol';
+    if (outcome === 'served') return true;
+    if (outcome === 'hold') {
+      if (order.isSynced) return false;
+      outcome = 'statement.protocol';
+    }
+    if (!this.mayForward() || forwarder.mustWait(session, batch)) return false;
+    forwarder.forward(session, session.liveCache, batch, outcome);
+    session.lateCancel.forwarded();
+    return true;
+  }
+
+  /**
+   * Whether the origin is where the client believes it to be. If not, it is sent the BEGIN that was held back. What comes behind waits
+   * until it has succeeded: if it did not, a write that the client may yet roll back would be committed at once.
+   */
+  mayForward(): boolean {
+    const { order, transaction } = this.session;
+    const { held } = transaction;
+    if (held === null) return true;
+    const end: ReplySink = { row: () => undefined, done: () => this.begun(held) };
+    transaction.opened();
+    order.oweQuestion(questionKinds, Array(questionKinds.length).fill(end), end);
+    this.runtime.originOut.appendAll(encodeQuestion(held));
+    return false;
+  }
+
+  private begun(text: string): void {
+    const { transaction } = this.session;
+    if (transaction.status === TransactionStatus.inBlock) {
+      this.beginsFailed = 0;
+      return;
+    }
+    if (++this.beginsFailed < BEGINS_MAX) {
+      transaction.hold(text);
+      return;
+    }
+    const message = `the origin did not begin the transaction that was answered with "${text.trim()}"`;
+    this.session.finish({ severity: 'FATAL', sqlstate: '25000', message });
+  }
+
+  /** Whether the next statement waits until it is known what it runs under. */
+  private get isLearning(): boolean {
+    const { order, transaction, settings, liveCache } = this.session;
+    if (!order.isSynced || !transaction.isIdle || liveCache === null) return false;
+    return settings.isLearning(this.runtime.clock.nowMs());
+  }
+}
