@@ -8,16 +8,9 @@ import { enterEpoch, leaveEpoch } from '../src/shared/memory/epochs.ts';
 import { entryFenceSlots, entryFresh } from '../src/shared/memory/fences.ts';
 import { BUCKET_SLOTS, epochWord, Store } from '../src/shared/memory/layout.ts';
 import { extendHash, HASH_SEED, KeyForm, keyHash, preparedPrefix } from '../src/shared/query-key.ts';
+import { seededRandom } from '../test/model/random.ts';
 import { belady, lru, ours, type SimulationMaker, s3fifo, sieve } from './store/policies.ts';
-import {
-  driftTrace,
-  loopTrace,
-  scanTrace,
-  seededRandom,
-  sessionTrace,
-  skewedTrace,
-  type Trace,
-} from './store/traces.ts';
+import { driftTrace, loopTrace, scanTrace, sessionTrace, skewedTrace, type Trace } from './store/traces.ts';
 
 const SEED = 1;
 const control = openControl(createControl());
@@ -77,7 +70,7 @@ function benchHits(): void {
     [1_000_000, 2 ** 28 + 2 ** 27],
   ] as const) {
     const store = filledStore(entries, memoryBytes);
-    const random = seededRandom(SEED);
+    const random = seededRandom(SEED).next;
     const tails = Array.from({ length: 65_536 }, () => {
       const tail = Buffer.allocUnsafeSlow(TAIL_BYTES);
       writeTail(tail, Math.floor(random() * entries));
@@ -107,7 +100,7 @@ function benchInserts(): void {
   ] as const) {
     const memoryBytes = 64 * 2 ** 20;
     const store = new CacheStore({ generation: 1, memoryBytes, control, removed: () => {} });
-    const random = seededRandom(SEED);
+    const random = seededRandom(SEED).next;
     const gauss = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const frames = Buffer.alloc(2 ** 20, 1);
     const entries = Array.from({ length: 20_000 }, () =>

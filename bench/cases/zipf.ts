@@ -1,8 +1,9 @@
+import { seededRandom } from '../../test/model/random.ts';
 import type { BenchCase, PgbenchLoad, Sample, Stage } from '../case.ts';
 import { accountsSql } from '../data.ts';
 import { pgfresh } from '../peers/pgfresh.ts';
 import { belady, lru, type SimulationMaker } from '../store/policies.ts';
-import { seededRandom, zipf } from '../store/traces.ts';
+import { zipf } from '../store/traces.ts';
 
 const keys = 100_000;
 const secondsMin = 4;
@@ -20,7 +21,7 @@ function drawSql(skew: number): string {
 }
 
 function trace(skew: number, seed: number): Int32Array {
-  const random = seededRandom(seed);
+  const random = seededRandom(seed).next;
   const below1 = (): number => Math.floor((keys - 1) * random() ** (1 / (1 - skew)));
   return Int32Array.from({ length: simulated }, skew > 1 ? zipf(keys, skew, random) : below1);
 }

@@ -1,20 +1,10 @@
 /** Traces of keys, for comparing eviction policies: who reads what, in order. Seeded, so that a figure can be had again. */
+import { seededRandom } from '../../test/model/random.ts';
 
 export interface Trace {
   readonly name: string;
   readonly keys: Int32Array;
   readonly keyCount: number;
-}
-
-/** Deterministic numbers in [0, 1) (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 /** Draws ranks 0 … n − 1 with probability proportional to 1 / (rank + 1)^skew, by bisection in the cumulated weights. */
@@ -36,13 +26,13 @@ export function zipf(n: number, skew: number, random: () => number): () => numbe
 
 /** Every read independent, skewed. */
 export function skewedTrace(keyCount: number, length: number, seed: number): Trace {
-  const draw = zipf(keyCount, 0.9, seededRandom(seed));
+  const draw = zipf(keyCount, 0.9, seededRandom(seed).next);
   return { name: 'zipf 0.9', keys: Int32Array.from({ length }, draw), keyCount };
 }
 
 /** Skewed reads, and now and then a report or a crawler that reads keys once each, in a row: a third of all reads. */
 export function scanTrace(keyCount: number, length: number, seed: number): Trace {
-  const random = seededRandom(seed);
+  const random = seededRandom(seed).next;
   const draw = zipf(keyCount, 0.9, random);
   const keys = new Int32Array(length);
   const scanLength = keyCount >>> 2;
@@ -57,14 +47,14 @@ export function scanTrace(keyCount: number, length: number, seed: number): Trace
 
 /** The set of popular keys moves on: what a shop sells changes during the day. */
 export function driftTrace(keyCount: number, length: number, seed: number): Trace {
-  const draw = zipf(keyCount, 0.9, seededRandom(seed));
+  const draw = zipf(keyCount, 0.9, seededRandom(seed).next);
   const keys = Int32Array.from({ length }, (_, i) => draw() + Math.floor((i / length) * keyCount * 0.25));
   return { name: 'zipf 0.9, drifting', keys, keyCount: 2 * keyCount };
 }
 
 /** Half skewed, half of people who come, read a few keys of their own some times, and leave. */
 export function sessionTrace(keyCount: number, length: number, seed: number): Trace {
-  const random = seededRandom(seed);
+  const random = seededRandom(seed).next;
   const draw = zipf(keyCount, 0.9, random);
   let next = keyCount;
   const own = Array.from({ length: 2000 }, () => next++);

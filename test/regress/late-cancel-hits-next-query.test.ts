@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { askOnce, useProxy } from '../support/fixture.ts';
-import { rowsOf } from '../support/origin-state.ts';
+import { waitForActive } from '../support/origin-state.ts';
 import { connectRaw, type RawClient, rows, serialize, sqlState } from '../support/raw-client.ts';
 
 const proxy = useProxy('CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)');
@@ -22,17 +22,7 @@ function cancel({ processId, secretKey }: RawClient): Promise<void> {
 it('a cancel ends the statement that runs, as direct', async () => {
   const client = await connectRaw(proxy.url);
   client.send(serialize.query('SELECT pg_sleep(60)'));
-  await expect
-    .poll(
-      async () =>
-        (
-          await rowsOf(
-            proxy.originUrl,
-            `SELECT 1 FROM pg_stat_activity WHERE pid = ${client.processId} AND state = 'active'`,
-          )
-        ).length,
-    )
-    .toBe(1);
+  await waitForActive(proxy.originUrl, client.processId);
   await cancel(client);
   expect((await client.until('Z')).map(sqlState)).toContain('57014');
   client.send(serialize.query('SELECT 5'));

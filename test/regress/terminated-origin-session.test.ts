@@ -1,7 +1,7 @@
 // Lesson 24: a terminated or restarted origin: every client gets the FATAL it would have got; none hangs.
 import { expect, it } from 'vitest';
 import { askOnce, useProxy } from '../support/fixture.ts';
-import { rowsOf } from '../support/origin-state.ts';
+import { rowsOf, waitForActive } from '../support/origin-state.ts';
 import { connectRaw, serialize, sqlState, statement } from '../support/raw-client.ts';
 
 const proxy = useProxy('CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)');
@@ -19,17 +19,7 @@ it('an idle session is told why it ends', async () => {
 it('a session in the middle of a statement is told, and one that waits behind it in the pipeline does not hang', async () => {
   const client = await connectRaw(proxy.url);
   client.send(serialize.query('SELECT pg_sleep(60)'), statement('SELECT v FROM t WHERE id = 1'), serialize.sync());
-  await expect
-    .poll(
-      async () =>
-        (
-          await rowsOf(
-            proxy.originUrl,
-            `SELECT 1 FROM pg_stat_activity WHERE pid = ${client.processId} AND state = 'active'`,
-          )
-        ).length,
-    )
-    .toBe(1);
+  await waitForActive(proxy.originUrl, client.processId);
   await terminate(client.processId);
   const frames = await client.rest();
   expect(frames.map(sqlState)).toContain('57P01');

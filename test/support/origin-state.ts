@@ -1,5 +1,6 @@
 /** Looking at the origin from outside: what pgfresh left there, and what it would answer. */
 import pg from 'pg';
+import { waitFor } from './wait.ts';
 
 export type Row = readonly unknown[];
 
@@ -30,4 +31,10 @@ export async function publicationsOf(url: string): Promise<string[]> {
 export async function publishedTablesOf(url: string): Promise<string[]> {
   const rows = await rowsOf(url, "SELECT schemaname || '.' || tablename FROM pg_publication_tables ORDER BY 1");
   return rows.map(([name]) => String(name));
+}
+
+/** Waits until the session with this backend runs a statement. */
+export function waitForActive(url: string, processId: number): Promise<void> {
+  const running = `SELECT 1 FROM pg_stat_activity WHERE pid = ${processId} AND state = 'active'`;
+  return waitFor(`backend ${processId} to run a statement`, async () => (await rowsOf(url, running)).length === 1);
 }

@@ -3,17 +3,6 @@ import { CacheStore, type NewEntry, type RemovalCause, type StoreOptions } from 
 import { createControl, openControl } from '../../src/shared/memory/control.ts';
 import { HASH_SEED, keyHash } from '../../src/shared/query-key.ts';
 
-/** Deterministic numbers in [0, 1) (mulberry32); the seed is printed by whoever uses it. */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 export const hashOf = (key: Uint8Array): number => keyHash(HASH_SEED, key, 0, key.length);
 
 /** A key of 8 to 71 bytes. */

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, expect, it } from 'vitest';
-import { createStore, hashOf, numberedEntry, numberedKey, seededRandom, type TestStore } from '../support/store.ts';
+import { seededRandom } from '../model/random.ts';
+import { createStore, hashOf, numberedEntry, numberedKey, type TestStore } from '../support/store.ts';
 import type { ReaderData } from './fixtures/store-reader.ts';
 import { TALLY_BYTES, Tally } from './fixtures/store-tally.ts';
 
@@ -58,7 +59,7 @@ it(`no reader sees a torn or recycled answer (seed ${seed})`, async () => {
   const counts = await startReaders(made);
   await writeUntil(
     made,
-    seededRandom(seed),
+    seededRandom(seed).next,
     () =>
       Atomics.load(counts, Tally.TORN) > 0 ||
       (counts[Tally.HITS]! > 300_000 && made.store.statistics().evicted > 20_000),
@@ -75,7 +76,7 @@ it(`no reader sees a torn or recycled answer (seed ${seed})`, async () => {
 it('the proof notices when memory is reused under its readers', async () => {
   const made = createStore({ memoryBytes: 96 * 1024, ignoreReaders: true });
   const counts = await startReaders(made);
-  await writeUntil(made, seededRandom(seed), () => Atomics.load(counts, Tally.TORN) > 0);
+  await writeUntil(made, seededRandom(seed).next, () => Atomics.load(counts, Tally.TORN) > 0);
   await stop();
   expect(counts[Tally.TORN]).toBeGreaterThan(0);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SegregatedFit } from '../../src/cache/allocator.ts';
-import { seededRandom } from '../support/store.ts';
+import { seededRandom } from '../model/random.ts';
 
 const FIRST = 5;
 
@@ -104,7 +104,7 @@ describe('segregated fit', () => {
   });
 
   it.each([1, 2, 3].map((n) => n * 31_337))('keeps every unit in one place through random use (seed %i)', (seed) => {
-    const random = seededRandom(seed);
+    const random = seededRandom(seed).next;
     const made = make(4000);
     for (let step = 0; step < 2000; step++) {
       const size = 1 + Math.floor(random() ** 4 * (step % 100 === 0 ? 2000 : 200));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Ghosts } from '../../src/cache/ghosts.ts';
 import { S3Fifo } from '../../src/cache/policy.ts';
 import { finishHash } from '../../src/shared/query-key.ts';
-import { seededRandom } from '../support/store.ts';
+import { seededRandom } from '../model/random.ts';
 
 function make(entriesMax: number) {
   const visited = new Set<number>();
@@ -79,7 +79,7 @@ describe('S3-FIFO', () => {
   });
 
   it.each([7, 77, 777])('agrees with a set through random use (seed %i)', (seed) => {
-    const random = seededRandom(seed);
+    const random = seededRandom(seed).next;
     const { policy, visited, members } = make(64);
     const model = new Set<number>();
     for (let step = 0; step < 5000; step++) {

@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import { enterEpoch, leaveEpoch } from '../../src/shared/memory/epochs.ts';
 import { epochWord } from '../../src/shared/memory/layout.ts';
-import { createStore, hashOf, numberedEntry, numberedKey, readFrames, seededRandom } from '../support/store.ts';
+import { seededRandom } from '../model/random.ts';
+import { createStore, hashOf, numberedEntry, numberedKey, readFrames } from '../support/store.ts';
 
 const seeds = process.env['PGFRESH_SEED'] ? [Number(process.env['PGFRESH_SEED'])] : [1, 2, 3, 4].map((n) => n * 7919);
 const KEYS = 300;
@@ -34,7 +35,7 @@ class Model {
 }
 
 it.each(seeds)('agrees with a map through random operations (seed %i)', (seed) => {
-  const random = seededRandom(seed);
+  const random = seededRandom(seed).next;
   const model = new Model();
   const made = createStore({
     memoryBytes: 128 * 1024,

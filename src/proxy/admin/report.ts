@@ -16,16 +16,7 @@ export interface StatusDocument {
   readonly uptimeMs: number;
   readonly consistency: string;
   readonly cache: Readonly<Record<CacheNumber | 'hits' | 'misses' | 'passthrough', number>>;
-  readonly cdc: {
-    readonly state: CacheStatus['cdc']['state'] | 'down';
-    readonly problem: string | null;
-    readonly appliedLsn: string;
-    readonly lagBytes: number;
-    readonly freshAsOfMs: number;
-    readonly rounds: number;
-    readonly transactions: number;
-    readonly rows: number;
-  };
+  readonly cdc: Omit<CacheStatus['cdc'], 'state'> & { readonly state: CacheStatus['cdc']['state'] | 'down' };
   readonly workers: ReturnType<Supervisor['workers']>;
   readonly cacheThread: { readonly generation: number; readonly restarts: number };
   readonly connections: { readonly accepted: number; readonly refused: number; readonly waiting: number };
