@@ -157,6 +157,11 @@ export interface RunningPeer {
   readonly port: number;
   readonly unixFolder: string;
   readonly counters?: () => Promise<Counters>;
+  /** Breaks threads of pgfresh ("cache-throw"), and says which generation of its cache is live; null: none. */
+  readonly faults?: {
+    inflict(kind: string): Promise<void>;
+    liveGeneration(): Promise<number | null>;
+  };
   /** Its process; null where there is none beside the origin's. */
   readonly child: Child | null;
   stop(): Promise<void>;

@@ -9,6 +9,7 @@ import { idle } from './cases/idle.ts';
 import { miss } from './cases/miss.ts';
 import { passthrough } from './cases/passthrough.ts';
 import { point } from './cases/point.ts';
+import { recovery } from './cases/recovery.ts';
 import { rows } from './cases/rows.ts';
 import { shapesCase } from './cases/shapes.ts';
 import { warmUp } from './cases/warm-up.ts';
@@ -30,6 +31,7 @@ export const cases: readonly BenchCase[] = [
   connect,
   idle,
   warmUp,
+  recovery,
   zipfCase,
   cdc,
 ];

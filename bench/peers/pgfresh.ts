@@ -1,6 +1,6 @@
 /** pgfresh as its users run it: the CLI in a process of its own. */
 import { fileURLToPath } from 'node:url';
-import type { Counters, PeerSpec } from '../case.ts';
+import type { Counters, PeerSpec, RunningPeer } from '../case.ts';
 import { freePort, untilReady } from '../household.ts';
 
 const cliFile = fileURLToPath(new URL('../../bin/pgfresh.js', import.meta.url));
@@ -12,17 +12,41 @@ export interface PgfreshOptions {
   readonly consistency?: string;
   readonly cacheMemory?: string;
   readonly entryMax?: string;
+  /** Threads can be broken on purpose: `RunningPeer.faults`. */
+  readonly breakable?: true;
+}
+
+interface Status {
+  readonly state: string;
+  readonly cache: Counters;
+  readonly cacheThread: { readonly generation: number };
+}
+
+async function readStatus(adminUrl: string): Promise<Status> {
+  const response = await fetch(`${adminUrl}/status`, { signal: AbortSignal.timeout(5_000) });
+  return (await response.json()) as Status;
 }
 
 async function readCounters(adminUrl: string): Promise<Counters> {
-  const response = await fetch(`${adminUrl}/status`, { signal: AbortSignal.timeout(5_000) });
-  const { cache } = (await response.json()) as { cache: Counters };
-  const { hits, misses, passthrough, entries, bytes } = cache;
+  const { hits, misses, passthrough, entries, bytes } = (await readStatus(adminUrl)).cache;
   return { hits, misses, passthrough, entries, bytes };
 }
 
+function faultsOf(adminUrl: string): NonNullable<RunningPeer['faults']> {
+  return {
+    async inflict(kind) {
+      const response = await fetch(`${adminUrl}/fault/${kind}`, { method: 'POST', signal: AbortSignal.timeout(5_000) });
+      if (!response.ok) throw new Error(`fault ${kind}: ${await response.text()}`);
+    },
+    async liveGeneration() {
+      const { state, cacheThread } = await readStatus(adminUrl);
+      return state === 'live' ? cacheThread.generation : null;
+    },
+  };
+}
+
 /** "pgfresh-1", "pgfresh-1/session": the workers, then what differs from the defaults. */
-export function pgfresh({ workers, consistency, cacheMemory, entryMax }: PgfreshOptions): PeerSpec {
+export function pgfresh({ workers, consistency, cacheMemory, entryMax, breakable }: PgfreshOptions): PeerSpec {
   const name = [`pgfresh-${workers}`, consistency, cacheMemory].filter(Boolean).join('/');
   return {
     name,
@@ -37,6 +61,7 @@ export function pgfresh({ workers, consistency, cacheMemory, entryMax }: Pgfresh
         ...['--log-level', 'warn', ...(consistency === undefined ? [] : ['--consistency', consistency])],
         ...(cacheMemory === undefined ? [] : ['--cache-memory', cacheMemory]),
         ...(entryMax === undefined ? [] : ['--cache-max-entry', entryMax]),
+        ...(breakable ? ['--faults', 'admin'] : []),
       ]);
       const line = `pgfresh ready on 127.0.0.1:${port}`;
       await untilReady(child, () => child.lines.some((each) => each.includes(line)), startMsMax);
@@ -46,6 +71,7 @@ export function pgfresh({ workers, consistency, cacheMemory, entryMax }: Pgfresh
         port,
         unixFolder,
         counters: () => readCounters(`http://127.0.0.1:${adminPort}`),
+        ...(breakable ? { faults: faultsOf(`http://127.0.0.1:${adminPort}`) } : {}),
         stop: () => child.end(),
       };
     },
