@@ -8,9 +8,10 @@
  * No event comes between the checks and the insertion: this thread applies changes and admits answers, one after the other.
  */
 
+import { ExampleTexts } from '../shared/example-texts.ts';
 import { Limits } from '../shared/limits.ts';
 import { StoreState } from '../shared/memory/layout.ts';
-import type { Offer } from '../shared/messages.ts';
+import type { Offer, ReasonExamples } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Dependency } from './dependency.ts';
@@ -44,6 +45,8 @@ export interface AdmitterOptions<A extends Admissible> {
   readonly bind: (analysis: A, key: ParsedKey) => readonly Dependency[] | null;
   /** Under the current catalog, as the analysis. */
   readonly primaryKeyOf: PrimaryKeyOf;
+  /** `Block.ADMISSION` of an entry that is admitted now. */
+  readonly admissionOf?: (key: ParsedKey) => number;
   /** Test-only: rules to break on purpose. */
   readonly faults: readonly string[];
 }
@@ -51,6 +54,7 @@ export interface AdmitterOptions<A extends Admissible> {
 export class Admitter<A extends Admissible> {
   readonly #options: AdmitterOptions<A>;
   readonly #refusals = new Map<Reason, number>();
+  readonly #examples = new ExampleTexts();
   #admitted = 0;
   #rejected = 0;
 
@@ -71,6 +75,11 @@ export class Admitter<A extends Admissible> {
     return this.#refusals;
   }
 
+  /** A statement of each of them. */
+  get examples(): ReasonExamples {
+    return this.#examples.all();
+  }
+
   /** Admits the answer, in place of an older one with the same key, or says why not. */
   admit(offer: Offer): Reason | null {
     const refused = this.#decide(offer);
@@ -78,7 +87,9 @@ export class Admitter<A extends Admissible> {
       this.#admitted++;
     } else {
       this.#rejected++;
-      this.#refusals.set(refused, (this.#refusals.get(refused) ?? 0) + 1);
+      const count = (this.#refusals.get(refused) ?? 0) + 1;
+      this.#refusals.set(refused, count);
+      this.#examples.note(refused, count, () => parseKey(offer.bytes.subarray(0, offer.keyBytes))?.text ?? '');
     }
     return refused;
   }
@@ -98,7 +109,7 @@ export class Admitter<A extends Admissible> {
     const dependencies = this.#options.bind(analysis, key);
     if (dependencies === null) return 'uncacheable.construct';
     if (this.#hasChanged(dependencies, offer.token.settleStamp)) return 'fill.changed';
-    return this.#insert(offer, relations, dependencies);
+    return this.#insert(offer, key, relations, dependencies);
   }
 
   #tokenProblem({ token, bytes, keyBytes }: Offer): Reason | null {
@@ -129,8 +140,13 @@ export class Admitter<A extends Admissible> {
     return !this.#options.faults.includes('settle') && this.#options.log.conflicts(dependencies, settleStamp);
   }
 
-  #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
-    const { store, index, primaryKeyOf } = this.#options;
+  #insert(
+    offer: Offer,
+    parsed: ParsedKey,
+    relations: readonly number[],
+    dependencies: readonly Dependency[],
+  ): Reason | null {
+    const { store, index, primaryKeyOf, admissionOf } = this.#options;
     const key = offer.bytes.subarray(0, offer.keyBytes);
     const block = store.insert({
       hash: offer.hash,
@@ -139,6 +155,7 @@ export class Admitter<A extends Admissible> {
       rowDescriptionBytes: offer.rowDescriptionBytes,
       filledRound: offer.filledRound,
       fenceSlots: pointedFenceSlots(relations, dependencies, primaryKeyOf),
+      admission: admissionOf?.(parsed) ?? 0,
     });
     // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.
     if (block === 0 || store.find(offer.hash, key) !== block) return 'fill.full';

@@ -24,7 +24,7 @@ export function writeBlock(reader: StoreReader, block: number, entry: NewEntry):
   words[at + Block.FRAMES_BYTES] = frames.length;
   words[at + Block.VISITED] = 0;
   words[at + Block.FILLED_ROUND] = entry.filledRound;
-  words[at + Block.FLAGS] = 0;
+  words[at + Block.ADMISSION] = entry.admission ?? 0;
   words[at + Block.ROW_DESCRIPTION_BYTES] = entry.rowDescriptionBytes;
   words[at + Block.FENCE_PAIRS] = fenceSlots.length >>> 1;
   for (let i = 0; i < fenceSlots.length; i++) words[at + Block.HEADER_WORDS + i] = fenceSlots[i]!;

@@ -191,6 +191,26 @@ export function defaultContext(
   };
 }
 
+/** Facts that people know by another name; the others decide whether a session is served at all. */
+const shownFacts: readonly (readonly [Fact, string])[] = [
+  ['currentRole', 'role'],
+  ['sessionRole', 'session_authorization'],
+  ['searchPath', 'search_path'],
+  ['isolation', 'default_transaction_isolation'],
+];
+
+/** What of a session is part of the key, for people. Without a row the names alone. */
+export function describeContext(
+  row: ContextRow | null,
+  roles: ReadonlyMap<number, string>,
+): { readonly name: string; readonly value: string | null }[] {
+  const facts = shownFacts.map(([fact, name]) => {
+    const value = row?.[at[fact]] ?? null;
+    return { name, value: value !== null && fact.endsWith('Role') ? (roles.get(Number(value)) ?? value) : value };
+  });
+  return [...facts, ...resultSettings.map((name) => ({ name, value: row?.[settingAt(name)] ?? null }))];
+}
+
 type OriginFacts = Pick<Catalog, 'databaseOid' | 'postmasterStart' | 'systemIdentifier'>;
 
 /** Why no answer may be given to or taken from sessions with this context; null if they may be. */
@@ -267,6 +287,11 @@ export class ContextRegistry {
 
   get(contextId: number): SessionContext | undefined {
     return this.#contexts.get(contextId);
+  }
+
+  /** Contexts that answers may be stored under. */
+  get keyable(): Iterable<number> {
+    return this.#keyable;
   }
 
   /** Whether answers may be stored under the context. */

@@ -1,20 +1,33 @@
 /** What a person gets to know about a statement: `pgfresh explain` and GET /explain. */
-import type { Explanation } from '../shared/messages.ts';
+import { exampleOf } from '../shared/example.ts';
+import type { ExplainedEntry, Explanation } from '../shared/messages.ts';
 import { Reasons } from '../shared/reasons.ts';
+import { Remedies } from '../shared/remedies.ts';
 import type { Analysis } from './analyse/verdict.ts';
 import type { RangeTemplate, TermSource, TermTemplate } from './dependency.ts';
 import type { CatalogModel } from './model.ts';
 import type { TableRefusal } from './tables.ts';
 
-/** @param refusal of the first table read that cannot be on the stream, if there is one */
-export function explainAnalysis(model: CatalogModel, analysis: Analysis, refusal: TableRefusal | null): Explanation {
+/** What the analysis alone does not know. */
+export interface ExplainParts {
+  /** Of the first table read that cannot be on the stream, if there is one. */
+  readonly refusal: TableRefusal | null;
+  readonly text: string;
+  readonly contextId: number | null;
+  readonly keySettings: Explanation['keySettings'];
+  readonly entries: readonly ExplainedEntry[];
+  readonly hits: number | null;
+}
+
+export function explainAnalysis(model: CatalogModel, analysis: Analysis, parts: ExplainParts): Explanation {
+  const { refusal, text, contextId, keySettings, entries, hits } = parts;
   const reason = analysis.reason ?? refusal?.reason ?? null;
-  const remedy = analysis.remedy ?? refusal?.remedy ?? '';
   return {
     cacheable: reason === null,
     reason,
+    meaning: reason === null ? null : Reasons[reason],
     detail: analysis.detail || (refusal !== null ? `table ${refusal.table}` : ''),
-    remedy: remedy === '' ? null : remedy,
+    remedy: reason === null ? null : analysis.remedy || refusal?.remedy || (Remedies[reason] ?? null),
     relations: analysis.relations.map((oid) => model.nameOf(oid)),
     constraints: analysis.dependencies.map(
       ({ relation, terms, range }) =>
@@ -25,20 +38,18 @@ export function explainAnalysis(model: CatalogModel, analysis: Analysis, refusal
       typeof analysis.writes === 'string'
         ? analysis.writes
         : analysis.writes.map(({ relation }) => model.nameOf(relation)),
+    ...{ shape: exampleOf(text), contextId, keySettings, entries, hits },
   };
 }
 
 /** While no catalog is known, with why. */
-export function explainNothing(problem: string | null): Explanation {
+export function explainNothing(problem: string | null, text: string): Explanation {
   return {
-    cacheable: false,
-    reason: 'cache.down',
+    ...{ cacheable: false, reason: 'cache.down', meaning: Reasons['cache.down'] },
     detail: problem ?? Reasons['cache.down'],
-    remedy: null,
-    relations: [],
-    constraints: [],
-    readOnly: false,
-    writes: 'unknown',
+    remedy: Remedies['cache.down'] ?? null,
+    ...{ relations: [], constraints: [], readOnly: false, writes: 'unknown' },
+    ...{ shape: exampleOf(text), contextId: null, keySettings: [], entries: [], hits: null },
   };
 }
 

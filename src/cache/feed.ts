@@ -87,6 +87,11 @@ export class Feed {
     this.#apply = new Apply({ index, log: changeLog, store, settler: this.#settler });
   }
 
+  /** Statements analysed so far: one for each shape, catalog version and way to resolve names. */
+  get analysed(): number {
+    return this.#verdicts;
+  }
+
   /** Null while the catalog is being loaded. */
   get model(): CatalogModel | null {
     return this.#model;

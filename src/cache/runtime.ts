@@ -4,6 +4,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/log.ts';
 import { openControl } from '../shared/memory/control.ts';
 import { StoreState } from '../shared/memory/layout.ts';
+import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheInit, CacheStatus, Explanation } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { Admitter } from './admitter.ts';
@@ -18,6 +19,7 @@ import { Inbox } from './inbox.ts';
 import type { ParsedKey } from './key-reader.ts';
 import type { StatementAnalyser } from './model.ts';
 import { Service } from './service.ts';
+import { ShapeNumbers } from './shape-numbers.ts';
 import { CacheStore } from './store.ts';
 
 export interface RuntimePorts {
@@ -51,6 +53,7 @@ export class CacheRuntime {
     this.header = new StoreHeader(this.store);
     const changeLog = new ChangeLog();
     const { header, store, index } = this;
+    const shapes = new ShapeNumbers(control);
     this.#feed = new Feed({ ...init, ...ports, control, header, store, index, changeLog });
     this.#admitter = new Admitter<Analysis>({
       generation,
@@ -64,6 +67,7 @@ export class CacheRuntime {
       wanted: (relations) => void this.#feed.want(relations),
       bind: bindDependencies,
       primaryKeyOf: (oid) => this.#feed.model?.primaryKey(oid) ?? [],
+      admissionOf: (key) => encodeAdmission(shapes.numberOf(key.text), ports.clock.nowMs()),
       faults: config.faults,
     });
     this.#inbox = new Inbox({
@@ -76,6 +80,7 @@ export class CacheRuntime {
       feed: this.#feed,
       catalogVersion: () => header.catalogVersion,
       publishWaitMs: PUBLISH_WAIT_MS,
+      ...{ database: config.upstream.database, store, shapes, clock: ports.clock },
     });
   }
 
@@ -125,6 +130,8 @@ export class CacheRuntime {
       publishedTables: this.#feed.publishedTables,
       uncacheableTables: [...tables.refusals].map(({ table, reason, remedy }) => ({ table, reason, remedy })),
       reasons: Object.fromEntries(this.#admitter.refusals) as Partial<Record<Reason, number>>,
+      analysed: this.#feed.analysed,
+      examples: this.#admitter.examples,
     };
   }
 

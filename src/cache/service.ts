@@ -1,4 +1,5 @@
 /** What workers ask over Comlink: the query for a session's context, the number of a context, the verdict on a statement. */
+import type { Clock } from '../shared/clock.ts';
 import type {
   AnalyseRequest,
   CacheService,
@@ -7,11 +8,15 @@ import type {
   Explanation,
   Verdict,
 } from '../shared/messages.ts';
+import { stripComments } from '../shared/shape.ts';
 import type { Analysis } from './analyse/verdict.ts';
-import { contextQuery, defaultContext, type SessionContext } from './context.ts';
-import { explainAnalysis, explainNothing } from './explain.ts';
+import { contextQuery, defaultContext, describeContext, type SessionContext } from './context.ts';
+import { type ExplainParts, explainAnalysis, explainNothing } from './explain.ts';
+import { findEntries } from './explained-entries.ts';
 import type { Feed } from './feed.ts';
 import type { CatalogModel } from './model.ts';
+import type { ShapeNumbers } from './shape-numbers.ts';
+import type { CacheStore } from './store.ts';
 import type { TableRefusal } from './tables.ts';
 
 export interface ServiceOptions {
@@ -22,6 +27,11 @@ export interface ServiceOptions {
   readonly catalogVersion: () => number;
   /** How long a verdict waits for its tables to be published or refused; then it is given as if they were. */
   readonly publishWaitMs: number;
+  /** For `explain`. */
+  readonly database: string;
+  readonly store: Pick<CacheStore, 'reader'>;
+  readonly shapes: Pick<ShapeNumbers, 'hits'>;
+  readonly clock: Clock;
 }
 
 /** For sessions of databases without a feed: all that the worker needs is its first column. */
@@ -72,24 +82,42 @@ export class Service implements CacheService {
     };
   }
 
-  async explain(contextId: number, text: string): Promise<Explanation> {
-    const { model } = this.#options.feed;
+  /** As the session with this context has it; `row` is what the origin said of it. */
+  async explain(request: AnalyseRequest, row: ContextRow): Promise<Explanation> {
+    const { feed, database } = this.#options;
+    const { model } = feed;
+    const { contextId, text } = request;
     const context = model?.contexts.get(contextId);
-    if (model === null || context === undefined) return explainNothing(this.#options.feed.status().problem);
-    return this.#explain(model, context, text);
+    if (model === null || context === undefined) return explainNothing(feed.status().problem, text);
+    return this.#explain(model, context, request, {
+      ...{ text, contextId, entries: [] },
+      keySettings: [{ name: 'database', value: database }, ...describeContext(row, model.catalog.roles)],
+    });
   }
 
-  /** As a session with the default search path would have it. */
+  /** As a session with the default search path would have it; entries of all contexts are listed. */
   async explainText(text: string): Promise<Explanation> {
-    const { model } = this.#options.feed;
-    if (model === null) return explainNothing(this.#options.feed.status().problem);
-    return this.#explain(model, defaultContext(model.catalog), text);
+    const { feed, store, clock } = this.#options;
+    const { model } = feed;
+    if (model === null) return explainNothing(feed.status().problem, text);
+    // Parameters of unknown type make it a statement of the extended protocol.
+    const request = { contextId: 0, text, parameterTypes: [], protocol: 'extended' } as const;
+    return this.#explain(model, defaultContext(model.catalog), request, {
+      ...{ text, contextId: null },
+      entries: findEntries(store, model.contexts.keyable, stripComments(text), clock.nowMs()),
+      keySettings: [{ name: 'database', value: null }, ...describeContext(null, model.catalog.roles)],
+    });
   }
 
-  async #explain(model: CatalogModel, context: SessionContext, text: string): Promise<Explanation> {
-    // Parameters of unknown type make it a statement of the extended protocol.
-    const { analysis } = model.analyses.of({ text, parameterTypes: [], protocol: 'extended' }, context);
-    return explainAnalysis(model, analysis, analysis.cacheable ? await this.#publish(analysis) : null);
+  async #explain(
+    model: CatalogModel,
+    context: SessionContext,
+    request: AnalyseRequest,
+    parts: Omit<ExplainParts, 'refusal' | 'hits'>,
+  ): Promise<Explanation> {
+    const { analysis } = model.analyses.of(request, context);
+    const refusal = analysis.cacheable ? await this.#publish(analysis) : null;
+    return explainAnalysis(model, analysis, { ...parts, refusal, hits: this.#options.shapes.hits(request.text) });
   }
 
   /** Has the tables published; the refusal of one that cannot be. */

@@ -54,6 +54,8 @@ export interface NewEntry {
   readonly filledRound: number;
   /** An even number (`pointedFenceSlots`). */
   readonly fenceSlots: readonly number[];
+  /** `encodeAdmission`; missing: not known. */
+  readonly admission?: number;
 }
 
 export interface StoreStatistics {

@@ -10,7 +10,14 @@ import type { Config } from '../shared/config.ts';
 import { ThreadError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { CONTROL_BYTES, Control, epochWord, Store, StoreState } from '../shared/memory/layout.ts';
-import type { CacheControl, CacheLink, CacheStatus, TlsMaterial, WorkerControl } from '../shared/messages.ts';
+import type {
+  CacheControl,
+  CacheLink,
+  CacheStatus,
+  ReasonExamples,
+  TlsMaterial,
+  WorkerControl,
+} from '../shared/messages.ts';
 import { WorkerCounters } from './counters.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { FaultKind } from './fault-hook.ts';
@@ -117,6 +124,13 @@ export class Supervisor {
 
   async cacheStatus(msMax: number): Promise<CacheStatus> {
     return within(this.cacheCalls().status(), msMax, 'status of the cache thread');
+  }
+
+  /** Statements that stand for the reasons of pass-throughs, from the workers that answer in time. */
+  async examples(msMax: number): Promise<ReasonExamples> {
+    const calls = this.#workers.flatMap(({ supervised: { thread } }) => (thread ? [thread.calls.examples()] : []));
+    const answers = await Promise.allSettled(calls.map((call) => within(call, msMax, 'examples of a worker')));
+    return Object.assign({}, ...answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : {})));
   }
 
   /** Share of time each running thread was busy since the last call. */

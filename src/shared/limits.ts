@@ -50,5 +50,12 @@ export const Limits = {
   lingerMsMax: 5_000,
   /** How long a client's statement may wait for its session's settings to be read. */
   contextWaitMsMax: 20,
+  /** Length of a statement shown as an example of a reason. */
+  exampleCharsMax: 300,
+  /** Entries of one statement that `explain` lists, and contexts in which it looks for them. */
+  explainedEntriesMax: 20,
+  explainedContextsMax: 10_000,
+  /** How long a client waits for an explanation before it is told what is known without it. */
+  explainWaitMsMax: 2_000,
   workersMax: 64,
 } as const;

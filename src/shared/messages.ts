@@ -48,6 +48,7 @@ export interface WorkerControl {
   /** Certificates for connections from now on; files of the origin's side are read again too. */
   reloadTls(material: TlsMaterial | null): Promise<void>;
   sessions(): Promise<readonly SessionSummary[]>;
+  examples(): Promise<ReasonExamples>;
 }
 
 export interface SessionSummary {
@@ -84,6 +85,7 @@ export interface CacheControl {
   connectWorker(workerSlot: number, service: MessagePort, offers: MessagePort): Promise<void>;
   disconnectWorker(workerSlot: number): Promise<void>;
   status(): Promise<CacheStatus>;
+  /** As a session of the proxy's own role with the default settings would have it. */
   explain(sql: string): Promise<Explanation>;
   flush(): Promise<number>;
   /** Stops the stream and removes what was created on the origin. */
@@ -115,7 +117,13 @@ export interface CacheStatus {
   readonly uncacheableTables: readonly { readonly table: string; readonly reason: Reason; readonly remedy: string }[];
   /** Refusals of offers and verdicts by reason. */
   readonly reasons: Readonly<Partial<Record<Reason, number>>>;
+  /** Statements analysed so far: another text of a known shape is not. */
+  readonly analysed: number;
+  readonly examples: ReasonExamples;
 }
+
+/** For each reason one statement that was met with it lately, without its constants. */
+export type ReasonExamples = Readonly<Partial<Record<Reason, string>>>;
 
 // ── worker → cache thread, over Comlink ───────────────────────────────────────────────────────────────────────────
 
@@ -190,7 +198,7 @@ export interface CacheService {
   contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;
   internContext(database: string, row: ContextRow): Promise<ContextAnswer>;
   analyse(request: AnalyseRequest): Promise<Verdict>;
-  explain(contextId: number, text: string): Promise<Explanation>;
+  explain(request: AnalyseRequest, row: ContextRow): Promise<Explanation>;
 }
 
 // ── worker → cache thread, fills ──────────────────────────────────────────────────────────────────────────────────
@@ -221,13 +229,32 @@ export type OfferBatch = readonly Offer[];
 
 // ── answers for people ────────────────────────────────────────────────────────────────────────────────────────────
 
+/** An entry that a statement's text has in the cache, in one context and form. */
+export interface ExplainedEntry {
+  readonly protocol: 'simple' | 'extended';
+  readonly contextId: number;
+  readonly bytes: number;
+  readonly ageS: number;
+}
+
 export interface Explanation {
   readonly cacheable: boolean;
   readonly reason: Reason | null;
+  /** What the reason means in general. */
+  readonly meaning: string | null;
   readonly detail: string;
   readonly remedy: string | null;
   readonly relations: readonly string[];
   readonly constraints: readonly string[];
   readonly readOnly: boolean;
   readonly writes: readonly string[] | 'none' | 'unknown';
+  /** The statement without its constants. */
+  readonly shape: string;
+  /** What is part of the key besides text and parameters: database, role, settings. Values only for a session's own context. */
+  readonly keySettings: readonly { readonly name: string; readonly value: string | null }[];
+  /** Null when the statement stands in no session: then entries of all contexts are listed. */
+  readonly contextId: number | null;
+  readonly entries: readonly ExplainedEntry[];
+  /** Hits of the shape since the cache thread started; null when it is not counted (never admitted, or too many shapes). */
+  readonly hits: number | null;
 }

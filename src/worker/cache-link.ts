@@ -7,7 +7,15 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { type ControlWords, currentGeneration } from '../shared/memory/control.ts';
 import { StoreReader } from '../shared/memory/index-reader.ts';
 import { consumedWord, StoreState } from '../shared/memory/layout.ts';
-import type { CacheLink, CacheService, ContextAnswer, ContextRow, FillToken } from '../shared/messages.ts';
+import type {
+  AnalyseRequest,
+  CacheLink,
+  CacheService,
+  ContextAnswer,
+  ContextRow,
+  Explanation,
+  FillToken,
+} from '../shared/messages.ts';
 import { Outbox } from './offer.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -17,7 +25,7 @@ const LOADING_MS = 20;
 const FAILED_MS = 1000;
 
 /** What a worker needs of `CacheService`: Comlink's remote has it, and so has a test. */
-export type RemoteService = Pick<Remote<CacheService>, 'contextQuery' | 'internContext' | 'analyse'>;
+export type RemoteService = Pick<Remote<CacheService>, 'contextQuery' | 'internContext' | 'analyse' | 'explain'>;
 
 interface ContextQuery {
   sql: string | 'pending' | 'failed' | null;
@@ -89,6 +97,11 @@ export class AttachedCache {
       () => answered('failed', version),
     );
     return 'pending';
+  }
+
+  /** Rejects when the cache thread fails to; never settles when it dies, as all calls to it. */
+  explain(request: AnalyseRequest, row: ContextRow): Promise<Explanation> {
+    return Promise.resolve(this.service.explain(request, row));
   }
 
   /** The context of a row, at once when it is known. */

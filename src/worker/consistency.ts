@@ -17,7 +17,7 @@ const setPattern = new RegExp(
 const resetPattern = new RegExp(String.raw`^\s*reset\s+${name}\s*;?\s*$`, 'i');
 const showPattern = new RegExp(String.raw`^\s*show\s+${name}\s*;?\s*$`, 'i');
 /** The longest text that may be one of them. */
-export const LEVEL_COMMAND_BYTES_MAX = 128;
+const LEVEL_COMMAND_BYTES_MAX = 128;
 
 /** The command in a statement's text, or null. */
 export function levelCommand(text: string): LevelCommand | null {

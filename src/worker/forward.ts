@@ -99,7 +99,7 @@ export class Forwarder {
       owed?.group.works.push(unknownWork);
       session.settings.sent(unknownWork);
       if (owed !== null && code === Frontend.query) statements.querySent(owed);
-      this.count('statement.tooLong');
+      this.count('statement.tooLong', () => bytes.toString('latin1', start + HEADER_BYTES, end));
       return;
     }
     const nameEnd = frontend.nulAt(bytes, start + 5, end);
@@ -165,7 +165,7 @@ export class Forwarder {
       case Frontend.functionCall:
         order.oweWhole('functionCall', false)?.group.works.push(unknownWork);
         this.session.settings.sent(unknownWork);
-        this.count('statement.protocol');
+        this.count('statement.protocol', () => '');
         break;
       default:
     }
@@ -185,7 +185,7 @@ export class Forwarder {
       session.statements.querySent(owed);
     }
     session.settings.sent(work);
-    this.count(this.reasonOf(slot));
+    this.count(this.reasonOf(slot), () => sql);
     if (owed === null || !this.isCapturable(slot) || !this.isText(bytes, start, end)) return;
     const prefix = simplePrefix(this.context!.contextId);
     const tail = Buffer.from(stripComments(sql));
@@ -257,7 +257,8 @@ export class Forwarder {
     const work = portal?.work ?? unknownWork;
     session.order.openGroup.works.push(work);
     session.settings.sent(work);
-    this.count(isExecute && execute.rowsMax !== 0 ? 'statement.rowLimit' : this.reasonOf(work.slot));
+    const reason = isExecute && execute.rowsMax !== 0 ? 'statement.rowLimit' : this.reasonOf(work.slot);
+    this.count(reason, () => portal?.statement?.text ?? '');
     const { bound } = this;
     const again = this.executed;
     this.executed = true;
@@ -352,12 +353,13 @@ export class Forwarder {
     return this.token === null || why === 'cache.stale' || why === 'cache.fenced' ? why : 'miss';
   }
 
-  private count(reason: Reason | 'miss'): void {
-    const { counters } = this.runtime;
+  private count(reason: Reason | 'miss', sql: () => string): void {
+    const { counters, examples } = this.runtime;
     this.session.statementsSeen++;
     counters[Counter.statements]! += 1;
     counters[reason === 'miss' ? Counter.misses : Counter.passthrough]! += 1;
-    if (reason !== 'miss') countReason(counters, reason);
+    if (reason === 'miss') return;
+    examples.note(reason, countReason(counters, reason), sql);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * `SET pgfresh.consistency` and its kin, answered here in both protocols. The origin never sees them, for it would take
- * the name for a setting of its own.
+ * `SET pgfresh.consistency`, `EXPLAIN (PGFRESH)` and their kin (local-command.ts), answered here in both protocols. The origin never sees
+ * them, for it would take the name for a setting of its own.
  */
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
@@ -9,7 +9,9 @@ import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
-import { LEVEL_COMMAND_BYTES_MAX, type LevelCommand, levelCommand } from './consistency.ts';
+import { Explaining } from './explaining.ts';
+import { statusRows } from './local-answers.ts';
+import { beginsLikeCommand, type LocalCommand, localCommand, parameterCount } from './local-command.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
@@ -18,22 +20,28 @@ const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
 const target: frontend.TargetView = { isStatement: false, name: '' };
-const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
 
-/** A cheap test before the exact one: SET, SHOW or RESET, by three letters. */
-function beginsLikeCommand(bytes: Uint8Array, at: number, end: number): boolean {
-  while (at < end && (bytes[at] === 0x20 || (bytes[at]! >= 9 && bytes[at]! <= 13))) at++;
-  if (at + 3 > end) return false;
-  const letters = (((bytes[at]! | 0x20) << 16) | ((bytes[at + 1]! | 0x20) << 8) | (bytes[at + 2]! | 0x20)) >>> 0;
-  return letters === 0x736574 || letters === 0x73686f || letters === 0x726573;
+const propertyColumns = ['property', 'value'] as const;
+const columnsOf = (command: LocalCommand): readonly string[] => (command.kind === 'show' ? [COLUMN] : propertyColumns);
+
+/** A command as the client prepared it. */
+interface Prepared {
+  readonly command: LocalCommand;
+  readonly parameterTypes: readonly number[];
+}
+
+interface BoundCommand extends Prepared {
+  /** Null in the simple protocol. */
+  readonly bindTail: Buffer | null;
 }
 
 export class LevelCommands {
   private readonly session: Session;
   private readonly runtime: Runtime;
   /** Statements of ours that the client prepared, by name. */
-  private readonly prepared = new Map<string, LevelCommand>();
-  private portal: LevelCommand | null = null;
+  private readonly prepared = new Map<string, Prepared>();
+  private readonly explaining: Explaining;
+  private portal: BoundCommand | null = null;
   private replies: Buffer[] = [];
   private failed = false;
   /** After an error of ours everything up to Sync is skipped, in later batches too. */
@@ -42,6 +50,7 @@ export class LevelCommands {
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
     this.runtime = runtime;
+    this.explaining = new Explaining(session, runtime);
   }
 
   /** 'hold': it is ours, but replies are owed first. */
@@ -68,31 +77,44 @@ export class LevelCommands {
   }
 
   private query(batch: Batch): 'answered' | 'hold' | 'forward' {
-    if (batch.end - batch.start > LEVEL_COMMAND_BYTES_MAX) return 'forward';
     if (!frontend.decodeQuery(batch.bytes, batch.start, batch.end, text)) return 'forward';
-    const command = levelCommand(batch.bytes.toString('utf8', text.start, text.end));
+    const command = localCommand(batch.bytes.toString('utf8', text.start, text.end));
     if (command === null) return 'forward';
     const wait = this.mustWait();
     if (wait !== null) return wait;
+    const bound: BoundCommand = { command, parameterTypes: [], bindTail: null };
+    const rows = this.rows(bound);
+    if (rows === null) return 'hold';
     const { order, statements, transaction } = this.session;
     statements.dropUnnamed();
     this.replies = [];
-    if (command.kind === 'show') this.replies.push(backend.encodeTextColumn(COLUMN));
-    this.run(command);
+    if (command.kind !== 'set') this.replies.push(backend.encodeTextColumns(columnsOf(command)));
+    this.run(bound, rows);
+    this.explaining.forget();
     for (const reply of this.replies) order.say(reply);
     order.say(backend.encodeReady(transaction.status));
     return 'answered';
   }
 
-  private run(command: LevelCommand): void {
+  /** What the command answers; null: it is being asked for. */
+  private rows({ command, parameterTypes, bindTail }: BoundCommand): readonly (readonly string[])[] | null {
+    const { session, runtime } = this;
+    if (command.kind === 'show') return [[session.consistency.level]];
+    if (command.kind === 'status') return statusRows(session, runtime);
+    if (command.kind === 'explain') return this.explaining.rows({ text: command.text, parameterTypes, bindTail });
+    return [];
+  }
+
+  private run({ command }: BoundCommand, rows: readonly (readonly string[])[]): void {
     const { consistency, transaction } = this.session;
     const { counters } = this.runtime;
     counters[Counter.statements]! += 1;
     counters[Counter.passthrough]! += 1;
     countReason(counters, 'statement.settings');
     this.session.statementsSeen++;
-    if (command.kind === 'show') {
-      this.replies.push(backend.encodeTextRow(consistency.level), backend.encodeCommandComplete('SHOW'));
+    if (command.kind !== 'set') {
+      for (const row of rows) this.replies.push(backend.encodeTextRow(row));
+      this.replies.push(backend.encodeCommandComplete(command.kind === 'explain' ? 'EXPLAIN' : 'SHOW'));
       return;
     }
     if (consistency.set(command.value, command.local, !transaction.isIdle)) {
@@ -110,6 +132,7 @@ export class LevelCommands {
     if (!this.isOurs(batch)) return 'forward';
     const wait = this.mustWait();
     if (wait !== null) return wait;
+    if (!this.isExplained(batch)) return 'hold';
     this.replies = [];
     this.failed = this.skipping;
     this.eachFrame(batch, (code, start, end) => {
@@ -121,6 +144,7 @@ export class LevelCommands {
       return true;
     });
     this.skipping = this.failed;
+    this.explaining.forget();
     for (const reply of this.replies) this.session.order.say(reply);
     return 'answered';
   }
@@ -142,7 +166,7 @@ export class LevelCommands {
     const ours = this.eachFrame(batch, (code, start, end) => {
       if (code === Frontend.sync || code === Frontend.flush) return true;
       if (code === Frontend.parse && frontend.decodeParse(bytes, start, end, parse)) {
-        const isCommand = levelCommand(bytes.toString('utf8', parse.textStart, parse.textEnd)) !== null;
+        const isCommand = localCommand(bytes.toString('utf8', parse.textStart, parse.textEnd)) !== null;
         if (!isCommand) this.prepared.delete(parse.name);
         names.set(parse.name, isCommand);
         touched = true;
@@ -164,15 +188,42 @@ export class LevelCommands {
     return ours && (touched || this.portal !== null);
   }
 
+  /** Asks for every explanation that the batch needs; true when all are there. */
+  private isExplained({ bytes, ...batch }: Batch): boolean {
+    const names = new Map<string, Prepared | null>();
+    let portal = this.portal;
+    let complete = true;
+    this.eachFrame({ bytes, ...batch }, (code, start, end) => {
+      if (code === Frontend.parse && frontend.decodeParse(bytes, start, end, parse)) {
+        names.set(parse.name, this.preparedOf(bytes));
+      } else if (code === Frontend.bind && frontend.decodeBind(bytes, start, end, bind)) {
+        portal = this.boundOf(bytes, names.get(bind.statement) ?? this.prepared.get(bind.statement));
+      } else if (code === Frontend.execute && portal !== null && this.rows(portal) === null) complete = false;
+      return true;
+    });
+    return complete;
+  }
+
+  /** Of the Parse in `parse`. */
+  private preparedOf(bytes: Buffer): Prepared | null {
+    const command = localCommand(bytes.toString('utf8', parse.textStart, parse.textEnd));
+    return command === null ? null : { command, parameterTypes: frontend.parameterTypes(bytes, parse.textEnd + 1) };
+  }
+
+  /** Of the Bind in `bind`. */
+  private boundOf(bytes: Buffer, prepared: Prepared | null | undefined): BoundCommand | null {
+    return prepared ? { ...prepared, bindTail: Buffer.from(bytes.subarray(bind.tailStart, bind.tailEnd)) } : null;
+  }
+
   private frame(code: number, bytes: Buffer, start: number, end: number): void {
     if (code === Frontend.parse && frontend.decodeParse(bytes, start, end, parse)) {
-      const command = levelCommand(bytes.toString('utf8', parse.textStart, parse.textEnd));
-      if (command === null) return;
+      const prepared = this.preparedOf(bytes);
+      if (prepared === null) return;
       if (parse.name === '') this.session.statements.dropUnnamed();
-      this.prepared.set(parse.name, command);
+      this.prepared.set(parse.name, prepared);
       this.replies.push(backend.PARSE_COMPLETE);
     } else if (code === Frontend.bind && frontend.decodeBind(bytes, start, end, bind)) {
-      this.portal = this.prepared.get(bind.statement) ?? null;
+      this.portal = this.boundOf(bytes, this.prepared.get(bind.statement));
       this.replies.push(backend.BIND_COMPLETE);
     } else if (code === Frontend.describe && frontend.decodeTarget(bytes, start, end, target)) {
       this.describe(target.isStatement ? this.prepared.get(target.name) : this.portal, target.isStatement);
@@ -180,17 +231,18 @@ export class LevelCommands {
       if (target.isStatement) this.prepared.delete(target.name);
       else this.portal = null;
       this.replies.push(backend.CLOSE_COMPLETE);
-    } else if (
-      code === Frontend.execute &&
-      frontend.decodeExecute(bytes, start, end, execute) &&
-      this.portal !== null
-    ) {
-      this.run(this.portal);
+    } else if (code === Frontend.execute && this.portal !== null) {
+      this.run(this.portal, this.rows(this.portal) ?? []);
     }
   }
 
-  private describe(command: LevelCommand | null | undefined, isStatement: boolean): void {
-    if (isStatement) this.replies.push(backend.NO_PARAMETERS);
-    this.replies.push(command?.kind === 'show' ? backend.encodeTextColumn(COLUMN) : backend.NO_DATA);
+  private describe(prepared: Prepared | null | undefined, isStatement: boolean): void {
+    const command = prepared?.command;
+    if (isStatement) {
+      const count = command?.kind === 'explain' ? parameterCount(command.text) : 0;
+      this.replies.push(backend.encodeParameters(count, prepared?.parameterTypes ?? []));
+    }
+    const hasRows = command !== undefined && command.kind !== 'set';
+    this.replies.push(hasRows ? backend.encodeTextColumns(columnsOf(command)) : backend.NO_DATA);
   }
 }

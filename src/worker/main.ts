@@ -2,7 +2,7 @@
 import { expose } from 'threads/worker';
 import { receiveHandoffs } from '../shared/handoff.ts';
 import { createLogger } from '../shared/log.ts';
-import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
+import type { CacheLink, ReasonExamples, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
 import { Runtime } from './runtime.ts';
 
 let runtime: Runtime | undefined;
@@ -29,5 +29,8 @@ expose({
   },
   async sessions(): Promise<readonly SessionSummary[]> {
     return running().summaries();
+  },
+  async examples(): Promise<ReasonExamples> {
+    return running().examples.all();
   },
 });

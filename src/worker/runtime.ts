@@ -5,12 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, monotonicClock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
+import { ExampleTexts } from '../shared/example-texts.ts';
 import type { Arrival } from '../shared/handoff.ts';
 import { Limits } from '../shared/limits.ts';
 import type { Logger } from '../shared/log.ts';
 import { addSessions, type ControlWords, openControl } from '../shared/memory/control.ts';
 import { type Counters, openCounters } from '../shared/memory/counters.ts';
 import { Counter, epochWord } from '../shared/memory/layout.ts';
+import { openShapeHits, type ShapeHits } from '../shared/memory/shape-hits.ts';
 import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { AttachedCache, type RemoteService } from './cache-link.ts';
@@ -41,6 +43,8 @@ export class Runtime {
   readonly mockSecret: Buffer = randomBytes(32);
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
+  readonly examples = new ExampleTexts();
+  readonly shapeHits: ShapeHits;
   cache: AttachedCache | null = null;
   private readonly workerSlot: number;
   private readonly sessions = new Set<Session>();
@@ -53,6 +57,7 @@ export class Runtime {
     this.counters = openCounters(init.counters);
     this.workerSlot = init.workerSlot;
     this.epochWord = epochWord(init.workerSlot);
+    this.shapeHits = openShapeHits(this.control, init.workerSlot);
     this.log = log;
     this.clock = clock;
     const { upstream, limits, keepaliveMs } = init.config;

@@ -6,6 +6,8 @@
  */
 import { enterEpoch, leaveEpoch } from '../shared/memory/epochs.ts';
 import { entryRound } from '../shared/memory/fences.ts';
+import { Block } from '../shared/memory/layout.ts';
+import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
 import { extendHash, HASH_SEED, KeyForm, keyHash, simplePrefix } from '../shared/query-key.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
@@ -62,6 +64,8 @@ export class HitPath {
   private begun: string | null = null;
   private ended = false;
   private commands = 0;
+  /** Of the entries served. */
+  private readonly shapes: number[] = [];
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
@@ -106,6 +110,7 @@ export class HitPath {
 
   private reset(): void {
     this.entries = 0;
+    this.shapes.length = 0;
     this.filledRound = 0;
     this.defined.length = 0;
     this.closed.length = 0;
@@ -322,6 +327,7 @@ export class HitPath {
       out.reserve(reader.framesBytes(block));
       out.advance(reader.copyFrames(block, out.bytes, out.position(), describe || !isPortal));
       reader.markVisited(block);
+      this.shapes.push(shapeOfAdmission(reader.word(block, Block.ADMISSION)));
     }
     return this.checkRound(block);
   }
@@ -357,6 +363,7 @@ export class HitPath {
     this.keepPortal(batch);
     // C18: what one answer showed, the next must not miss.
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
+    for (const shape of this.shapes) this.runtime.shapeHits[shape]! += 1;
     session.countHits(this.entries, bytes);
   }
 

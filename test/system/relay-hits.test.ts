@@ -193,6 +193,19 @@ describe('hits', () => {
     client.close();
   });
 
+  it('answers EXPLAIN (PGFRESH) in the end though the cache thread says nothing, and in order', async () => {
+    const client = await connectRaw(url);
+    await untilHit(async () => {
+      client.send(serialize.query(byText));
+      return client.until('Z');
+    });
+    client.send(serialize.query('EXPLAIN (PGFRESH) SELECT 1'), serialize.query("SELECT 'last'"));
+    const answered = rows(await client.until('Z', 2)).flat();
+    expect(answered).toContain('cacheable');
+    expect(answered.at(-1)).toBe('last');
+    client.close();
+  });
+
   it('stop for a fenced table until a round has passed the write, in every session', async () => {
     const [writer, reader] = [await connect(), await connect()];
     await untilHit(() => reader.query(byText));

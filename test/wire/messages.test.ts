@@ -121,8 +121,8 @@ describe('backend messages', () => {
       backend.CLOSE_COMPLETE,
       backend.NO_DATA,
       backend.NO_PARAMETERS,
-      backend.encodeTextColumn('level'),
-      backend.encodeTextRow('strong'),
+      backend.encodeTextColumns(['level']),
+      backend.encodeTextRow(['strong']),
       backend.encodeCommandComplete('SHOW'),
       backend.encodeReady(TransactionStatus.idle),
     ]);

@@ -35,6 +35,15 @@ const families: readonly Family[] = [
     samples: ({ reasons }) => Object.entries(reasons).map(([reason, count]) => [{ reason }, count]),
   },
   {
+    name: 'pgfresh_reason_example_info',
+    help: 'One statement for each reason, without its constants, and what can be done',
+    labels: ['reason', 'shape', 'remedy'],
+    samples: ({ reasonDetails }) =>
+      Object.entries(reasonDetails).flatMap(([reason, { example, remedy }]): Sample[] =>
+        example === null ? [] : [[{ reason, shape: example, remedy: remedy ?? '' }, 1]],
+      ),
+  },
+  {
     name: 'pgfresh_cache_live',
     help: '1 while statements can be answered from the cache',
     samples: one(({ state }) => (state === 'live' ? 1 : 0)),
@@ -58,6 +67,11 @@ const families: readonly Family[] = [
     name: 'pgfresh_cache_generation',
     help: 'Generation of the cache thread, 1 for the first',
     samples: one(({ cacheThread }) => cacheThread.generation),
+  },
+  {
+    name: 'pgfresh_statements_analysed_total',
+    help: 'Statements that the cache thread parsed: one for each shape and catalog version',
+    samples: one(({ analysed }) => analysed),
   },
   { name: 'pgfresh_cdc_lag_bytes', help: 'WAL not applied yet', samples: one(({ cdc }) => cdc.lagBytes) },
   {

@@ -2,8 +2,9 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
 import { toError } from '../../shared/errors.ts';
-import type { CacheStatus } from '../../shared/messages.ts';
-import type { Reason } from '../../shared/reasons.ts';
+import type { CacheStatus, ReasonExamples } from '../../shared/messages.ts';
+import { type Reason, Reasons } from '../../shared/reasons.ts';
+import { Remedies } from '../../shared/remedies.ts';
 import type { Dispatcher } from '../dispatcher.ts';
 import type { Listener } from '../listener.ts';
 import type { CacheView, Supervisor } from '../supervisor.ts';
@@ -20,11 +21,21 @@ export interface StatusDocument {
   readonly workers: ReturnType<Supervisor['workers']>;
   readonly cacheThread: { readonly generation: number; readonly restarts: number };
   readonly connections: { readonly accepted: number; readonly refused: number; readonly waiting: number };
+  /** Statements that the cache thread had to parse. */
+  readonly analysed: number;
   readonly tables: {
     readonly published: readonly string[];
     readonly uncacheable: CacheStatus['uncacheableTables'];
   };
   readonly reasons: Readonly<Partial<Record<Reason, number>>>;
+  /** For each of these reasons what it means, what can be done, and one statement that met it, without its constants. */
+  readonly reasonDetails: Readonly<Partial<Record<Reason, ReasonDetail>>>;
+}
+
+interface ReasonDetail {
+  readonly meaning: string;
+  readonly remedy: string | null;
+  readonly example: string | null;
 }
 
 const cacheNumbers = ['entries', 'bytes', 'bytesMax', 'admitted', 'rejected', 'invalidated', 'evicted'] as const;
@@ -77,9 +88,10 @@ export class Reporter {
 
   async status(): Promise<StatusDocument> {
     const { supervisor, dispatcher, config, clock, startedMs } = this.#parts;
-    const status = await this.cacheStatus();
+    const [status, examples] = await Promise.all([this.cacheStatus(), supervisor.examples(statusMsMax)]);
     const known = status instanceof Error ? undefined : status;
     const { state, generation, restarts } = supervisor.cache();
+    const reasons = this.#reasons(known);
     const numbers = Object.fromEntries(cacheNumbers.map((name) => [name, known?.[name] ?? 0]));
     return {
       ...{ version, state, uptimeMs: Math.round(clock.nowMs() - startedMs), consistency: config.consistency },
@@ -88,8 +100,9 @@ export class Reporter {
       workers: supervisor.workers(),
       cacheThread: { generation, restarts },
       connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, waiting: dispatcher.waiting },
+      analysed: known?.analysed ?? 0,
       tables: { published: known?.publishedTables ?? [], uncacheable: known?.uncacheableTables ?? [] },
-      reasons: this.#reasons(known),
+      ...{ reasons, reasonDetails: detailsOf(reasons, { ...known?.examples, ...examples }) },
     };
   }
 
@@ -144,4 +157,15 @@ export class Reporter {
     }
     return reasons;
   }
+}
+
+function detailsOf(
+  reasons: Readonly<Partial<Record<Reason, number>>>,
+  examples: ReasonExamples,
+): Partial<Record<Reason, ReasonDetail>> {
+  const details = (Object.keys(reasons) as Reason[]).map((code): [Reason, ReasonDetail] => [
+    code,
+    { meaning: Reasons[code], remedy: Remedies[code] ?? null, example: examples[code] ?? null },
+  ]);
+  return Object.fromEntries(details) as Partial<Record<Reason, ReasonDetail>>;
 }

@@ -4,7 +4,6 @@ import { monotonicClock } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
 import { CONTROL_BYTES } from '../../shared/memory/layout.ts';
 import type { CacheControl, Explanation } from '../../shared/messages.ts';
-import { Reasons } from '../../shared/reasons.ts';
 import { withOrigin } from '../origin.ts';
 import { within } from '../supervised.ts';
 import { spawnThread, type Thread, threadFile } from '../thread.ts';
@@ -48,14 +47,16 @@ async function untilConnected(cache: Thread<CacheControl>): Promise<void> {
 }
 
 function readable(explanation: Explanation): string {
-  const { cacheable, reason, detail, remedy, relations, constraints, readOnly, writes } = explanation;
+  const { cacheable, reason, meaning, detail, remedy, relations, constraints, readOnly, writes } = explanation;
+  const settings = explanation.keySettings.map(({ name }) => name).join(', ');
   const lines = [
-    cacheable ? 'cacheable' : `not cacheable: ${reason === null ? detail : `${reason} (${Reasons[reason]})`}`,
+    cacheable ? 'cacheable' : `not cacheable: ${reason === null ? detail : `${reason} (${meaning})`}`,
     detail === '' || (reason === null && !cacheable) ? '' : `  detail       ${detail}`,
     remedy === null ? '' : `  remedy       ${remedy}`,
     relations.length === 0 ? '' : `  reads        ${relations.join(', ')}`,
     ...constraints.map((constraint) => `  depends on   ${constraint}`),
     readOnly ? '' : `  writes       ${typeof writes === 'string' ? writes : writes.join(', ')}`,
+    cacheable && settings !== '' ? `  shared by    sessions that agree in ${settings}` : '',
   ];
   return `${lines.filter(Boolean).join('\n')}\n`;
 }

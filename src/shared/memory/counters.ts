@@ -14,6 +14,10 @@ export function createCounters(): SharedArrayBuffer {
 
 export const openCounters = (memory: SharedArrayBuffer): Counters => new Float64Array(memory);
 
-export function countReason(counters: Counters, reason: Reason): void {
-  counters[Counter.reasons + reasonIndex[reason]]! += 1;
+/** Returns how often it was counted by this worker, this time included. */
+export function countReason(counters: Counters, reason: Reason): number {
+  const index = Counter.reasons + reasonIndex[reason];
+  const count = counters[index]! + 1;
+  counters[index] = count;
+  return count;
 }

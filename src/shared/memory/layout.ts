@@ -43,7 +43,13 @@ const EPOCHS = CONTROL_WORDS;
 export const epochWord = (workerSlot: number): number => EPOCHS + workerSlot * LINE;
 export const FENCE_COUNT = 1 << 16;
 export const FENCES = EPOCHS + WORKERS_MAX * LINE;
-export const CONTROL_BYTES = (FENCES + FENCE_COUNT) * 4;
+/**
+ * Hits by shape: Float64 lanes behind the words, one for each worker slot. Writer of a lane: that worker; a replacement counts on.
+ * Shape 0 stands for all that have no number (cache/shape-numbers.ts).
+ */
+export const SHAPE_NUMBERS = 1024;
+export const SHAPE_HITS_BYTE = (FENCES + FENCE_COUNT) * 4;
+export const CONTROL_BYTES = SHAPE_HITS_BYTE + WORKERS_MAX * SHAPE_NUMBERS * 8;
 
 /** State word of a store. */
 export const StoreState = { starting: 0, live: 1, down: 2 } as const;
@@ -83,7 +89,7 @@ export const BUCKET_SLOTS = 8;
 /**
  * A block, Int32 words then bytes. Immutable between its publication and its reclamation, except VISITED.
  *
- *   word 0 HASH · 1 KEY_BYTES · 2 FRAMES_BYTES · 3 VISITED · 4 FILLED_ROUND · 5 FLAGS · 6 ROW_DESCRIPTION_BYTES
+ *   word 0 HASH · 1 KEY_BYTES · 2 FRAMES_BYTES · 3 VISITED · 4 FILLED_ROUND · 5 ADMISSION · 6 ROW_DESCRIPTION_BYTES
  *   7 FENCE_PAIRS (n) · then 2n fence slots · then the key, then the frames (each starting at a multiple of 4)
  *
  * The frames are whole backend messages: for a portal `[T] D* C`, T present iff ROW_DESCRIPTION_BYTES > 0.
@@ -96,7 +102,8 @@ export const Block = {
   VISITED: 3,
   /** Floor a session gets by reading this answer under `monotonic`: STARTED_ROUND + 1 when it arrived. */
   FILLED_ROUND: 4,
-  FLAGS: 5,
+  /** For people: number of the shape (low 10 bits), seconds of the monotonic clock at admission (22 bits, compare by difference). */
+  ADMISSION: 5,
   ROW_DESCRIPTION_BYTES: 6,
   FENCE_PAIRS: 7,
   HEADER_WORDS: 8,

@@ -107,29 +107,47 @@ export function encodeCommandComplete(tag: string): Buffer {
   return encodeFrame(Backend.commandComplete, Buffer.from(`${tag}\0`));
 }
 
-/** RowDescription of one text column (type oid 25, format text). */
-export function encodeTextColumn(name: string): Buffer {
-  const label = Buffer.from(`${name}\0`);
-  const body = Buffer.alloc(2 + label.length + 18);
-  body.writeUInt16BE(1, 0);
-  label.copy(body, 2);
-  let at = 2 + label.length;
-  at = body.writeUInt32BE(0, at); // table
-  at = body.writeUInt16BE(0, at); // column number
-  at = body.writeUInt32BE(25, at);
-  at = body.writeInt16BE(-1, at);
-  at = body.writeInt32BE(-1, at);
-  body.writeUInt16BE(0, at);
-  return encodeFrame(Backend.rowDescription, body);
+const TEXT_OID = 25;
+
+/** RowDescription of text columns (type oid 25, format text: for text the binary format has the same bytes). */
+export function encodeTextColumns(names: readonly string[]): Buffer {
+  const columns = names.map((name) => {
+    const label = Buffer.from(`${name}\0`);
+    const column = Buffer.alloc(label.length + 18);
+    let at = label.copy(column);
+    at = column.writeUInt32BE(0, at); // table
+    at = column.writeUInt16BE(0, at); // column number
+    at = column.writeUInt32BE(TEXT_OID, at);
+    at = column.writeInt16BE(-1, at);
+    at = column.writeInt32BE(-1, at);
+    column.writeUInt16BE(0, at);
+    return column;
+  });
+  return encodeFrame(Backend.rowDescription, Buffer.concat([uint16(names.length), ...columns]));
 }
 
-export function encodeTextRow(value: string): Buffer {
-  const text = Buffer.from(value);
-  const body = Buffer.alloc(6 + text.length);
-  body.writeUInt16BE(1, 0);
-  body.writeInt32BE(text.length, 2);
-  text.copy(body, 6);
-  return encodeFrame(Backend.dataRow, body);
+export function encodeTextRow(values: readonly string[]): Buffer {
+  const parts = values.flatMap((value) => {
+    const text = Buffer.from(value);
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(text.length, 0);
+    return [length, text];
+  });
+  return encodeFrame(Backend.dataRow, Buffer.concat([uint16(values.length), ...parts]));
+}
+
+/** ParameterDescription; a parameter whose type the client left open is text. */
+export function encodeParameters(count: number, declared: readonly number[]): Buffer {
+  const body = Buffer.alloc(2 + 4 * count);
+  body.writeUInt16BE(count, 0);
+  for (let i = 0; i < count; i++) body.writeUInt32BE(declared[i] || TEXT_OID, 2 + 4 * i);
+  return encodeFrame(Backend.parameterDescription, body);
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value, 0);
+  return bytes;
 }
 
 const empty = Buffer.alloc(0);
