@@ -62,15 +62,18 @@ export class ReplyEffects implements ReplyEvents {
 
   answered(owed: Owed): void {
     this.session.statements.answered(owed);
+    this.session.transaction.portal.replyEnded(owed);
   }
 
-  failed(owed: Owed): void {
+  failed(owed: Owed, sqlstate: string): void {
     this.session.statements.failed(owed);
+    this.session.transaction.portal.failed(owed, sqlstate);
     this.portalsInDoubt(owed);
   }
 
   skipped(owed: Owed): void {
     this.session.statements.skipped(owed);
+    this.session.transaction.portal.skipped(owed);
     this.portalsInDoubt(owed);
   }
 

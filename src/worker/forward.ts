@@ -87,7 +87,8 @@ export class Forwarder {
 
   /** The beginning of a frame that is sent in pieces. */
   forwardLong(session: Session, code: number, bytes: Buffer, start: number, end: number): void {
-    const { order, statements } = session;
+    const { order, statements, transaction } = session;
+    this.replayer.closePortal(session, code);
     this.runtime.originOut.append(bytes, start, end);
     if (code === Frontend.copyData) return;
     if (code === Frontend.copyDone || code === Frontend.copyFail) {
@@ -98,7 +99,10 @@ export class Forwarder {
       const owed = order.oweWhole(code === Frontend.query ? 'query' : 'functionCall', false);
       owed?.group.works.push(unknownWork);
       session.settings.sent(unknownWork);
-      if (owed !== null && code === Frontend.query) statements.querySent(owed);
+      if (owed !== null && code === Frontend.query) {
+        statements.querySent(owed);
+        transaction.portal.replacedBy(owed);
+      }
       this.count('statement.tooLong', () => bytes.toString('latin1', start + HEADER_BYTES, end));
       return;
     }
@@ -112,7 +116,8 @@ export class Forwarder {
       const statementEnd = frontend.nulAt(bytes, nameEnd + 1, end);
       const statement = statements.get(bytes.toString('latin1', nameEnd + 1, Math.max(nameEnd + 1, statementEnd)));
       session.portals.set(name, { statement, work: this.work(statement, null) });
-      order.oweExtended('bind', false);
+      const owed = order.oweExtended('bind', false);
+      if (name === '') transaction.portal.replacedBy(owed);
     }
   }
 
@@ -183,6 +188,7 @@ export class Forwarder {
       owed.group.works.push(work);
       owed.closes = deallocated(sql);
       session.statements.querySent(owed);
+      session.transaction.portal.replacedBy(owed);
     }
     session.settings.sent(work);
     this.count(this.reasonOf(slot), () => sql);
@@ -213,12 +219,14 @@ export class Forwarder {
 
   private bindFrame(bytes: Buffer, start: number, end: number): void {
     const isBind = frontend.decodeBind(bytes, start, end, bind);
-    this.session.order.oweExtended('bind', false);
+    const { order, statements, transaction, portals } = this.session;
+    const owed = order.oweExtended('bind', false);
     if (!isBind) return;
-    const statement = this.session.statements.get(bind.statement);
+    if (bind.portal === '') transaction.portal.replacedBy(owed);
+    const statement = statements.get(bind.statement);
     const tail = bytes.subarray(bind.tailStart, bind.tailEnd);
     const portal: Portal = { statement, work: this.work(statement, tail) };
-    this.session.portals.set(bind.portal, portal);
+    portals.set(bind.portal, portal);
     this.bound = null;
     if (bind.portal !== '') return;
     this.bound = portal;
@@ -283,6 +291,7 @@ export class Forwarder {
     if (!isTarget) return;
     if (!target.isStatement) {
       this.session.portals.delete(target.name);
+      if (target.name === '') this.session.transaction.portal.replacedBy(owed);
       return;
     }
     if (owed !== null) this.session.statements.closeSent(owed, target.name);

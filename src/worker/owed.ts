@@ -83,6 +83,10 @@ export class Owed implements StatementReply {
   changes: StatementReply['changes'] = null;
   /** Name in a DEALLOCATE. */
   closes: string | null = null;
+  /** It puts another unnamed portal, or none, in the place of the one that was made here (unnamed-portal.ts). */
+  replacesPortal = false;
+  /** A statement of it has completed. */
+  hasCompleted = false;
   /** Listens to the rows; null where nothing is captured. */
   capture: Capture | null = null;
   sink: ReplySink | null = null;

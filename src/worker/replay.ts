@@ -8,6 +8,7 @@ import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
+import { questionKinds } from './owed.ts';
 import { isWorthComparing, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -32,9 +33,11 @@ export class Replayer {
   private lacking: Lacking[] = [];
   /** The batch makes the unnamed statement itself. */
   private unnamedIsNew = false;
-  /** What is bound to the unnamed portal, as far as the batch has gone: by the batch, or by an answer from here. */
+  /** The batch has made the unnamed portal itself, or closed it. */
   private portalIsNew = false;
   private needsPortal = false;
+  /** Which unnamed portal the batch uses depends on replies that are on their way. */
+  private portalIsInDoubt = false;
   /** A Sync must follow: a Query must not find itself inside the implicit transaction of these messages. */
   private endsWithSync = false;
 
@@ -46,19 +49,19 @@ export class Replayer {
     const { settings } = session;
     const isTrusted = cache !== null && !settings.inDoubt;
     this.look(session, cache, isTrusted ? settings.presumed(cache) : null, batch);
-    return this.lacking.length > 0 || this.needsPortal;
+    return this.lacking.length > 0 || this.needsPortal || this.portalIsInDoubt;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
   replay(session: Session, cache: AttachedCache | null, batch: Batch, context: Resolution | null): void {
     this.look(session, cache, context, batch);
     const { order } = session;
+    this.closePortal(session, batch.bytes[batch.start]!);
     for (const lacking of this.lacking) {
       if (lacking === 'close') this.closeUnnamed();
       else this.send(lacking, context);
     }
     if (this.needsPortal) this.runPortal();
-    if (this.portalIsNew) session.transaction.localPortal = null;
     if (this.lacking.length === 0 || !this.endsWithSync) return;
     order.oweSync(true);
     this.runtime.originOut.appendAll(frontend.SYNC);
@@ -72,6 +75,7 @@ export class Replayer {
     this.unnamedIsNew = false;
     this.portalIsNew = false;
     this.needsPortal = false;
+    this.portalIsInDoubt = false;
     this.endsWithSync = false;
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
@@ -98,7 +102,9 @@ export class Replayer {
     } else if (code === Frontend.describe || code === Frontend.close) {
       if (!frontend.decodeTarget(bytes, start, end, target)) return;
       if (!target.isStatement) {
-        if (target.name === '') this.usePortal();
+        if (target.name !== '') return;
+        if (code === Frontend.close) this.portalIsNew = true;
+        else this.usePortal();
         return;
       }
       if (code === Frontend.describe || mayBeSkipped) this.provide(target.name);
@@ -142,31 +148,38 @@ export class Replayer {
   }
 
   private usePortal(): void {
-    const { localPortal } = this.session.transaction;
-    if (this.portalIsNew || localPortal === null) return;
-    if (localPortal !== 'gone') {
-      frontend.decodeBind(localPortal, 0, localPortal.length, bind);
-      this.provide(bind.statement);
-    }
-    this.needsPortal = true;
+    const { portal } = this.session.transaction;
+    if (this.portalIsNew) return;
     this.portalIsNew = true;
+    this.portalIsInDoubt = portal.isInDoubt;
+    this.needsPortal = portal.made !== null;
   }
 
-  /** The origin gets the portal as the client has it: bound and run to its end, or gone. */
+  /** The origin gets the portal as the client has it: bound and run to its end. */
   private runPortal(): void {
     const { order, transaction, portals } = this.session;
     const { originOut } = this.runtime;
-    const { localPortal } = transaction;
+    const { portal } = transaction;
+    if (portal.made === null) return;
+    originOut.appendAll(frontend.encodePortal(portal.made.definition, portal.made.tail));
     portals.delete('');
-    if (localPortal === 'gone' || localPortal === null) {
-      order.oweExtended('close', true);
-      originOut.appendAll(frontend.CLOSE_UNNAMED_PORTAL);
-      return;
+    for (const kind of questionKinds) {
+      const owed = order.oweExtended(kind, true);
+      if (kind === 'bind') portal.replacedBy(owed);
     }
-    order.oweExtended('bind', true);
-    order.oweExtended('execute', true);
-    originOut.appendAll(localPortal);
-    originOut.appendAll(frontend.EXECUTE_UNNAMED);
+  }
+
+  /** A portal that was destroyed here must not be there when what is sent now fails. `code`: of the first message. */
+  closePortal(session: Session, code: number): void {
+    const { order, transaction } = session;
+    if (!transaction.portal.mustBeClosed) return;
+    const { originOut } = this.runtime;
+    originOut.appendAll(frontend.CLOSE_UNNAMED_PORTAL);
+    order.oweExtended('close', true);
+    transaction.portal.closed();
+    if (code !== Frontend.query && code !== Frontend.functionCall) return;
+    order.oweSync(true);
+    originOut.appendAll(frontend.SYNC);
   }
 
   private closeUnnamed(): void {

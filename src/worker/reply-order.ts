@@ -41,7 +41,7 @@ export interface ReplyEvents {
   /** The reply is complete. */
   answered(owed: Owed): void;
   /** A message of the extended protocol was answered with an error. */
-  failed(owed: Owed): void;
+  failed(owed: Owed, sqlstate: string): void;
   /** The origin will never answer this message: it was skipped after an error. */
   skipped(owed: Owed): void;
   /** A cancel met a question of ours. `statementBehind`: one of the client's was sent already. */
@@ -254,6 +254,7 @@ export class ReplyOrder {
     const step = replyStep(head.kind, head.phase, code);
     if (code === Backend.commandComplete) {
       if (head.phase === 'copyIn') this.copyIn = false;
+      head.hasCompleted = true;
       this.events.commandComplete(head, decodeCommandTag(bytes, start, end));
     } else if (code === Backend.copyInResponse) {
       this.enterCopyIn();
@@ -309,12 +310,12 @@ export class ReplyOrder {
     head.group.broken = true;
     if (head.kind === 'sync') return;
     if (head.kind === 'query' || head.kind === 'functionCall') head.phase = 'failed';
-    else this.skipToSync();
+    else this.skipToSync(error.sqlstate);
   }
 
   /** The head has failed; the origin skips what follows. */
-  private skipToSync(): void {
-    this.events.failed(this.queue[this.first]!);
+  private skipToSync(sqlstate: string): void {
+    this.events.failed(this.queue[this.first]!, sqlstate);
     this.shift();
     for (let head = this.queue[this.first]; head !== undefined; head = this.queue[this.first]) {
       if (head.kind === 'sync') return;

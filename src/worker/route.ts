@@ -61,17 +61,22 @@ export class Router {
     const { order, transaction } = this.session;
     const { held } = transaction;
     if (held === null) return true;
-    const end: ReplySink = { row: () => undefined, done: () => this.begun(held) };
+    // The unnamed portal would be that of BEGIN: as the client has it, if it has not done anything with it since.
+    const closes = !transaction.portal.isAsAtOrigin;
+    const end: ReplySink = { row: () => undefined, done: () => this.begun(held, closes) };
     transaction.opened();
-    order.oweQuestion(questionKinds, Array(questionKinds.length).fill(end), end);
-    this.runtime.originOut.appendAll(encodeQuestion(held));
+    const kinds = closes ? [...questionKinds, 'close' as const] : questionKinds;
+    order.oweQuestion(kinds, Array(kinds.length).fill(end), end);
+    this.runtime.originOut.appendAll(encodeQuestion(held, closes));
     return false;
   }
 
-  private begun(text: string): void {
+  private begun(text: string, closed: boolean): void {
     const { transaction } = this.session;
     if (transaction.status === TransactionStatus.inBlock) {
       this.beginsFailed = 0;
+      if (closed) transaction.portal.closed();
+      else transaction.portal.bound();
       return;
     }
     if (++this.beginsFailed < BEGINS_MAX) {

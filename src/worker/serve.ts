@@ -55,8 +55,11 @@ export class HitPath {
   private proven = true;
   private bound: Statement | null = null;
   private binds = 0;
-  private bindStart = 0;
-  private bindEnd = 0;
+  private tailStart = 0;
+  private tailEnd = 0;
+  private executed: Statement | null = null;
+  /** The unnamed portal after the batch. */
+  private portal: 'untouched' | 'bound' | 'begun' | 'gone' = 'untouched';
   private described = false;
   private simple: KeyPrefix | null = null;
   /** Where the batch stands: outside a block, in one that only the client knows of, or in one of the origin's. */
@@ -117,6 +120,7 @@ export class HitPath {
     this.proven = true;
     this.bound = null;
     this.binds = 0;
+    this.portal = 'untouched';
     this.described = false;
     const { transaction } = this.session;
     this.block = transaction.held !== null ? 'held' : transaction.isIdle ? 'none' : 'open';
@@ -169,6 +173,7 @@ export class HitPath {
     const command = blockCommand(bytes, text.start, text.end);
     if (command !== null) {
       const outcome = this.command(command, bytes, text.start, text.end);
+      this.portal = 'gone';
       if (outcome === 'served') this.sayReady();
       return outcome;
     }
@@ -182,6 +187,7 @@ export class HitPath {
     }
     if (outcome === 'served') {
       this.entries++;
+      this.portal = 'gone';
       this.sayReady();
     }
     return outcome;
@@ -237,8 +243,6 @@ export class HitPath {
     if (statement === null || this.bound !== null) return 'statement.protocol';
     this.bound = statement;
     this.binds++;
-    this.bindStart = start;
-    this.bindEnd = end;
     this.say(BIND_COMPLETE);
     return 'served';
   }
@@ -270,9 +274,13 @@ export class HitPath {
     if (execute.rowsMax !== 0) return 'statement.rowLimit';
     const prefix = this.bound.portalPrefix(this.context.contextId);
     const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described);
+    this.executed = this.bound;
+    this.tailStart = bind.tailStart;
+    this.tailEnd = bind.tailEnd;
     this.bound = null;
     this.described = false;
     this.proven = true;
+    this.portal = 'bound';
     this.entries++;
     return outcome;
   }
@@ -284,6 +292,7 @@ export class HitPath {
     this.bound = null;
     this.described = false;
     this.proven = true;
+    this.portal = 'begun';
     const { text: sql } = statement;
     return this.command(command, Buffer.from(sql, 'latin1'), 0, sql.length);
   }
@@ -296,6 +305,7 @@ export class HitPath {
       if (statement === null || statement.origin !== 'absent' || this.defined.length > 0) return 'statement.protocol';
       this.closed.push(statement);
     } else if (target.name !== '') return 'statement.protocol';
+    else this.portal = 'gone';
     this.say(CLOSE_COMPLETE);
     return 'served';
   }
@@ -360,19 +370,20 @@ export class HitPath {
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     if (this.commands > 0) this.commitBlock();
-    this.keepPortal(batch);
+    this.keepPortal(batch.bytes);
     // C18: what one answer showed, the next must not miss.
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
     for (const shape of this.shapes) this.runtime.shapeHits[shape]! += 1;
     session.countHits(this.entries, bytes);
   }
 
-  /** The unnamed portal outlives a Sync inside a block; a Query destroys it. */
-  private keepPortal({ bytes, start }: Batch): void {
-    const { transaction } = this.session;
-    if (transaction.isIdle) return;
-    if (bytes[start] === Frontend.query || this.begun !== null) transaction.localPortal = 'gone';
-    else if (this.binds > 0) transaction.localPortal = Buffer.from(bytes.subarray(this.bindStart, this.bindEnd));
+  /** The unnamed portal outlives a Sync inside a block. */
+  private keepPortal(bytes: Buffer): void {
+    const { isIdle, portal } = this.session.transaction;
+    if (isIdle || this.portal === 'untouched') return;
+    const tail = bytes.subarray(this.tailStart, this.tailEnd);
+    if (this.portal === 'bound') portal.answered({ definition: this.executed!.definition, tail: Buffer.from(tail) });
+    else portal.answered(this.portal === 'gone' ? 'gone' : null);
   }
 
   private commitBlock(): void {

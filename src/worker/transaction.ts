@@ -10,6 +10,7 @@ import type { Writes } from '../shared/messages.ts';
 import { TransactionStatus } from '../shared/wire/codes.ts';
 import { isHarmless, type SyncGroup, type Work } from './owed.ts';
 import type { CatalogStamp, Points } from './points.ts';
+import { UnnamedPortal } from './unnamed-portal.ts';
 
 const transactionEndTags = new Set([
   'COMMIT',
@@ -105,11 +106,7 @@ export class Transaction {
   /** As the client knows it: of the last ReadyForQuery. */
   status: number = TransactionStatus.idle;
   readonly written = new Written();
-  /**
-   * What became of the unnamed portal here: the Bind that made it and was executed, or that a Query destroyed it. It lives on in the
-   * block, and a client may use it again. Null: it is as the origin has it.
-   */
-  localPortal: Buffer | 'gone' | null = null;
+  readonly portal = new UnnamedPortal();
   /** The BEGIN that the origin has not got yet. */
   private heldText: string | null = null;
   private isPlain = false;
@@ -141,7 +138,7 @@ export class Transaction {
 
   /** COMMIT or ROLLBACK of such a block was answered here. */
   drop(): void {
-    this.localPortal = null;
+    this.portal.reset();
     this.heldText = null;
     this.isPlain = false;
     this.status = TransactionStatus.idle;
@@ -166,6 +163,6 @@ export class Transaction {
     }
     this.isPlain = isPlain && !isTouched && status === TransactionStatus.inBlock;
     this.status = status;
-    if (this.isIdle) this.localPortal = null;
+    if (this.isIdle) this.portal.answered(null);
   }
 }

@@ -158,12 +158,26 @@ const QUESTION = 'pgfresh question';
 /**
  * A question of ours as one pipeline: Close, Parse, Bind, Execute, Close, Sync (`questionKinds` in owed.ts), rows as text. A statement with
  * a name of its own leaves the client's unnamed one alone, which a Query would destroy; the first Close removes what a failure left.
+ * @param closesPortal one more Close, of the unnamed portal that it leaves in a block
  */
-export function encodeQuestion(sql: string): Buffer {
+export function encodeQuestion(sql: string, closesPortal = false): Buffer {
   const close = encodeCloseStatement(QUESTION);
   const parse = encodeFrame(Frontend.parse, Buffer.from(`${QUESTION}\0${sql}\0\0\0`));
   const bind = encodeFrame(Frontend.bind, Buffer.from(`\0${QUESTION}\0\0\0\0\0\0\0`));
-  return Buffer.concat([close, parse, bind, EXECUTE_UNNAMED, close, SYNC]);
+  const closePortal = closesPortal ? CLOSE_UNNAMED_PORTAL : Buffer.alloc(0);
+  return Buffer.concat([close, parse, bind, EXECUTE_UNNAMED, close, closePortal, SYNC]);
+}
+
+/**
+ * The unnamed portal as a Bind made it that was answered here, run to its end; messages as in `encodeQuestion`, without the Sync.
+ * @param definition of its statement: text, NUL, parameter types
+ * @param tail of the Bind: formats and parameters
+ */
+export function encodePortal(definition: Uint8Array, tail: Uint8Array): Buffer {
+  const close = encodeCloseStatement(QUESTION);
+  const parse = encodeFrame(Frontend.parse, Buffer.concat([Buffer.from(`${QUESTION}\0`), definition]));
+  const bind = encodeFrame(Frontend.bind, Buffer.concat([Buffer.from(`\0${QUESTION}\0`), tail]));
+  return Buffer.concat([close, parse, bind, EXECUTE_UNNAMED, close]);
 }
 
 /**
@@ -179,6 +193,6 @@ export function encodeComparison(name: string, definition: Uint8Array): Buffer {
 
 export const CLOSE_UNNAMED_PORTAL: Buffer = encodeFrame(Frontend.close, Buffer.from('P\0'));
 /** Execute of the unnamed portal, all rows. */
-export const EXECUTE_UNNAMED: Buffer = encodeFrame(Frontend.execute, Buffer.alloc(5));
+const EXECUTE_UNNAMED: Buffer = encodeFrame(Frontend.execute, Buffer.alloc(5));
 export const SYNC: Buffer = encodeFrame(Frontend.sync, Buffer.alloc(0));
 export const TERMINATE: Buffer = encodeFrame(Frontend.terminate, Buffer.alloc(0));

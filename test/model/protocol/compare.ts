@@ -1,6 +1,7 @@
 /**
  * Whether two servers said the same. What names a process or an object made in the session is masked: the sender of a notification, and oids of tables
- * beyond those that both databases have from their template.
+ * beyond those that both databases have from their template. So is the place in the server's source that refuses a message in a failed block (25P02): where the
+ * server lacks what the client prepared or bound here, it refuses our message about that instead of the client's.
  */
 
 export interface ServerMessage {
@@ -36,9 +37,18 @@ function maskedDescription(body: Buffer, oidMax: number): Buffer {
   return masked;
 }
 
+const FAILED_BLOCK = 'C25P02\0';
+
+/** File, line and routine are fields F, L and R. */
+function withoutPlace(body: Buffer): string {
+  const fields = body.toString('latin1').split('\0');
+  return fields.filter((field) => !/^[FLR]/.test(field)).join('\0');
+}
+
 function masked({ code, body }: ServerMessage, oidMax: number): string {
   if (code === 'A') return `A ${withoutProcess(body).toString('latin1')}`;
   if (code === 'T') return `T ${maskedDescription(body, oidMax).toString('latin1')}`;
+  if (code === 'E' && body.includes(FAILED_BLOCK)) return `E ${withoutPlace(body)}`;
   return `${code} ${body.toString('latin1')}`;
 }
 
