@@ -11,6 +11,7 @@ export type Transport = 'tcp' | 'unix';
 export const Units = {
   rate: { label: 'tx/s', better: 'higher' },
   memory: { label: 'KiB/session', better: 'lower' },
+  peak: { label: 'MiB', better: 'lower' },
   time: { label: 'ms', better: 'lower' },
   percent: { label: '%', better: 'higher' },
 } as const;

@@ -2,6 +2,7 @@
 import type { BenchCase } from './case.ts';
 import { aggregateSweep } from './cases/aggregate-sweep.ts';
 import { breakEven } from './cases/break-even.ts';
+import { bulk } from './cases/bulk.ts';
 import { cdc } from './cases/cdc.ts';
 import { connect } from './cases/connect.ts';
 import { dashboard } from './cases/dashboard.ts';
@@ -30,6 +31,7 @@ export const cases: readonly BenchCase[] = [
   aggregateSweep,
   connect,
   idle,
+  bulk,
   warmUp,
   recovery,
   zipfCase,

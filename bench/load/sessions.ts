@@ -18,7 +18,8 @@ function startupPacket(database: string): Buffer {
   return packet;
 }
 
-async function logIn({ port, host, database }: Target): Promise<Socket> {
+/** A session that has heard its first ReadyForQuery. @throws when it is refused. */
+export async function logIn({ port, host, database }: Target): Promise<Socket> {
   const socket = connect({ port, host });
   try {
     await once(socket, 'connect');

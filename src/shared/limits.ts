@@ -16,6 +16,8 @@ export const Limits = {
   readBufferBytes: 64 * 1024,
   /** Bytes queued towards a peer beyond which its counterpart is no longer read. */
   peerQueueBytesMax: 256 * 1024,
+  /** Slabs of 256 KiB that a worker keeps for the next pending write once sockets are done with them. */
+  spareSlabsMax: 32,
   /** Prepared statements remembered per session for local answers; beyond it the session passes through. */
   statementsPerSessionMax: 10_000,
   /** Verdicts remembered per worker. */

@@ -18,7 +18,7 @@ import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { AttachedCache, type RemoteService } from './cache-link.ts';
 import { Forwarder } from './forward.ts';
 import { OriginTarget } from './origin-tls.ts';
-import { OutBuffer } from './out-buffer.ts';
+import { OutBuffer, SpareSlabs } from './out-buffer.ts';
 import { HitPath } from './serve.ts';
 import { Session } from './session.ts';
 import { TlsServer } from './tls-server.ts';
@@ -33,8 +33,9 @@ export class Runtime {
   readonly log: Logger;
   readonly epochWord: number;
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(Limits.readBufferBytes);
-  readonly clientOut: OutBuffer = new OutBuffer(this.readBuffer);
-  readonly originOut: OutBuffer = new OutBuffer(this.readBuffer);
+  private readonly spares = new SpareSlabs();
+  readonly clientOut: OutBuffer = new OutBuffer(this.readBuffer, this.spares);
+  readonly originOut: OutBuffer = new OutBuffer(this.readBuffer, this.spares);
   /** Encryption towards clients, and who logs them in. */
   readonly tls: TlsServer;
   readonly originTarget: OriginTarget;
