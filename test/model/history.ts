@@ -53,6 +53,7 @@ export type Sighting = { readonly version: number } | { readonly absentWhen: (ve
 
 export interface HistoryOptions {
   readonly keys: number;
+  /** Of sessions that have none of their own. */
   readonly level: Level;
   readonly maxStalenessMs: number;
   /** Added to the staleness bound: the freshness clock is published in whole milliseconds. */
@@ -79,6 +80,7 @@ export class History {
   readonly #recent: Acknowledgement[][];
   readonly #overdue: Float64Array;
   readonly #own = new Map<number, Float64Array>();
+  readonly #levels = new Map<number, Level>();
 
   constructor(options: HistoryOptions) {
     this.#options = options;
@@ -87,6 +89,14 @@ export class History {
     this.#ackedThroughPgfreshMs = new Float64Array(options.keys);
     this.#overdue = new Float64Array(options.keys);
     this.#recent = Array.from({ length: options.keys }, () => []);
+  }
+
+  setLevel(session: number, level: Level): void {
+    this.#levels.set(session, level);
+  }
+
+  #levelOf(session: number): Level {
+    return this.#levels.get(session) ?? this.#options.level;
   }
 
   /** To be called before the write is sent. A write whose outcome stays unknown is just never acknowledged. */
@@ -125,7 +135,7 @@ export class History {
     const { version } = sighting;
     if (version > ceiling) this.#violation('not yet written', session, form, bound, String(version), ceiling);
     else if (version < floor) this.#violation(bound.rule, session, form, bound, String(version), ceiling);
-    else if (this.#options.level === 'monotonic') this.#raiseOwn(session, key, version);
+    else if (this.#levelOf(session) === 'monotonic') this.#raiseOwn(session, key, version);
   }
 
   /** Rows written by one transaction, shown by one answer, must agree. */
@@ -134,13 +144,32 @@ export class History {
     this.#violation('torn answer', session, form, bound, versions.join(' ≠ '), this.#begun[bound.key]!);
   }
 
+  /** Judges a sum of the versions of all `bounds`: each of them lies between its floor and its ceiling. */
+  judgeTotal(session: number, form: string, bounds: readonly Bound[], total: number): void {
+    this.sightingsChecked++;
+    const floor = bounds.reduce((sum, bound) => sum + bound.floor, 0);
+    const ceiling = bounds.reduce((sum, { key }) => sum + this.#begun[key]!, 0);
+    const worst = bounds.find(({ rule }) => rule !== 'max_staleness') ?? bounds[0]!;
+    if (total > ceiling) this.#violation('not yet written', session, form, { ...worst, floor }, String(total), ceiling);
+    else if (total < floor) this.#violation(worst.rule, session, form, { ...worst, floor }, String(total), ceiling);
+  }
+
+  /** What a session's own transaction reads of a row that it has written and locked: nothing but that. */
+  judgeOwn(session: number, form: string, key: number, written: number, seen: number): void {
+    this.sightingsChecked++;
+    if (seen === written) return;
+    const bound: Bound = { key, floor: written, rule: 'own write', ackedMs: this.#options.nowMs() };
+    this.#violation('own write', session, form, bound, String(seen), written);
+  }
+
   /** The version every reader must see of `key` once the staleness bound has passed since the last write. */
   latest(key: number): number {
     return Math.max(this.#overdue[key]!, ...this.#recent[key]!.map((entry) => entry.version));
   }
 
   #bound(session: number, key: number): Bound {
-    const { level, maxStalenessMs, slackMs, nowMs } = this.#options;
+    const { maxStalenessMs, slackMs, nowMs } = this.#options;
+    const level = this.#levelOf(session);
     const dueMs = nowMs() - maxStalenessMs - slackMs;
     const recent = this.#recent[key]!;
     while (recent.length > 0 && recent[0]!.atMs <= dueMs) {

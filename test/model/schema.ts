@@ -36,10 +36,14 @@ export interface ReadForm {
   sighting(rows: readonly (readonly number[])[], key: number, parameter: number): Sighting;
   /** Versions that one transaction wrote and the answer shows together. */
   whole?(rows: readonly (readonly number[])[]): readonly number[];
+  /** The sum of the versions of all its keys; then there is nothing to see of a single one. */
+  total?(rows: readonly (readonly number[])[]): number;
 }
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
 const allSingle = range(0, singleKeys);
+/** Last key of the ranges. */
+const rangeEnd = 12;
 
 /** A row that must be there whatever was written. */
 const firstRow = (rows: readonly (readonly number[])[]): Sighting =>
@@ -95,6 +99,43 @@ export const readForms: readonly ReadForm[] = [
   {
     name: 'row that comes and goes',
     sql: 'SELECT version FROM coming WHERE id = $1',
+    parameters: linkedKeys,
+    keys: (parameter) => [singleKeys + parameter],
+    sighting: (rows) =>
+      rows.length === 0 ? { absentWhen: (version) => version % 2 === 0 } : { version: Number(rows[0]![0]) },
+  },
+  {
+    name: 'range',
+    sql: `SELECT id, version FROM item WHERE id BETWEEN $1 AND ${rangeEnd} ORDER BY id`,
+    parameters: rangeEnd,
+    keys: (parameter) => range(parameter, rangeEnd + 1 - parameter),
+    sighting: (rows, key) => byId(rows, key, () => false),
+  },
+  {
+    name: 'grouped aggregate',
+    sql: 'SELECT id, max(version), count(*) FROM item WHERE id <= $1 GROUP BY id ORDER BY id',
+    parameters: 10,
+    keys: (parameter) => range(0, parameter + 1),
+    sighting: (rows, key) => byId(rows, key, () => false),
+  },
+  {
+    name: 'total',
+    sql: 'SELECT sum(version) FROM item WHERE id >= $1',
+    parameters: 3,
+    keys: (parameter) => range(parameter, singleKeys - parameter),
+    sighting: () => ({ absentWhen: () => true }),
+    total: (rows) => Number(rows[0]![0]),
+  },
+  {
+    name: 'sub-query',
+    sql: 'SELECT id, version FROM item WHERE id IN (SELECT id FROM item WHERE bucket = $1) ORDER BY id',
+    parameters: buckets,
+    keys: () => allSingle,
+    sighting: (rows, key, parameter) => byId(rows, key, (version) => version % buckets !== parameter),
+  },
+  {
+    name: 'row with a companion',
+    sql: 'SELECT l.version FROM linked l WHERE l.id = $1 AND EXISTS (SELECT FROM coming c WHERE c.id = l.id)',
     parameters: linkedKeys,
     keys: (parameter) => [singleKeys + parameter],
     sighting: (rows) =>

@@ -3,13 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { History, type Level } from './history.ts';
 import { seededRandom } from './random.ts';
 import { keyCount, readForms } from './schema.ts';
-import { CheckedSession, connectPg, connectPostgresJs, Protocols, type Rows } from './session.ts';
+import { CheckedSession, connectBinary, connectPg, connectPostgresJs, type Rows } from './session.ts';
 
 export interface WorkloadOptions {
   readonly pgfreshUrl: string;
   readonly originUrl: string;
   readonly seed: number;
   readonly level: Level;
+  /** Sessions take these levels in turn (`SET pgfresh.consistency`), instead of `level`. */
+  readonly levels?: readonly Level[];
   /** Answers to judge before writing stops; Infinity: until `finish`. */
   readonly reads: number;
   /** One statement at a time each. */
@@ -45,6 +47,10 @@ export interface Workload {
 /** The freshness clock is published in whole milliseconds, and a timer may fire one early. */
 const slackMs = 2;
 const pipelineDepth = 6;
+/** One session in so many takes its answers in binary form. */
+const binaryEvery = 5;
+/** Share of a session's steps that are transactions. */
+const transactionShare = 0.05;
 
 interface Seat {
   session: CheckedSession;
@@ -64,11 +70,17 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
   const errors: string[] = [];
   let [sessionsMade, reconnects, writes] = [0, 0, 0];
 
-  async function seat(route: 'pgfresh' | 'origin', pipelined: boolean): Promise<Seat> {
+  async function seat(route: 'pgfresh' | 'origin', pipelined: boolean, number: number): Promise<Seat> {
     const url = route === 'pgfresh' ? options.pgfreshUrl : options.originUrl;
     const open = async () => {
-      const connection = await (pipelined ? connectPostgresJs(url) : connectPg(url));
+      const connect = pipelined ? connectPostgresJs : number % binaryEvery === 1 ? connectBinary : connectPg;
+      const connection = await connect(url);
       const id = ++sessionsMade;
+      const own = route === 'pgfresh' ? options.levels?.[number % options.levels.length] : undefined;
+      if (own !== undefined) {
+        await connection.write([`SET pgfresh.consistency = ${own}`]);
+        history.setLevel(id, own);
+      }
       return new CheckedSession(id, route, connection, history, random.fork(id));
     };
     return { session: await open(), pipelined, reopen: open };
@@ -76,10 +88,10 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
 
   const seats: Seat[] = [];
   for (let i = 0; i < options.sessions + options.pipelinedSessions; i++) {
-    seats.push(await seat('pgfresh', i >= options.sessions));
+    seats.push(await seat('pgfresh', i >= options.sessions, i));
   }
   const direct: Seat[] = [];
-  for (let i = 0; i < options.directWriters; i++) direct.push(await seat('origin', false));
+  for (let i = 0; i < options.directWriters; i++) direct.push(await seat('origin', false, i));
   let [writing, finished] = [true, false];
   const enough = () => finished || history.answersChecked >= options.reads || errors.length > 0;
 
@@ -88,10 +100,14 @@ export async function startWorkload(options: WorkloadOptions): Promise<Workload>
       await session.writeSomething();
       writes++;
     }
-    if (pipelined) {
-      await Promise.all(Array.from({ length: pipelineDepth }, () => session.readSomething(true)));
+    if (!pipelined && session.chance(transactionShare)) {
+      const writesToo = session.chance(options.writeShare * 5);
+      await session.transaction(writesToo);
+      if (writesToo) writes++;
+    } else if (pipelined) {
+      await Promise.all(Array.from({ length: pipelineDepth }, () => session.readSomething()));
     } else {
-      await session.readSomething(false);
+      await session.readSomething();
     }
   }
 
@@ -177,8 +193,8 @@ async function compareWithOrigin(
     for (let parameter = 0; parameter < form.parameters; parameter++) {
       const expected = text(await origin.read(form, parameter, 'extended'));
       await Promise.all(
-        seats.map(async ({ session, pipelined }) => {
-          const protocol = pipelined ? 'pipelined' : Protocols[session.id % 3]!;
+        seats.map(async ({ session }) => {
+          const protocol = session.protocol();
           const seen = text(await session.read(form, parameter, protocol));
           compared++;
           if (seen !== expected) differences.push(`${form.name}(${parameter}), ${protocol}: ${seen} ≠ ${expected}`);

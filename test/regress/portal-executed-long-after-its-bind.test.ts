@@ -1,7 +1,7 @@
 // C1, C7: a snapshot is taken at Bind, not at Execute; a statement keeps what it was parsed under.
 import { expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
-import { connectRaw, rows, serialize } from '../support/raw-client.ts';
+import { connectRaw, rows, serialize, statement } from '../support/raw-client.ts';
 
 const proxy = useProxy(
   'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 20) AS i',
@@ -43,6 +43,11 @@ it('a portal that is executed twice fills nothing with its second, empty answer'
     );
     expect(rows(await raw.until('Z'))).toEqual([['0']]);
   }
-  for (let i = 0; i < 10; i++) expect(await ask(reader, text, [11])).toEqual([[0]]);
+  for (let i = 0; i < 10; i++) {
+    expect(await ask(reader, text, [11])).toEqual([[0]]);
+    // Without Describe: the answer of the second Execute has no description of its columns either.
+    raw.send(statement(text, ['11'], '', false), serialize.sync());
+    expect(rows(await raw.until('Z'))).toEqual([['0']]);
+  }
   raw.close();
 });

@@ -85,18 +85,22 @@ export async function connectRaw(url: string): Promise<RawClient> {
 /** Letters of the messages, in order: the shape of an exchange. */
 export const codes = (frames: readonly Frame[]): string => frames.map(({ code }) => code).join('');
 
-/** Values of a DataRow as text. */
-export function rowTexts(frame: Frame): (string | null)[] {
-  const texts: (string | null)[] = [];
+/** Values of a DataRow, as they are. */
+export function rowFields(frame: Frame): (Buffer | null)[] {
+  const fields: (Buffer | null)[] = [];
   let at = 2;
   for (let i = frame.body.readInt16BE(0); i > 0; i--) {
     const length = frame.body.readInt32BE(at);
     at += 4;
-    texts.push(length < 0 ? null : frame.body.toString('utf8', at, at + Math.max(0, length)));
+    fields.push(length < 0 ? null : frame.body.subarray(at, at + length));
     at += Math.max(0, length);
   }
-  return texts;
+  return fields;
 }
+
+/** Values of a DataRow as text. */
+export const rowTexts = (frame: Frame): (string | null)[] =>
+  rowFields(frame).map((field) => field?.toString('utf8') ?? null);
 
 /** Rows of an exchange, message after message. */
 export const rows = (frames: readonly Frame[]): (string | null)[][] =>
