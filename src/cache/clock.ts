@@ -55,7 +55,7 @@ export interface ClockLimits {
   readonly nudgeMs: number;
   /** At least this long between two nudges. */
   readonly nudgeGapMs: number;
-  /** The next round starts not before this many times the origin's time for the last one: 3 is a quarter of a core. */
+  /** The next round starts not before this many times the origin's time for the last one: 11 is a twelfth of a core. */
   readonly paceFactor: number;
   /** Rounds that may wait for the stream. */
   readonly waitingMax: number;
@@ -82,6 +82,9 @@ interface AskedRound {
 const State = { idle: 0, running: 1, awaitingCatalog: 2, stopped: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
+/** By how much the estimate of a round's cost may rise from one round to the next. */
+const ORIGIN_MS_GROWTH = 1.25;
+
 export class FreshnessClock {
   readonly #ports: ClockPorts;
   readonly #limits: ClockLimits;
@@ -96,6 +99,8 @@ export class FreshnessClock {
   #configTime: string | null = null;
   #thoroughAfterMs = 0;
   #earliestMs = 0;
+  /** What a round costs the origin: the least of late, since a busy machine makes the statement wait, not work. */
+  #originMs = Number.POSITIVE_INFINITY;
   #nudgedMs = Number.NEGATIVE_INFINITY;
   /** Positions up to here have been nudged: once is enough, whatever else keeps the stream. */
   #nudgedLsn: Lsn = -1n;
@@ -106,6 +111,7 @@ export class FreshnessClock {
   #tick: NodeJS.Timeout | null = null;
   #pace: NodeJS.Timeout | null = null;
   #settle: NodeJS.Timeout | null = null;
+  #settleDueMs = 0;
   #nudge: NodeJS.Timeout | null = null;
 
   constructor(ports: ClockPorts, limits: ClockLimits) {
@@ -139,9 +145,15 @@ export class FreshnessClock {
     if (round > this.#fresh) this.#want(round);
   }
 
-  /** Transactions were applied that no snapshot has shown yet: a round within `delayMs` shows them. */
+  /** A round within `delayMs` is enough: transactions were applied that no snapshot has shown yet, or something was written. */
   settleSoon(delayMs: number): void {
-    if (this.#settle !== null || this.#state !== State.running) return;
+    if (this.#state !== State.running) return;
+    const dueMs = this.#ports.clock.nowMs() + delayMs;
+    if (this.#settle !== null) {
+      if (this.#settleDueMs <= dueMs) return;
+      clearTimeout(this.#settle);
+    }
+    this.#settleDueMs = dueMs;
     this.#settle = this.#after(delayMs, () => {
       this.#settle = null;
       this.#want(this.#started + 1);
@@ -223,7 +235,8 @@ export class FreshnessClock {
     if (this.#state === State.stopped) return;
     this.#watchForJump();
     const nowMs = this.#ports.clock.nowMs();
-    this.#earliestMs = nowMs + this.#limits.paceFactor * answer.originMs;
+    this.#originMs = Math.min(answer.originMs, this.#originMs * ORIGIN_MS_GROWTH);
+    this.#earliestMs = nowMs + this.#limits.paceFactor * this.#originMs;
     this.#ports.onSnapshot(answer.snapshot);
     this.#ports.onOriginLsn(answer.lsn);
     if (answer.retainedBytes !== null) this.#ports.onRetained(answer.retainedBytes);

@@ -11,7 +11,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config, Upstream } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import { formatLsn } from '../shared/lsn.ts';
-import { type ControlWords, openSessions, startedRound, wantedRound } from '../shared/memory/control.ts';
+import { type ControlWords, startedRound, wantedRound, wishedRound } from '../shared/memory/control.ts';
 import { StoreState } from '../shared/memory/layout.ts';
 import type { CacheStatus } from '../shared/messages.ts';
 import { Apply } from './apply.ts';
@@ -36,7 +36,7 @@ export interface FeedOptions {
   readonly wallClock: Clock;
   readonly log: Logger;
   readonly header: StoreHeader;
-  readonly store: Pick<CacheStore, 'remove' | 'clear'>;
+  readonly store: Pick<CacheStore, 'remove' | 'clear' | 'entries'>;
   readonly index: DependencyIndex;
   readonly changeLog: ChangeLog;
   readonly analyserOf: (catalog: Catalog) => StatementAnalyser;
@@ -44,8 +44,8 @@ export interface FeedOptions {
 
 export type FeedState = CacheStatus['cdc']['state'];
 
-/** Applied transactions that no snapshot has shown: soon enough for the next fill, rarer while nobody fills. */
-const SETTLE_MS = 10;
+/** Changes that no round has covered: soon enough for who reads next, rarer while nothing is cached. Who waits asks (`nudged`, `refused`). */
+const SETTLE_MS = 25;
 const SETTLE_IDLE_MS = 1_000;
 const SETTLING_MAX = 100_000;
 const WANTED_RETRY_MS = 1_000;
@@ -143,9 +143,24 @@ export class Feed {
     await this.#life?.stop();
   }
 
-  /** A worker waits for a round. */
+  /** A worker waits for a round, or wrote something that one should cover before long. */
   nudged(): void {
-    this.#life?.clock?.request(wantedRound(this.#options.control));
+    const { control } = this.#options;
+    const clock = this.#life?.clock;
+    clock?.request(wantedRound(control));
+    if (wishedRound(control) > startedRound(control)) clock?.settleSoon(this.#soonMs);
+  }
+
+  /** An answer could not be admitted for changes that no snapshot has shown: somebody fills. */
+  refused(): void {
+    if (this.#settler.pending > 0) this.#life?.clock?.request(startedRound(this.#options.control) + 1);
+  }
+
+  /** How long what was written may wait for its round. */
+  get #soonMs(): number {
+    const { store } = this.#options;
+    const isPressing = store.entries > 0 || this.#settler.pending > SETTLING_MAX / 100;
+    return isPressing ? SETTLE_MS : SETTLE_IDLE_MS;
   }
 
   /** Resolves when each table is published or refused; never rejects. */
@@ -205,8 +220,7 @@ export class Feed {
       this.#life?.fail(new StreamError('SETTLING_FULL', `${SETTLING_MAX} transactions wait to become visible`, null));
       return;
     }
-    const busy = openSessions(this.#options.control) > 0 || this.#settler.pending > SETTLING_MAX / 100;
-    this.#life?.clock?.settleSoon(busy ? SETTLE_MS : SETTLE_IDLE_MS);
+    this.#life?.clock?.settleSoon(this.#soonMs);
   }
 
   /** Tokens, verdicts and contexts of before are void; tables go on being live. */

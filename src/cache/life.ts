@@ -260,7 +260,7 @@ export class StreamLife {
         heartbeatMs: Math.max(10, config.cache.maxStalenessMs / 3),
         nudgeMs: 20,
         nudgeGapMs: 50,
-        paceFactor: 3,
+        paceFactor: 11,
         waitingMax: 16,
         jumpMs: this.#jumpMs,
       },

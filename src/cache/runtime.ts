@@ -72,7 +72,9 @@ export class CacheRuntime {
     });
     this.#inbox = new Inbox({
       words: store.words,
-      admit: (offer) => void this.#admitter.admit(offer),
+      admit: (offer) => {
+        if (this.#admitter.admit(offer) === 'fill.changed') this.#feed.refused();
+      },
       nudged: () => this.#feed.nudged(),
     });
     this.service = new Service({

@@ -115,6 +115,10 @@ export class CacheStore {
     this.#reserveUnits = Math.min(units >>> 4, Math.max(units >>> 6, RESERVE_UNITS.low), RESERVE_UNITS.max);
   }
 
+  get entries(): number {
+    return this.#entries;
+  }
+
   /** Stores a word of the header (`Store`) for workers to see. */
   publish(word: number, value: number): void {
     Atomics.store(this.words, word, value);

@@ -48,6 +48,8 @@ export class SessionConsistency {
   private afterTransaction: Consistency | null = null;
   /** Round that this session's next hit needs (C17: it only rises). */
   floorRound = 0;
+  /** Round that covers this session's last write. */
+  private writtenRound = 0;
 
   constructor(initial: Consistency) {
     this.initial = initial;
@@ -73,6 +75,16 @@ export class SessionConsistency {
 
   raiseFloor(round: number): void {
     if (round > this.floorRound) this.floorRound = round;
+  }
+
+  /** A write of this session's was acknowledged, which `round` covers. */
+  wrote(round: number): void {
+    if (round > this.writtenRound) this.writtenRound = round;
+  }
+
+  /** The round that any hit needs. Where fences count they stand for the session's own writes, too: more exactly, by table or by row. */
+  get neededRound(): number {
+    return this.seesAllWrites ? this.floorRound : Math.max(this.floorRound, this.writtenRound);
   }
 
   /** Whether the fences of an entry count. */

@@ -1,5 +1,5 @@
 /** Raising fences for acknowledged writes (C15, C17). Called before the acknowledgement is passed on. */
-import { type ControlWords, startedRound, wantRound } from '../shared/memory/control.ts';
+import { type ControlWords, startedRound, wantRound, wishRound } from '../shared/memory/control.ts';
 import { raiseFences, raiseGlobalFence, raisePointFences } from '../shared/memory/fences.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { SessionConsistency } from './consistency.ts';
@@ -7,7 +7,8 @@ import type { Written } from './transaction.ts';
 
 /**
  * STARTED_ROUND is read now, after the acknowledgement arrived: any later round begins after the commit was flushed, so
- * it sees it. Raises what was written, the session's floor, and asks for that round.
+ * it sees it. Raises what was written and the session's floor. Nobody waits for that round yet, so it is only wished for: a round costs the
+ * origin as much as several writes, and whoever reads behind the fence asks for it at once (ADR-015).
  */
 export function fenceWrites(
   control: ControlWords,
@@ -24,11 +25,12 @@ export function fenceWrites(
     // Test-only: the checker must notice it.
     else if (!faults.includes('point')) for (const slot of slots) raisePointFences(control, relation, slot, round);
   }
-  consistency.raiseFloor(round);
-  askForRound(control, round, cache);
+  consistency.wrote(round);
+  if (written.isOrder) consistency.raiseFloor(round);
+  if (wishRound(control, round)) cache?.outbox.nudge();
 }
 
-/** Asks the cache thread for a round unless somebody has. */
+/** Asks the cache thread for a round unless somebody has: a reader waits for it. */
 export function askForRound(control: ControlWords, round: number, cache: AttachedCache | null): void {
   if (wantRound(control, round)) cache?.outbox.nudge();
 }

@@ -133,6 +133,8 @@ export class Forwarder {
     this.executed = false;
     this.token = null;
     if (batch?.ended !== true || cache === null || !this.trusted || !settings.isKeyable || why === 'cache.off') return;
+    // Behind a fence the answer would be refused: what was written has not settled.
+    if (why === 'cache.fenced') return;
     if (!order.isQuiet || !transaction.mayHit || !cache.isLive || !cache.outbox.hasRoom) return;
     const token = cache.token();
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;

@@ -133,7 +133,7 @@ function entryRow(
   const fences = block === 0 || !consistency.seesAllWrites ? 0 : entryRound(control, reader, block);
   leaveEpoch(control, epochWord);
   if (block === 0) return null;
-  const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.floorRound, fences);
+  const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.neededRound, fences);
   const age = `${bytes} bytes, ${admissionAgeS(admission, clock.nowMs())} s old`;
   return freshRound >= needed ? `${age}, fresh enough` : `${age}, ${spelled('cache.fenced')}`;
 }

@@ -345,7 +345,7 @@ export class HitPath {
   private checkRound(block: number): Outcome {
     const { consistency } = this.session;
     if (consistency.level === 'bounded') return 'served';
-    let needed = consistency.floorRound;
+    let needed = consistency.neededRound;
     if (consistency.seesAllWrites) {
       needed = Math.max(needed, entryRound(this.runtime.control, this.cache.reader, block));
       this.filledRound = Math.max(this.filledRound, this.cache.reader.filledRound(block));

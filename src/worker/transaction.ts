@@ -36,6 +36,8 @@ export class Written {
   private unknown = false;
   /** Something was written, or notified, or drawn from a sequence. */
   private any = false;
+  /** Something that is no write to a table, or may have been more than that: a lock taken, a notification, a sequence. */
+  private order = false;
 
   add(work: Work): void {
     const { slot, past, suspect, points } = work;
@@ -48,6 +50,7 @@ export class Written {
 
   private addWrites(writes: Writes, points: Points | null): void {
     this.any = true;
+    if (typeof writes === 'string') this.order = true;
     if (writes === 'unknown') this.unknown = true;
     else if (writes !== 'none') for (const { relation } of writes) this.addTable(relation, points);
   }
@@ -78,6 +81,11 @@ export class Written {
     return this.unknown;
   }
 
+  /** Whether the session must see from now on whatever was committed before: more than fences of tables say. */
+  get isOrder(): boolean {
+    return this.order;
+  }
+
   /** Tables with the slots of the rows written, null for any row. @param now the catalog that entries are pointed by */
   rows(now: CatalogStamp | null): [relation: number, slots: ReadonlySet<number> | null][] {
     const holds = now !== null && (this.stamp === null || this.isOfStamp(now));
@@ -89,6 +97,7 @@ export class Written {
     this.stamp = null;
     this.unknown = false;
     this.any = false;
+    this.order = false;
   }
 }
 

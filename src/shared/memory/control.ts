@@ -48,6 +48,11 @@ export const wantedRound = (words: ControlWords): number => Atomics.load(words, 
 /** Asks for a round; true when nobody had asked for it yet, whereupon the caller nudges the cache thread. */
 export const wantRound = (words: ControlWords, round: number): boolean => raise(words, Control.ROUND_WANTED, round);
 
+export const wishedRound = (words: ControlWords): number => Atomics.load(words, Control.ROUND_WISHED);
+
+/** Makes a round desirable before long; true when nobody had yet, whereupon the caller nudges the cache thread. */
+export const wishRound = (words: ControlWords, round: number): boolean => raise(words, Control.ROUND_WISHED, round);
+
 export const openSessions = (words: ControlWords): number => Atomics.load(words, Control.SESSIONS);
 
 /** Counts sessions in (+1) and out (−1); returns how many are open now. */

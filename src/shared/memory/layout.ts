@@ -9,7 +9,7 @@
  *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
  *
  * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
- * the fences and ROUND_WANTED, which only ever rise by compare-and-swap.
+ * the fences, ROUND_WANTED and ROUND_WISHED, which only ever rise by compare-and-swap.
  *
  * **Rounds** are the logical time of consistency (ADR-003). The cache thread raises STARTED_ROUND and only then asks
  * the origin for a WAL position; FRESH_ROUND = r says that every commit acknowledged before round r started is applied.
@@ -34,6 +34,8 @@ export const Control = {
   GLOBAL_FENCE: 4 * LINE,
   /** Heartbeat of the cache thread's event loop, counts up. Writer: the cache thread. */
   CACHE_HEARTBEAT: 5 * LINE,
+  /** Highest round that a write made desirable though nobody waits for it yet. Writers: workers (raise), cache thread reads. */
+  ROUND_WISHED: 6 * LINE,
 } as const;
 
 const CONTROL_WORDS = 16 * LINE;
