@@ -1,10 +1,15 @@
 /** What is known about the origin under one catalog version. Replaced as a whole when the catalog changed (C6). */
 
 import { Limits } from '../shared/limits.ts';
+import type { CacheStatus } from '../shared/messages.ts';
+import { tableProblem } from './analyse/tables.ts';
 import type { Analysis } from './analyse/verdict.ts';
 import { Analyses } from './analyses.ts';
 import type { Catalog } from './catalog.ts';
+import { USER_OID_MIN } from './catalog-query.ts';
 import { ContextRegistry, type SessionContext } from './context.ts';
+
+type UncacheableTable = CacheStatus['uncacheableTables'][number];
 
 export interface StatementAnalyser {
   analyse(statement: {
@@ -28,6 +33,7 @@ export class CatalogModel {
   readonly catalogVersion: number;
   readonly contexts: ContextRegistry;
   readonly analyses: Analyses<Analysis>;
+  #uncacheableTables: readonly UncacheableTable[] | null = null;
 
   constructor(options: ModelOptions) {
     this.catalog = options.catalog;
@@ -40,6 +46,22 @@ export class CatalogModel {
       analysesMax: Limits.analysesMax,
       textMax: Limits.analysesTextMax,
     });
+  }
+
+  /** Tables that no statement can be cached on as they are, with what would change that; of very many the first. */
+  get uncacheableTables(): readonly UncacheableTable[] {
+    this.#uncacheableTables ??= [...this.#findUncacheable()];
+    return this.#uncacheableTables;
+  }
+
+  *#findUncacheable(): Generator<UncacheableTable> {
+    let found = 0;
+    for (const relation of this.catalog.relations.values()) {
+      const problem = relation.oid >= USER_OID_MIN && relation.kind === 'r' ? tableProblem(relation) : null;
+      if (problem === null || problem.remedy === null) continue;
+      if (++found > Limits.uncacheableTablesMax) return;
+      yield { table: problem.message, reason: problem.reason, remedy: problem.remedy };
+    }
   }
 
   /** `schema.name`, or the oid of a table that is gone. */

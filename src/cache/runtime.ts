@@ -1,6 +1,7 @@
 /** The cache thread put together: one store, its index and change log, and the feeds that keep them right. */
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../shared/clock.ts';
+import { Limits } from '../shared/limits.ts';
 import type { Logger } from '../shared/log.ts';
 import { openControl } from '../shared/memory/control.ts';
 import { StoreState } from '../shared/memory/layout.ts';
@@ -118,7 +119,6 @@ export class CacheRuntime {
 
   status(): CacheStatus {
     const { entries, bytes, bytesMax, evicted } = this.store.statistics();
-    const { tables } = this.#feed;
     return {
       entries,
       bytes,
@@ -130,11 +130,19 @@ export class CacheRuntime {
       cdc: this.#feed.status(),
       catalogVersion: this.header.catalogVersion,
       publishedTables: this.#feed.publishedTables,
-      uncacheableTables: [...tables.refusals].map(({ table, reason, remedy }) => ({ table, reason, remedy })),
+      uncacheableTables: this.#uncacheableTables(),
       reasons: Object.fromEntries(this.#admitter.refusals) as Partial<Record<Reason, number>>,
       analysed: this.#feed.analysed,
       examples: this.#admitter.examples,
     };
+  }
+
+  /** Those that the publication refused, and those that the catalog rules out. */
+  #uncacheableTables(): CacheStatus['uncacheableTables'] {
+    const refused = [...this.#feed.tables.refusals].map(({ table, reason, remedy }) => ({ table, reason, remedy }));
+    const names = new Set(refused.map(({ table }) => table));
+    const others = this.#feed.model?.uncacheableTables ?? [];
+    return [...refused, ...others.filter(({ table }) => !names.has(table))].slice(0, Limits.uncacheableTablesMax);
   }
 
   #analysisOf(key: ParsedKey): Analysis | null {

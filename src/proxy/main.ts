@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import { historyStepMs } from './admin/history.ts';
 import { type Admin, startAdmin } from './admin/http.ts';
 import { Reporter } from './admin/report.ts';
 import { formatAddress } from './config-text.ts';
@@ -86,7 +87,11 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
     throw error;
   }
   supervisor.start();
-  const timers = [announce(supervisor, reporter, listener, ports), reportMinutely(reporter, log)];
+  const timers = [
+    announce(supervisor, reporter, listener, ports),
+    reportMinutely(reporter, log),
+    setInterval(() => reporter.history.sample(), historyStepMs).unref(),
+  ];
   return {
     ...{ supervisor, listener, dispatcher, reporter, admin },
     reloadTls: () => reloadTls(config, supervisor, log),

@@ -59,5 +59,7 @@ export const Limits = {
   explainedContextsMax: 10_000,
   /** How long a client waits for an explanation before it is told what is known without it. */
   explainWaitMsMax: 2_000,
+  /** Tables that cannot be cached, listed in /status. */
+  uncacheableTablesMax: 100,
   workersMax: 64,
 } as const;

@@ -10,7 +10,7 @@ let pgfresh: Pgfresh;
 beforeAll(async () => {
   database = await createDatabase(
     inject('pg18'),
-    'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 10) i',
+    'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 10) i; CREATE TABLE "No Key" (v int); CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)',
   );
   pgfresh = await startPgfresh({ upstream: database.url });
 });
@@ -125,6 +125,35 @@ describe('the admin page', () => {
     await pgfresh.waitForStatus('an empty cache', ({ cache }) => cache.entries === 0);
     expect((await get('/flush')).status).toBe(404);
     await warm();
+  });
+
+  it('lists the tables that cannot be cached with the remedy, and those that are', async () => {
+    await warm();
+    const { tables } = (await (await get('/status')).json()) as {
+      tables: { published: string[]; uncacheable: { table: string; reason: string; remedy: string }[] };
+    };
+    expect(tables.published).toEqual(['public.t']);
+    expect(tables.uncacheable).toEqual([
+      {
+        table: 'public."No Key"',
+        reason: 'uncacheable.replicaIdentity',
+        remedy: expect.stringContaining('IDENTITY FULL'),
+      },
+      {
+        table: 'public.fleeting',
+        reason: 'uncacheable.notPermanent',
+        remedy: 'ALTER TABLE public.fleeting SET LOGGED',
+      },
+    ]);
+  });
+
+  it('keeps how statements were answered over the last minutes, whoever looks', async () => {
+    const read = async () => (await (await get('/history')).json()) as { stepMs: number; samples: { hits: number }[] };
+    const sum = async () => (await read()).samples.reduce((total, { hits }) => total + hits, 0);
+    const before = await sum();
+    await warm();
+    await waitFor('the hit in the history', async () => (await sum()) > before);
+    expect((await read()).samples.length).toBeLessThanOrEqual(300);
   });
 
   it('serves a dashboard that needs nothing from elsewhere', async () => {

@@ -87,6 +87,7 @@ function addHealth(server: FastifyInstance, { reporter, listener, config }: Admi
 function addReports(server: FastifyInstance, { reporter, supervisor }: AdminParts): void {
   const metrics = new Metrics();
   server.get('/status', async () => reporter.status());
+  server.get('/history', async () => reporter.history.document());
   server.get('/metrics', async (_request, reply) => {
     await reply.type(metrics.contentType).send(await metrics.scrape(reporter, supervisor));
   });

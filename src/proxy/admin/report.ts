@@ -9,6 +9,7 @@ import type { Dispatcher } from '../dispatcher.ts';
 import type { Listener } from '../listener.ts';
 import type { CacheView, Supervisor } from '../supervisor.ts';
 import { version } from '../version.ts';
+import { History } from './history.ts';
 
 /** Keys are stable: people build on them (design §10). */
 export interface StatusDocument {
@@ -76,10 +77,12 @@ type Answered = Readonly<Record<'hits' | 'misses' | 'passthrough', number>>;
 export class Reporter {
   readonly #parts: ReporterParts;
   #asked: { readonly atMs: number; readonly status: Promise<CacheStatus | Error> } | undefined;
+  readonly history: History;
   #lastMinute: Answered = { hits: 0, misses: 0, passthrough: 0 };
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
+    this.history = new History(() => this.#answered());
   }
 
   accepting(): boolean {
