@@ -25,6 +25,7 @@ export class Explaining {
   private readonly runtime: Runtime;
   /** Of the batch at hand. */
   private readonly asked = new Map<string, Asked>();
+  private learningUntilMs: number | null = null;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -36,7 +37,8 @@ export class Explaining {
     const { session, runtime } = this;
     const cache = session.liveCache;
     const context = cache === null ? null : session.settings.presumed(cache);
-    if (cache === null || context === null) return unknownRows(session, runtime);
+    if (cache === null) return unknownRows(session, runtime);
+    if (context === null) return this.isLearning() ? null : unknownRows(session, runtime);
     const key = JSON.stringify([explained.text, explained.parameterTypes, explained.bindTail === null]);
     const known = this.asked.get(key);
     if (known === undefined) {
@@ -53,6 +55,20 @@ export class Explaining {
   /** The batch was answered. */
   forget(): void {
     this.asked.clear();
+    this.learningUntilMs = null;
+  }
+
+  /** Whether the session's settings are about to be known; they are asked for between transactions only. */
+  private isLearning(): boolean {
+    const { session, runtime } = this;
+    const { settings, transaction } = session;
+    if (!transaction.isIdle || settings.state === 'unusable' || settings.state === 'known') return false;
+    const nowMs = runtime.clock.nowMs();
+    if (this.learningUntilMs === null) {
+      this.learningUntilMs = nowMs + Limits.explainWaitMsMax;
+      session.turnLater(Limits.explainWaitMsMax);
+    }
+    return nowMs <= this.learningUntilMs;
   }
 
   private ask(cache: AttachedCache, context: Resolution, { text, parameterTypes, bindTail }: Explained): Asked {
