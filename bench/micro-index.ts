@@ -61,7 +61,7 @@ function measureRanges(entries: number): void {
   let startMs = cpuMs();
   for (let i = 1; i <= entries; i++) {
     const low = BigInt((Math.imul(i, 7919) >>> 0) % (entries * 2));
-    const range = { column: 'id', low, high: low + BigInt(i % 100) };
+    const range = { column: 'id', type: 'int8' as const, low, high: low + BigInt(i % 100) };
     index.add(i, [{ relation: RELATION, terms: [], range }]);
   }
   const addNs = nsEach(startMs, entries);

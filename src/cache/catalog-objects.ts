@@ -28,6 +28,7 @@ export type RawColumn = readonly [
   generated: string,
   typeModifier: number,
   collation: number,
+  byteOrdered: boolean,
 ];
 type RawRoutine = readonly [
   schema: string | null,

@@ -17,11 +17,20 @@ const relations = `
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I', 'c') AND c.relpersistence <> 't'
     AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp\\_%'`;
 
+/**
+ * The collation sorts by bytes: C, POSIX, or one of PostgreSQL's own (provider b, from 17 on); the database's decides for the default one.
+ */
+const byteOrdered = `COALESCE((SELECT CASE WHEN l.collprovider = 'd'
+      THEN (SELECT d.datlocprovider = 'b' OR (d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX'))
+        FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+      ELSE l.collprovider = 'b' OR (l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX')) END
+    FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), false)`;
+
 const columns = `
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
     a.attrelid::int8, a.attnum, a.attname, a.atttypid::int8,
     a.attcollation = 0 OR COALESCE((SELECT l.collisdeterministic FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), false),
-    a.attnotnull, a.attgenerated, a.atttypmod, a.attcollation::int8) ORDER BY a.attrelid, a.attnum)
+    a.attnotnull, a.attgenerated, a.atttypmod, a.attcollation::int8, ${byteOrdered}) ORDER BY a.attrelid, a.attnum)
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= ${USER_OID_MIN}`;
 

@@ -15,6 +15,8 @@ export interface Column {
   readonly collation: number;
   /** No collation, or one under which equal means byte for byte equal. */
   readonly deterministic: boolean;
+  /** Texts are sorted by their bytes in the database's encoding. */
+  readonly byteOrdered: boolean;
   readonly notNull: boolean;
   readonly generated: boolean;
 }
@@ -141,8 +143,8 @@ interface RelationParts {
 function relationParts(raw: RawCatalog): RelationParts {
   const columns = new Map<number, Column[]>();
   for (const row of raw.columns ?? []) {
-    const [relation, number, name, type, deterministic, notNull, generated, typeModifier, collation] = row;
-    const column = { name, number, type, typeModifier, collation, deterministic, notNull };
+    const [relation, number, name, type, deterministic, notNull, generated, typeModifier, collation, byteOrdered] = row;
+    const column = { name, number, type, typeModifier, collation, deterministic, byteOrdered, notNull };
     push(columns, relation, { ...column, generated: generated !== '' });
   }
   const children = new Map<number, number[]>();

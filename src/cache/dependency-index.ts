@@ -6,12 +6,12 @@
  * cost grows with the number of query shapes, never with the number of entries. An entry without comparisons is in the signature of no
  * columns, whose only tuple every row has.
  *
- * An entry that compares one column with an interval, and nothing with a value, is in the signature of that column's intervals, which a
- * row searches (range-index.ts). With other comparisons the interval is left out here: fewer rows get that far.
+ * An entry that compares one column with an interval of ranks (rank.ts), and nothing with a value, is in the signature of that column's
+ * intervals, which a row searches (range-index.ts). With other comparisons the interval is left out here: fewer rows get that far.
  *
  * What the row does not tell (C22): the old row of an update or delete under a key identity knows the key only. A signature that
  * compares key and other columns is therefore filed a second time by its key columns alone (its *projection*); a row that
- * knows those probes the projection, a row that knows less matches the whole signature. NULL equals nothing.
+ * knows those probes the projection, a row that knows less matches the whole signature.
  *
  * `IN` lists and alternatives (several dependencies on one relation) file one entry under several tuples, at most
  * `tuplesPerEntryMax` a relation: beyond its share of them the longest list is dropped from a constraint, which then matches more rows. A relation has at most `signaturesPerRelationMax` signatures; entries of
@@ -21,7 +21,8 @@ import { Limits } from '../shared/limits.ts';
 import type { Dependency, EqualityTerm, RangeTerm } from './dependency.ts';
 import { DependencyPool, ENTRY, NONE } from './dependency-pool.ts';
 import { RangeIndex } from './range-index.ts';
-import { integerOf, type RowView } from './row-view.ts';
+import { type RankedType, rankOf } from './rank.ts';
+import type { RowView } from './row-view.ts';
 import { TupleHash } from './tuple-hash.ts';
 
 interface Signature {
@@ -33,6 +34,8 @@ interface Signature {
   readonly projectionId: number;
   /** The only column is compared with intervals; null: columns are compared with values. */
   readonly ranges: RangeIndex | null;
+  /** How the column's values are ranked for `ranges`. */
+  readonly rankedAs: RankedType;
   members: number;
 }
 
@@ -119,7 +122,6 @@ export class DependencyIndex {
     this.#tuple.begin(signature.id);
     for (const column of signature.columns) {
       const value = row(column);
-      if (value === null) return;
       if (value === undefined) unknown = true;
       else this.#tuple.add(value);
     }
@@ -127,10 +129,15 @@ export class DependencyIndex {
     else this.#collectTuple(signature.id, into);
   }
 
-  /** A value that is unknown, or is no integer after all, may be in any interval. */
-  #probeRanges({ id }: Signature, ranges: RangeIndex, text: string | null | undefined, into: Set<number>): void {
+  /** A value that is unknown, or has no rank, may be in any interval. */
+  #probeRanges(
+    { id, rankedAs }: Signature,
+    ranges: RangeIndex,
+    text: string | null | undefined,
+    into: Set<number>,
+  ): void {
     if (text === null) return;
-    const value = text === undefined ? null : integerOf(text);
+    const value = text === undefined ? null : rankOf(rankedAs, text);
     if (value === null) this.#pool.collectSignature(id, into);
     else ranges.search(value, (group) => this.#pool.collect(group, into));
   }
@@ -140,8 +147,8 @@ export class DependencyIndex {
     this.#tuple.begin(signature.projectionId);
     for (const column of signature.projected) {
       const value = row(column);
-      if (typeof value === 'string') this.#tuple.add(value);
-      else known = false;
+      if (value === undefined) known = false;
+      else this.#tuple.add(value);
     }
     if (known) this.#collectTuple(signature.projectionId, into);
     else this.#pool.collectSignature(signature.id, into);
@@ -159,7 +166,7 @@ export class DependencyIndex {
       return;
     }
     const columns = terms.map(({ column }) => column);
-    const signature = this.#signatureOf(dependency.relation, columns, false);
+    const signature = this.#signatureOf(dependency.relation, columns, null);
     const filed = signature.columns.length === 0 ? [] : terms;
     this.#fileTuples(entry, signature.id, filed);
     signature.members += tupleCount(filed);
@@ -170,7 +177,7 @@ export class DependencyIndex {
   }
 
   #fileRange(entry: number, relation: number, range: RangeTerm): void {
-    const signature = this.#signatureOf(relation, [range.column], true);
+    const signature = this.#signatureOf(relation, [range.column], range.type);
     signature.members++;
     // Beyond the bound on signatures: every row.
     if (signature.ranges === null) {
@@ -198,14 +205,14 @@ export class DependencyIndex {
     }
   }
 
-  #signatureOf(relation: number, columns: readonly string[], isRange: boolean): Signature {
+  #signatureOf(relation: number, columns: readonly string[], rankedAs: RankedType | null): Signature {
     let known = this.#relations.get(relation);
     if (known === undefined) this.#relations.set(relation, (known = { signatures: new Map() }));
-    const key = signatureKey(columns, isRange);
+    const key = signatureKey(columns, rankedAs !== null);
     const found = known.signatures.get(key);
     if (found !== undefined) return found;
     if (columns.length > 0 && known.signatures.size >= Limits.signaturesPerRelationMax)
-      return this.#signatureOf(relation, [], false);
+      return this.#signatureOf(relation, [], null);
     const identity = this.#identityOf(relation) ?? columns;
     const projected = columns.filter((column) => identity.includes(column));
     const partial = projected.length > 0 && projected.length < columns.length;
@@ -215,7 +222,8 @@ export class DependencyIndex {
       columns,
       projected: partial ? projected : [],
       projectionId: partial ? this.#takeSignature() : -1,
-      ranges: isRange ? new RangeIndex() : null,
+      ranges: rankedAs !== null ? new RangeIndex() : null,
+      rankedAs: rankedAs ?? 'none',
       members: 0,
     };
     known.signatures.set(key, signature);

@@ -4,20 +4,22 @@
  */
 import type { CanonicalType } from '../shared/canonical.ts';
 import type { ValueSource } from '../shared/constants.ts';
+import type { RankedType } from './rank.ts';
 
 export type { CanonicalType, ValueSource };
 
 /** `column IN values`, compared as the canonical text that the change stream carries for the column's type. */
 export interface EqualityTerm {
   readonly column: string;
-  /** Without duplicates, at least one. */
-  readonly values: readonly string[];
+  /** Without duplicates, at least one. Null is NULL, which such a constraint asks for by name (IS NULL). */
+  readonly values: readonly (string | null)[];
 }
 
-/** `low <= column <= high`, of an integer type. */
+/** The column is not NULL, and the rank of its value (rank.ts) lies between two others, ends included. */
 export interface RangeTerm {
   readonly column: string;
-  /** Not above `high`; the smallest and the largest int8 stand for no bound. */
+  readonly type: RankedType;
+  /** Not above `high`; the smallest and the largest rank stand for no bound. */
   readonly low: bigint;
   readonly high: bigint;
 }
@@ -30,8 +32,11 @@ export interface Dependency {
   readonly range?: RangeTerm;
 }
 
-/** A constant, or each element of the array that a parameter is (0-based number). */
-export type TermSource = ValueSource | { readonly kind: 'elements'; readonly index: number };
+/** A constant, each element of the array that a parameter is (0-based number), or NULL, which `IS NULL` asks for. */
+export type TermSource =
+  | ValueSource
+  | { readonly kind: 'elements'; readonly index: number }
+  | { readonly kind: 'null' };
 
 export interface TermTemplate {
   readonly column: string;
@@ -42,12 +47,14 @@ export interface TermTemplate {
 export interface BoundTemplate {
   readonly source: ValueSource;
   readonly inclusive: boolean;
+  /** The constant is a pattern of LIKE: the bound is that of the texts that begin as it does. */
+  readonly isPattern?: true;
 }
 
 export interface RangeTemplate {
   readonly column: string;
-  readonly type: CanonicalType;
-  /** Null is no bound; not both. */
+  readonly type: RankedType;
+  /** Null is no bound; both: all but NULL. */
   readonly low: BoundTemplate | null;
   readonly high: BoundTemplate | null;
 }

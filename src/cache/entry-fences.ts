@@ -8,7 +8,7 @@
  */
 import { Limits } from '../shared/limits.ts';
 import { entryFenceSlots, fenceSlotAll, fenceSlotKey } from '../shared/memory/fences.ts';
-import type { Dependency } from './dependency.ts';
+import type { Dependency, EqualityTerm } from './dependency.ts';
 
 /** Columns of a relation's primary key in the order of the table; empty when it has none that is known. */
 export type PrimaryKeyOf = (relation: number) => readonly string[];
@@ -34,8 +34,8 @@ function pointSlots(dependencies: readonly Dependency[], key: readonly string[])
   if (dependencies.length === 0 || key.length === 0) return null;
   const slots = new Set<number>();
   for (const { relation, terms } of dependencies) {
-    const columns = key.map((column) => terms.find((term) => term.column === column)?.values);
-    if (!columns.every((values) => values !== undefined)) return null;
+    const columns = key.map((column) => textsOf(terms.find((term) => term.column === column)));
+    if (!columns.every((values) => values !== null)) return null;
     const count = columns.reduce((product, values) => product * values.length, 1);
     if (count > Limits.fencePointsPerEntryMax) return null;
     for (const values of productOf(columns)) {
@@ -46,6 +46,12 @@ function pointSlots(dependencies: readonly Dependency[], key: readonly string[])
     if (slots.size > Limits.fencePointsPerEntryMax) return null;
   }
   return slots;
+}
+
+/** Null: no term, or one that NULL satisfies. */
+function textsOf(term: EqualityTerm | undefined): readonly string[] | null {
+  const texts = term?.values.filter((value) => value !== null);
+  return texts === undefined || texts.length < term!.values.length ? null : texts;
 }
 
 /** Every choice of one value per column. */

@@ -54,6 +54,7 @@ export function explainNothing(problem: string | null, text: string): Explanatio
 }
 
 function termText({ column, values }: TermTemplate): string {
+  if (values.length === 1 && values[0]!.kind === 'null') return `${column} IS NULL`;
   const texts = values.map(sourceText);
   return texts.length === 1 ? `${column} = ${texts[0]}` : `${column} IN (${texts.join(', ')})`;
 }
@@ -61,6 +62,8 @@ function termText({ column, values }: TermTemplate): string {
 function rangeTexts(range: RangeTemplate | undefined): string[] {
   if (range === undefined) return [];
   const { column, low, high } = range;
+  if (low === null && high === null) return [`${column} IS NOT NULL`];
+  if (low?.isPattern === true) return [`${column} LIKE ${sourceText(low.source)}`];
   const above = low === null ? [] : [`${column} ${low.inclusive ? '>=' : '>'} ${sourceText(low.source)}`];
   return high === null ? above : [...above, `${column} ${high.inclusive ? '<=' : '<'} ${sourceText(high.source)}`];
 }
@@ -73,6 +76,8 @@ function sourceText(source: TermSource): string {
       return `constant ${source.index + 1}`;
     case 'parameter':
       return `$${source.index + 1}`;
+    case 'null':
+      return 'NULL';
     case 'elements':
       return `each of $${source.index + 1}`;
   }

@@ -1,6 +1,7 @@
 /** Rows of the change stream looked at by column name, with what is unknown kept apart from what is NULL (C22). */
 import type { RowChange, StreamRelation, StreamRow } from './change.ts';
 import type { Dependency, RangeTerm } from './dependency.ts';
+import { rankOf } from './rank.ts';
 
 /** Value of a column: text, null for NULL, undefined when the stream does not tell. */
 export type RowView = (column: string) => string | null | undefined;
@@ -45,23 +46,17 @@ export function viewsOf(change: RowChange): readonly RowView[] {
   return views;
 }
 
-/** Whether the row may satisfy the constraint: an unknown value may equal anything, NULL equals nothing. */
+/** Whether the row may satisfy the constraint: an unknown value may equal anything, NULL only what asks for NULL. */
 export function maySatisfy(row: RowView, dependency: Dependency): boolean {
   for (const term of dependency.terms) {
     const value = row(term.column);
-    if (value === null) return false;
     if (value !== undefined && !term.values.includes(value)) return false;
   }
   return dependency.range === undefined || mayBeWithin(row(dependency.range.column), dependency.range);
 }
 
-function mayBeWithin(text: string | null | undefined, { low, high }: RangeTerm): boolean {
+function mayBeWithin(text: string | null | undefined, { type, low, high }: RangeTerm): boolean {
   if (text === null) return false;
-  const value = text === undefined ? null : integerOf(text);
-  return value === null || (value >= low && value <= high);
-}
-
-/** The integer that the stream's text of an integer column is; null for any other text. */
-export function integerOf(text: string): bigint | null {
-  return /^-?\d{1,19}$/.test(text) ? BigInt(text) : null;
+  const rank = text === undefined ? null : rankOf(type, text);
+  return rank === null || (rank >= low && rank <= high);
 }

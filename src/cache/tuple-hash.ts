@@ -19,8 +19,13 @@ export class TupleHash {
     this.#b = mix(signature ^ 0x6c8e9cf5);
   }
 
-  /** The length goes in as well, so that ('ab','c') and ('a','bc') differ. */
-  add(value: string): void {
+  /** The length goes in as well, so that ('ab','c') and ('a','bc') differ; no text has the length that stands for NULL. */
+  add(value: string | null): void {
+    if (value === null) {
+      this.#a = Math.imul(this.#a ^ -1, 0x01000193);
+      this.#b = Math.imul(this.#b ^ -1, 0x5bd1e995);
+      return;
+    }
     let a = Math.imul(this.#a ^ value.length, 0x01000193);
     let b = Math.imul(this.#b ^ value.length, 0x5bd1e995);
     for (let i = 0; i < value.length; i++) {

@@ -3,19 +3,45 @@
  * strings (lesson 6). What is not certain is null: the constraint then falls away, which is always safe. No value goes
  * through a JavaScript number (lesson 7).
  */
+import { canonicalDate, canonicalTimestamp, canonicalTimestamptz, dateOfBinary, timestampOfBinary } from './moments.ts';
+import { canonicalNumeric, numericOfBinary } from './numeric.ts';
 
-/** Types whose text form decides equality. */
-export type CanonicalType = 'int2' | 'int4' | 'int8' | 'oid' | 'bool' | 'uuid' | 'text' | 'varchar';
+/**
+ * Types whose text form decides equality; numeric alone has several texts for a value on the stream (1.0, 1.00), so it is only ever compared
+ * by its rank.
+ */
+export type CanonicalType =
+  | 'int2'
+  | 'int4'
+  | 'int8'
+  | 'oid'
+  | 'bool'
+  | 'uuid'
+  | 'text'
+  | 'varchar'
+  | 'date'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'numeric';
 
 /** Types whose equality is comparable with each other. */
-export type Family = 'integer' | 'oid' | 'boolean' | 'uuid' | 'string';
+export type Family =
+  | 'integer'
+  | 'oid'
+  | 'boolean'
+  | 'uuid'
+  | 'string'
+  | 'date'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'numeric';
 
 interface TypeFacts {
   readonly canonical: CanonicalType;
   readonly family: Family;
 }
 
-/** By type oid. bpchar is missing: it ignores trailing blanks; name, numeric, float, date and time types as well. */
+/** By type oid. bpchar is missing: it ignores trailing blanks; name, float, time and interval as well. */
 const canonicalTypes: ReadonlyMap<number, TypeFacts> = new Map([
   [21, { canonical: 'int2', family: 'integer' }],
   [23, { canonical: 'int4', family: 'integer' }],
@@ -25,6 +51,10 @@ const canonicalTypes: ReadonlyMap<number, TypeFacts> = new Map([
   [2950, { canonical: 'uuid', family: 'uuid' }],
   [25, { canonical: 'text', family: 'string' }],
   [1043, { canonical: 'varchar', family: 'string' }],
+  [1082, { canonical: 'date', family: 'date' }],
+  [1114, { canonical: 'timestamp', family: 'timestamp' }],
+  [1184, { canonical: 'timestamptz', family: 'timestamptz' }],
+  [1700, { canonical: 'numeric', family: 'numeric' }],
 ]);
 
 export function canonicalTypeOf(oid: number): TypeFacts | undefined {
@@ -40,6 +70,10 @@ const families: Readonly<Record<CanonicalType, Family>> = {
   uuid: 'uuid',
   text: 'string',
   varchar: 'string',
+  date: 'date',
+  timestamp: 'timestamp',
+  timestamptz: 'timestamptz',
+  numeric: 'numeric',
 };
 
 export function familyOfType(type: CanonicalType): Family {
@@ -56,7 +90,7 @@ const DIGITS_MAX = 19;
 
 /**
  * The canonical text of a constant given as text, or null when it has none that is certain.
- * Forms accepted: those of int2in, int4in, int8in, oidin (decimal only), boolin, uuid_in. Manual: Data Types.
+ * Forms accepted: those of int2in, int4in, int8in, oidin (decimal only), boolin, uuid_in; of dates, times and numeric plain digits only. Manual: Data Types.
  */
 export function canonicalText(type: CanonicalType, text: string): string | null {
   switch (families[type]) {
@@ -72,6 +106,14 @@ export function canonicalText(type: CanonicalType, text: string): string | null 
     case 'string':
       // A replacement character stands for bytes that were not UTF-8: what they were is unknown.
       return text.includes('\ufffd') || text.includes('\u0000') ? null : text;
+    case 'date':
+      return canonicalDate(text);
+    case 'timestamp':
+      return canonicalTimestamp(text);
+    case 'timestamptz':
+      return canonicalTimestamptz(text);
+    case 'numeric':
+      return canonicalNumeric(text);
   }
 }
 
@@ -118,5 +160,15 @@ export function canonicalBinary(type: CanonicalType, bytes: Buffer): string | nu
       return bytes.length === 16 ? hyphenate(bytes.toString('hex')) : null;
     case 'string':
       return canonicalText(type, bytes.toString('utf8'));
+    case 'date':
+      return dateOfBinary(bytes);
+    case 'timestamp':
+      return timestampOfBinary(bytes);
+    case 'timestamptz': {
+      const utc = timestampOfBinary(bytes);
+      return utc === null ? null : `${utc}+00`;
+    }
+    case 'numeric':
+      return numericOfBinary(bytes);
   }
 }

@@ -1,10 +1,11 @@
 /** Analyses against the catalog of a real server, and their verdicts in the notation of the corpus. */
 import pg from 'pg';
 import { Analyser } from '../../src/cache/analyse/analyser.ts';
-import { type BindKey, bindDependencies } from '../../src/cache/analyse/bind.ts';
+import { type Bindable, type BindKey, bindDependencies } from '../../src/cache/analyse/bind.ts';
 import { Parser } from '../../src/cache/analyse/parser.ts';
 import type { Analysis } from '../../src/cache/analyse/verdict.ts';
 import { type Catalog, loadCatalog } from '../../src/cache/catalog.ts';
+import type { DependencyTemplate } from '../../src/cache/dependency.ts';
 import { stripComments } from '../../src/shared/shape.ts';
 
 export async function connect(url: string): Promise<pg.Client> {
@@ -74,6 +75,7 @@ export class Bench {
       const key: BindKey = { form: 'simple', text: stripComments(text), bindTail: new Uint8Array() };
       const terms = template.terms.map((term) => {
         const values = term.values.map((source) => {
+          if (source.kind === 'null') return 'NULL';
           if (source.kind === 'parameter') return `$${source.index + 1}`;
           if (source.kind === 'elements') return `$${source.index + 1}[]`;
           const one = { relation: template.relation, terms: [{ ...term, values: [source] }] };
@@ -81,21 +83,37 @@ export class Bench {
         });
         return values.includes(undefined) ? '' : `${term.column}=${[...new Set(values)].join('|')}`;
       });
-      for (const side of ['low', 'high'] as const) {
-        const bound = template.range?.[side] ?? null;
-        if (bound === null) continue;
-        const range = { ...template.range!, low: null, high: null, [side]: bound };
-        const one = { relation: template.relation, terms: [], range };
-        const value = bindDependencies({ ...literal, dependencies: [one] }, key)?.[0]?.range?.[side];
-        const { source, inclusive } = bound;
-        if (source.kind === 'parameter') {
-          terms.push(`${range.column}${side === 'low' ? '>' : '<'}${inclusive ? '=' : ''}$${source.index + 1}`);
-        } else if (value !== undefined) terms.push(`${range.column}${side === 'low' ? '>=' : '<='}${value}`);
-      }
+      terms.push(...this.#range(template, literal, key));
       const certain = terms.filter((term) => term !== '');
       return `${this.#name(analysis.dependencies[i]!.relation)}${certain.length > 0 ? `(${certain.join(' ')})` : ''}`;
     });
     return tables.join(' ');
+  }
+
+  /** Integers as the interval that they are, other types as they are written, `column!` for NOT NULL. */
+  #range({ relation, range }: DependencyTemplate, literal: Bindable, key: BindKey): string[] {
+    if (range === undefined) return [];
+    const { column, type, low, high } = range;
+    if (low === null && high === null) return [`${column}!`];
+    const texts: string[] = [];
+    for (const side of ['low', 'high'] as const) {
+      const bound = range[side];
+      if (bound === null) continue;
+      const { source, inclusive, isPattern } = bound;
+      const sign = isPattern ? '~' : `${side === 'low' ? '>' : '<'}${inclusive ? '=' : ''}`;
+      if (isPattern && side === 'high') continue;
+      if (source.kind === 'parameter') texts.push(`${column}${sign}$${source.index + 1}`);
+      else if (/^int|oid/.test(type)) {
+        const one = { relation, terms: [], range: { ...range, low: null, high: null, [side]: bound } };
+        const value = bindDependencies({ ...literal, dependencies: [one] }, key)?.[0]?.range?.[side];
+        if (value !== undefined) texts.push(`${column}${side === 'low' ? '>=' : '<='}${value}`);
+      } else if (type !== 'none') {
+        const one = { relation, terms: [{ column, type, values: [source] }] };
+        const value = bindDependencies({ ...literal, dependencies: [one] }, key)?.[0]?.terms[0]?.values[0];
+        if (value !== undefined) texts.push(`${column}${sign}${value}`);
+      }
+    }
+    return texts;
   }
 
   #name(oid: number): string {

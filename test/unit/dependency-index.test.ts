@@ -100,7 +100,7 @@ it('widens a constraint whose lists multiply beyond the bound', () => {
 });
 
 const between = (relation: number, column: string, low: bigint, high: bigint): Dependency => {
-  return { relation, terms: [], range: { column, low, high } };
+  return { relation, terms: [], range: { column, type: 'int8', low, high } };
 };
 
 it('finds entries by the intervals that hold a value, both ends included', () => {
@@ -181,7 +181,8 @@ it('agrees with the naive model under random entries and rows', () => {
         term(column, ...new Set(Array.from({ length: 1 + pick(column === 'd' ? 1 : 3) }, () => String(pick(8))))),
       );
     const low = BigInt(pick(10) - 1);
-    const range = { column: pick(2) === 0 ? 'a' : 'd', low, high: pick(4) === 0 ? int8Max : low + BigInt(pick(3)) };
+    const column = pick(2) === 0 ? 'a' : 'd';
+    const range = { column, type: 'int8' as const, low, high: pick(4) === 0 ? int8Max : low + BigInt(pick(3)) };
     return pick(3) === 0
       ? { ...on(pick(4), ...(pick(3) === 0 ? terms.slice(0, 1) : [])), range }
       : on(pick(4), ...terms);

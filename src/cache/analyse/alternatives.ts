@@ -2,7 +2,7 @@
  * What a condition says about one table, in disjunctive form: the rows satisfy one of several conjunctions of terms. Every
  * operation gives a superset of the rows that it should, so any bound may be kept by saying less.
  */
-import type { RangeTemplate, TermSource, TermTemplate } from '../dependency.ts';
+import type { CanonicalType, RangeTemplate, TermSource, TermTemplate } from '../dependency.ts';
 
 /** A conjunction; empty: every row. Terms are by their column, ranges by `rangeKey` of it. */
 export type Conjunction = ReadonlyMap<string, TermTemplate | RangeTemplate>;
@@ -58,6 +58,21 @@ export function valuesOf(alternatives: Alternatives, column: string): readonly T
   }
   const distinct = withoutDuplicates(values);
   return distinct.length > valuesPerTermMax ? null : distinct;
+}
+
+/** The one list or interval that all rows of a column are in; null where there is none, or NULL is among the values. */
+export function narrowingOf(alternatives: Alternatives, column: string): TermTemplate | RangeTemplate | null {
+  const values = valuesOf(alternatives, column);
+  if (values !== null) {
+    const term = alternatives[0]!.get(column)!;
+    return 'values' in term && values.every(({ kind }) => kind !== 'null') ? { ...term, values } : null;
+  }
+  return alternatives.length === 1 ? (alternatives[0]!.get(rangeKey(column)) ?? null) : null;
+}
+
+/** What one column is narrowed to, said of another one that is equal to it. */
+export function saidOf(narrowing: TermTemplate | RangeTemplate, column: string, type: CanonicalType): Alternatives {
+  return 'values' in narrowing ? oneTerm({ ...narrowing, column, type }) : oneRange({ ...narrowing, column, type });
 }
 
 /** A second list for a column, or a second bound on one side, only narrows: the shorter list and the first bound are kept. */
@@ -126,11 +141,14 @@ function commonOf(alternatives: Alternatives): Alternatives {
 
 function identityOf(term: TermTemplate | RangeTemplate): string {
   if ('values' in term) return term.values.map(sourceKey).sort().join('\0');
-  const bounds = [term.low, term.high].map((bound) => bound && `${bound.inclusive} ${sourceKey(bound.source)}`);
+  const bounds = [term.low, term.high].map(
+    (bound) => bound && `${bound.inclusive} ${bound.isPattern} ${sourceKey(bound.source)}`,
+  );
   return bounds.join('\0');
 }
 
 function sourceKey(source: TermSource): string {
+  if (source.kind === 'null') return 'null';
   return source.kind === 'literal' ? `literal ${source.text}` : `${source.kind} ${source.index}`;
 }
 

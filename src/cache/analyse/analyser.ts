@@ -66,8 +66,9 @@ export class Analyser {
     return classify(statement, { names, views: this.#views, points, targetsWritten: true, fieldsMayCall: true });
   }
 
+  /** Two letters of the client may be one in another encoding (EUC_JP …), and the stream then has the other of the two. */
   #isUnicode({ context }: AnalyseInput): boolean {
-    return context.clientEncoding === 'UTF8' && this.#catalog.encoding !== 'SQL_ASCII';
+    return context.clientEncoding === 'UTF8' && this.#catalog.encoding === 'UTF8';
   }
 
   #several(statements: readonly Node[], names: Names, base: Base, points: PointContext): Analysis {

@@ -21,6 +21,10 @@ const families: ReadonlyMap<number, Family> = new Map([
   [2951, 'uuid'],
   [1009, 'string'], // text[]
   [1015, 'string'], // varchar[]
+  [1182, 'date'],
+  [1115, 'timestamp'],
+  [1185, 'timestamptz'],
+  [1231, 'numeric'],
 ]);
 
 export function familyOfArray(oid: number): Family | undefined {

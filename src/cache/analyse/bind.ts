@@ -8,6 +8,7 @@ import { Constants, type Parameter, readParameters } from '../../shared/constant
 import { Limits } from '../../shared/limits.ts';
 import { namesMovingMoment } from '../../shared/shape.ts';
 import type {
+  BoundTemplate,
   Dependency,
   DependencyTemplate,
   EqualityTerm,
@@ -15,6 +16,7 @@ import type {
   RangeTerm,
   TermTemplate,
 } from '../dependency.ts';
+import { isExact, prefixRankMax, RANK_MAX, RANK_MIN, type RankedType, rankOf } from '../rank.ts';
 import { elementsOfBinary, elementsOfText, isNullElement } from './arrays.ts';
 
 /** The parts of an entry's key (src/shared/query-key.ts) that hold constants. */
@@ -83,8 +85,12 @@ function saysMovingMoment({ binary, bytes }: Parameter): boolean {
 
 /** NULL in an equality matches no row, so it drops out of a list. Null: the column may have any value. */
 function bindTerm(term: TermTemplate, execution: Execution): EqualityTerm | null {
-  const values = new Set<string>();
+  const values = new Set<string | null>();
   for (const source of term.values) {
+    if (source.kind === 'null') {
+      values.add(null);
+      continue;
+    }
     if (source.kind === 'elements') {
       const elements = bindElements(term.type, execution.parameters[source.index], execution.unicode);
       if (elements === null) return null;
@@ -98,18 +104,38 @@ function bindTerm(term: TermTemplate, execution: Execution): EqualityTerm | null
   return { column: term.column, values: [...values] };
 }
 
-const INT8_MIN = -(2n ** 63n);
-const INT8_MAX = 2n ** 63n - 1n;
-
-/** Null: any value. No order is true for NULL. */
+/** No order is true for NULL; a bound that is not certain is none, and where there were bounds and are none, any value will do. */
 function bindRange({ column, type, low, high }: RangeTemplate, constants: Constants): RangeTerm | 'empty' | null {
-  const lowText = low === null ? undefined : constants.read(type, low.source);
-  const highText = high === null ? undefined : constants.read(type, high.source);
+  const lowText = low === null ? undefined : boundText(type, low, constants);
+  const highText = high === null ? undefined : boundText(type, high, constants);
   if (lowText === null || highText === null) return 'empty';
-  if (lowText === undefined && highText === undefined) return null;
-  const from = lowText === undefined ? INT8_MIN : BigInt(lowText) + (low!.inclusive ? 0n : 1n);
-  const to = highText === undefined ? INT8_MAX : BigInt(highText) - (high!.inclusive ? 0n : 1n);
-  return from > to ? 'empty' : { column, low: from, high: to };
+  const lowRank = lowText === undefined ? null : rankOf(type, lowText);
+  const highRank = highText === undefined ? null : highRankOf(type, high!, highText);
+  // Where ranks are coarse, values beyond an open end may have its rank.
+  const step = (bound: BoundTemplate | null): bigint => (bound?.inclusive === false && isExact(type) ? 1n : 0n);
+  const from = lowRank === null ? RANK_MIN : lowRank + step(low);
+  const to = highRank === null ? RANK_MAX : highRank - step(high);
+  if (from === RANK_MIN && to === RANK_MAX && (low !== null || high !== null)) return null;
+  return from > to ? 'empty' : { column, type, low: from, high: to };
+}
+
+function boundText(
+  type: RankedType,
+  { source, isPattern }: BoundTemplate,
+  constants: Constants,
+): string | null | undefined {
+  const text = type === 'none' ? undefined : constants.read(type, source);
+  return isPattern === true && typeof text === 'string' ? prefixOf(text) : text;
+}
+
+function highRankOf(type: RankedType, { isPattern }: BoundTemplate, text: string): bigint | null {
+  return isPattern === true ? prefixRankMax(text) : rankOf(type, text);
+}
+
+/** What every text begins with that a pattern of LIKE matches. Manual: Pattern Matching. */
+function prefixOf(pattern: string): string {
+  const start = /^(?:[^%_\\]|\\.)*/s.exec(pattern)![0];
+  return start.replace(/\\(.)/gs, '$1');
 }
 
 /** The elements of an array but for NULLs, or null when they are not certain. */

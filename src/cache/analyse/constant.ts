@@ -9,8 +9,8 @@ export type LiftedAt = (location: number) => number | undefined;
 
 export interface Constant {
   readonly source: ValueSource;
-  /** What it is before it meets the column: digits, a string that takes any type, true/false. */
-  readonly form: 'integer' | 'string' | 'boolean' | 'parameter';
+  /** What it is before it meets the column: digits, digits with a point, a string that takes any type, true/false. */
+  readonly form: 'integer' | 'decimal' | 'string' | 'boolean' | 'parameter';
   /** Family of the type it is cast to; null without a cast. */
   readonly cast: Family | null;
   /** 1-based number of the parameter; 0 otherwise. */
@@ -39,7 +39,7 @@ export function constantOf(node: Node | undefined, names: Names, liftedAt: Lifte
   if (ival !== undefined) return literal(String(ival.ival ?? 0), 'integer', liftedAt(location ?? 0));
   if (fval !== undefined) {
     const digits = fval.fval ?? '';
-    return /^-?\d+$/.test(digits) ? literal(digits, 'integer', liftedAt(location ?? 0)) : null;
+    return literal(digits, /^-?\d+$/.test(digits) ? 'integer' : 'decimal', liftedAt(location ?? 0));
   }
   if (boolval !== undefined) return literal(boolval.boolval === true ? 't' : 'f', 'boolean', undefined);
   return sval === undefined ? null : literal(sval.sval ?? '', 'string', liftedAt(location ?? 0));
@@ -73,7 +73,9 @@ export function fitsFamily(family: Family, { form, cast }: Constant, declared: n
   if (cast !== null && cast !== family) return false;
   switch (form) {
     case 'integer':
-      return family === 'integer' || (family === 'oid' && cast === null);
+      return family === 'integer' || family === 'numeric' || (family === 'oid' && cast === null);
+    case 'decimal':
+      return family === 'numeric';
     case 'boolean':
       return family === 'boolean';
     case 'string':

@@ -7,36 +7,39 @@
  * let through. The same holds for the ON of an inner join, and for the ON of an outer join on its nullable side, where
  * rows that fail are not joined; it does not hold on the preserved side, whose rows appear all the same.
  *
+ * IS NULL, and whatever else is true for NULL, says something only of tables that no join below has put NULLs in the place of.
+ *
  * AND, OR and NOT: a condition is true only if one of its alternatives is, and that only if each of its comparisons is; what these
  * say about one table, and nothing about the others, is that table's alternative. One that says nothing is every row.
  *
  * A name merged by USING means every column that was merged: rows that were joined have equal values, and the merged value of
  * a row that was joined to none is its own.
  */
-import type { A_Expr, Node } from 'libpg-query';
+import type { A_Expr, BooleanTest, Node, NullTest } from 'libpg-query';
 import { canonicalTypeOf, type Family } from '../../shared/canonical.ts';
-import type { BoundTemplate, TermSource } from '../dependency.ts';
-import { type Alternatives, both, either, oneRange, oneTerm, valuesPerTermMax } from './alternatives.ts';
+import type { ValueSource } from '../../shared/constants.ts';
+import type { BoundTemplate } from '../dependency.ts';
+import { oneTerm, valuesPerTermMax } from './alternatives.ts';
 import { isNullElement } from './arrays.ts';
 import { type Constant, constantOf, fitsFamily, type LiftedAt } from './constant.ts';
 import { constantListOf, fitsElements } from './constant-list.ts';
 import type { ExpressionWalk } from './expressions.ts';
+import {
+  type ConstrainedColumn,
+  conjunctionOf,
+  disjunctionOf,
+  type Finding,
+  findingOf,
+  isNotNull,
+  nothing,
+  type PlainColumn,
+  rangeOf,
+} from './findings.ts';
 import { nameParts } from './names.ts';
 import { type FromItem, resolveColumn, type Scope, type SourceColumn, type TableReference } from './scope.ts';
 
-export interface ConstrainedColumn {
-  readonly table: TableReference;
-  readonly name: string;
-  readonly type: NonNullable<ReturnType<typeof canonicalTypeOf>>;
-}
-
 /** Two columns of one family. */
 export type ColumnEquality = readonly [ConstrainedColumn, ConstrainedColumn];
-
-/** What a condition says of each table; of those that are missing nothing. */
-export type Finding = ReadonlyMap<TableReference, Alternatives>;
-
-const nothing: Finding = new Map();
 
 /** The operator with its operands exchanged. */
 const mirrored: ReadonlyMap<string, string> = new Map([
@@ -46,25 +49,38 @@ const mirrored: ReadonlyMap<string, string> = new Map([
   ['>=', '<='],
 ]);
 
-/** What a condition says about the tables of `scope.items`, and the columns that it makes equal. */
+/** The operator that is true where the other is false. */
+const opposite: ReadonlyMap<string, string> = new Map([
+  ['<', '>='],
+  ['<=', '>'],
+  ['>', '<='],
+  ['>=', '<'],
+]);
+
+/**
+ * What a condition says about the tables of `scope.items`, and the columns that it makes equal.
+ * @param nullable tables in whose place there may be NULLs when the condition is looked at
+ */
 export function findConstraints(
   condition: Node | undefined,
   scope: Scope,
   walk: ExpressionWalk,
   liftedAt: LiftedAt,
+  nullable: ReadonlySet<TableReference>,
 ): { readonly finding: Finding; readonly equalities: readonly ColumnEquality[] } {
-  const search = new Search(scope, walk, liftedAt);
+  const search = new Search(scope, walk, liftedAt, nullable);
   const finding = search.find(condition, false, true);
   return { finding, equalities: search.equalities };
 }
 
 /** A column of a type that can be compared as text, or null. */
-export function comparable({ column }: SourceColumn, { table }: FromItem): ConstrainedColumn | null {
+export function comparable({ column }: SourceColumn, { table }: FromItem, encoding: string): ConstrainedColumn | null {
   if (column === null || table === null) return null;
   const type = canonicalTypeOf(column.type);
   // Generated columns may be missing in the stream; unequal bytes may be equal under a non-deterministic collation.
   if (type === undefined || column.generated || (type.family === 'string' && !column.deterministic)) return null;
-  return { table, name: column.name, type };
+  const ordered = type.family === 'string' ? column.byteOrdered && encoding === 'UTF8' : type.family !== 'boolean';
+  return { table, name: column.name, type, ordered };
 }
 
 class Search {
@@ -72,11 +88,13 @@ class Search {
   readonly #scope: Scope;
   readonly #walk: ExpressionWalk;
   readonly #liftedAt: LiftedAt;
+  readonly #nullable: ReadonlySet<TableReference>;
 
-  constructor(scope: Scope, walk: ExpressionWalk, liftedAt: LiftedAt) {
+  constructor(scope: Scope, walk: ExpressionWalk, liftedAt: LiftedAt, nullable: ReadonlySet<TableReference>) {
     this.#scope = scope;
     this.#walk = walk;
     this.#liftedAt = liftedAt;
+    this.#nullable = nullable;
   }
 
   /**
@@ -95,12 +113,9 @@ class Search {
       return findings.length === 0 ? nothing : findings.reduce(isAnd ? conjunctionOf : disjunctionOf);
     }
     if ('ColumnRef' in node) return this.#boolean(node, negated ? 'f' : 't');
-    if ('BooleanTest' in node && !negated) {
-      const { booltesttype, arg } = node.BooleanTest;
-      if (booltesttype === 'IS_TRUE') return this.find(arg, false, always);
-      if (booltesttype === 'IS_FALSE') return this.find(arg, true, false);
-    }
-    return 'A_Expr' in node && !negated ? this.#operation(node.A_Expr, always) : nothing;
+    if ('BooleanTest' in node) return this.#booleanTest(node.BooleanTest, negated, always);
+    if ('NullTest' in node) return this.#nullTest(node.NullTest, negated);
+    return 'A_Expr' in node ? this.#operation(node.A_Expr, negated, always) : nothing;
   }
 
   #boolean(node: Node | undefined, text: 't' | 'f'): Finding {
@@ -109,28 +124,65 @@ class Search {
     return this.#equal(columns, [{ source: { kind: 'literal', text }, form: 'boolean', cast: null, parameter: 0 }]);
   }
 
-  #operation({ kind, name, lexpr, rexpr }: A_Expr, always: boolean): Finding {
-    const operator = nameParts(name);
+  /** `IS [NOT] TRUE | FALSE | UNKNOWN`: never unknown itself, so that NOT turns one into another. */
+  #booleanTest({ booltesttype, arg }: BooleanTest, negated: boolean, always: boolean): Finding {
+    const isNot = (booltesttype ?? '').startsWith('IS_NOT') !== negated;
+    const word = (booltesttype ?? '').replace(/^IS_(?:NOT_)?/, '');
+    if (word === 'UNKNOWN') return this.#nullTest({ ...(arg && { arg }), nulltesttype: 'IS_NULL' }, isNot);
+    if (!isNot) return this.find(arg, word === 'FALSE', word === 'TRUE' && always);
+    const other = { source: { kind: 'literal', text: word === 'TRUE' ? 'f' : 't' } } as const;
+    const column = this.#ownColumn(arg);
+    if (column === null || canonicalTypeOf(column.column.type)?.family !== 'boolean') return nothing;
+    const {
+      table,
+      column: { name },
+    } = column;
+    return new Map([[table, oneTerm({ column: name, type: 'bool', values: [other.source, { kind: 'null' }] })]]);
+  }
+
+  #nullTest({ arg, nulltesttype }: NullTest, negated: boolean): Finding {
+    if ((nulltesttype === 'IS_NULL') === negated) {
+      return this.#plainColumns(arg).map(isNotNull).reduce(conjunctionOf, nothing);
+    }
+    const column = this.#ownColumn(arg);
+    if (column === null) return nothing;
+    const type = canonicalTypeOf(column.column.type)?.canonical ?? 'text';
+    return new Map([[column.table, oneTerm({ column: column.column.name, type, values: [{ kind: 'null' }] })]]);
+  }
+
+  #operation(expression: A_Expr, negated: boolean, always: boolean): Finding {
+    const { kind, lexpr, rexpr } = expression;
+    const name = nameParts(expression.name);
+    const operator = name.length === 2 && name[0] === 'pg_catalog' ? name[1]! : name.length === 1 ? name[0]! : '';
+    if (kind === 'AEXPR_OP' && mirrored.has(operator)) {
+      return this.#order(negated ? opposite.get(operator)! : operator, lexpr, rexpr);
+    }
+    if (negated) return nothing;
     if (kind === 'AEXPR_BETWEEN') return this.#between(lexpr, rexpr);
-    if (kind === 'AEXPR_OP' && operator.length === 1 && mirrored.has(operator[0]!)) {
-      return this.#order(operator[0]!, lexpr, rexpr);
-    }
-    if (operator.at(-1) !== '=' || (operator.length > 1 && operator[0] !== 'pg_catalog')) return nothing;
+    if (kind === 'AEXPR_LIKE' && operator === '~~') return this.#like(lexpr, rexpr);
+    if (operator !== '=') return nothing;
     const left = this.#columns(lexpr);
-    if (kind === 'AEXPR_OP') {
-      const right = this.#columns(rexpr);
-      if (left.length > 0 && right.length > 0) {
-        // A merged column is not always the same one of those that were merged.
-        if (always && left.length === 1 && right.length === 1) this.#equalColumns(left[0]!, right[0]!);
-        return nothing;
-      }
-      const constant = constantOf(left.length === 0 ? lexpr : rexpr, this.#walk.names, this.#liftedAt);
-      return constant === null ? nothing : this.#equal(left.length === 0 ? right : left, [constant]);
-    }
+    if (kind === 'AEXPR_OP') return this.#equality(left, lexpr, rexpr, always);
     if (left.length === 0) return nothing;
     const list = constantListOf(kind, rexpr, this.#walk.names, this.#liftedAt);
     if (list === null) return nothing;
     return list.kind === 'constants' ? this.#equal(left, list.constants) : this.#equalElement(left, list);
+  }
+
+  #equality(
+    left: readonly ConstrainedColumn[],
+    lexpr: Node | undefined,
+    rexpr: Node | undefined,
+    always: boolean,
+  ): Finding {
+    const right = this.#columns(rexpr);
+    if (left.length > 0 && right.length > 0) {
+      // A merged column is not always the same one of those that were merged.
+      if (always && left.length === 1 && right.length === 1) this.#equalColumns(left[0]!, right[0]!);
+      return nothing;
+    }
+    const constant = constantOf(left.length === 0 ? lexpr : rexpr, this.#walk.names, this.#liftedAt);
+    return constant === null ? nothing : this.#equal(left.length === 0 ? right : left, [constant]);
   }
 
   #equalColumns(a: ConstrainedColumn, b: ConstrainedColumn): void {
@@ -152,14 +204,28 @@ class Search {
     return rangeOf(columns, this.#bound(columns, low, true), this.#bound(columns, high, true));
   }
 
-  /** Null where it is not a constant of the columns' type, or the type's order is not that of its text read as an integer. */
+  /** Null where it is not a constant of the columns' type, or the type's order is not that of ranks. */
   #bound(columns: readonly ConstrainedColumn[], node: Node | undefined, inclusive: boolean): BoundTemplate | null {
-    if (columns[0]?.type.family !== 'integer') return null;
+    if (columns.length === 0 || !columns.every(({ ordered }) => ordered)) return null;
+    const source = this.#constant(columns[0]!.type.family, node);
+    return source === null ? null : { source, inclusive };
+  }
+
+  /** A text matches only if it begins as the pattern does, byte for byte, whatever the collation sorts by. */
+  #like(lexpr: Node | undefined, rexpr: Node | undefined): Finding {
+    const columns = this.#columns(lexpr);
+    if (columns[0]?.type.family !== 'string') return nothing;
+    const source = this.#constant('string', rexpr);
+    const bound = source === null ? null : ({ source, inclusive: true, isPattern: true } as const);
+    return rangeOf(columns, bound, bound);
+  }
+
+  #constant(family: Family, node: Node | undefined): ValueSource | null {
     const constant = constantOf(node, this.#walk.names, this.#liftedAt);
     const { reads } = this.#walk;
-    if (constant === null || !fitsFamily('integer', constant, reads.declaredType(constant.parameter))) return null;
-    if (constant.parameter > 0) reads.useInComparison(constant.parameter, 'integer');
-    return { source: constant.source, inclusive };
+    if (constant === null || !fitsFamily(family, constant, reads.declaredType(constant.parameter))) return null;
+    if (constant.parameter > 0) reads.useInComparison(constant.parameter, family);
+    return constant.source;
   }
 
   #equal(columns: readonly ConstrainedColumn[], constants: readonly Constant[]): Finding {
@@ -169,7 +235,10 @@ class Search {
     if (!constants.every((each) => fitsFamily(family, each, reads.declaredType(each.parameter)))) return nothing;
     for (const { parameter } of constants) if (parameter > 0) reads.useInComparison(parameter, family);
     const values = constants.filter((constant) => !isNullOf(constant, family)).map(({ source }) => source);
-    return findingOf(columns, values);
+    if (family !== 'numeric') return findingOf(columns, values);
+    // 1.0 and 1.00 are two texts of one value: compared by its rank.
+    const bounds = values.map((source): BoundTemplate => ({ source, inclusive: true }));
+    return bounds.length === 0 ? nothing : bounds.map((bound) => rangeOf(columns, bound, bound)).reduce(disjunctionOf);
   }
 
   #equalElement(
@@ -178,67 +247,44 @@ class Search {
   ): Finding {
     const { family } = columns[0]!.type;
     const { reads } = this.#walk;
-    if (!fitsElements(family, cast, reads.declaredType(parameter))) return nothing;
+    if (family === 'numeric' || !fitsElements(family, cast, reads.declaredType(parameter))) return nothing;
     reads.useInComparison(parameter, `${family}[]`);
     return findingOf(columns, [{ kind: 'elements', index: parameter - 1 }]);
   }
 
   /** The columns of tables of this level that a name means, several only when merged by USING; none when in doubt. */
-  #columns(node: Node | undefined): readonly ConstrainedColumn[] {
+  #plainColumns(node: Node | undefined): readonly PlainColumn[] {
     if (node === undefined || !('ColumnRef' in node)) return [];
     const fields = nameParts(node.ColumnRef.fields);
     if (fields.length === 0) return [];
     const { columns } = resolveColumn(this.#scope, fields, this.#walk.names.catalog.database);
     // A name that was found in an outer query constrains nothing here.
     if (!columns.every(({ item }) => this.#scope.items.includes(item))) return [];
-    const found = columns.map(({ item, column }) => comparable(column, item)).filter((column) => column !== null);
+    const found = columns.flatMap(({ item, column: { column } }) =>
+      column === null || item.table === null || column.generated ? [] : [{ item, table: item.table, column }],
+    );
+    return found.length === columns.length ? found : [];
+  }
+
+  /** The same where all are of one family that can be compared. */
+  #columns(node: Node | undefined): readonly ConstrainedColumn[] {
+    const { encoding } = this.#walk.names.catalog;
+    const columns = this.#plainColumns(node);
+    const found = columns
+      .map(({ item, column }) => comparable({ name: column.name, type: column.type, column }, item, encoding))
+      .filter((column) => column !== null);
     const isOne = found.length === columns.length && found.every(({ type }) => type.family === found[0]!.type.family);
     return isOne ? found : [];
   }
-}
 
-function rangeOf(
-  columns: readonly ConstrainedColumn[],
-  low: BoundTemplate | null,
-  high: BoundTemplate | null,
-): Finding {
-  if (low === null && high === null) return nothing;
-  return columns
-    .map(
-      ({ table, name, type }): Finding =>
-        new Map([[table, oneRange({ column: name, type: type.canonical, low, high })]]),
-    )
-    .reduce(conjunctionOf);
-}
-
-function findingOf(columns: readonly ConstrainedColumn[], values: readonly TermSource[]): Finding {
-  return columns
-    .map(
-      ({ table, name, type }): Finding => new Map([[table, oneTerm({ column: name, type: type.canonical, values })]]),
-    )
-    .reduce(conjunctionOf);
+  /** The one column that a name means, where NULL can only be its own. */
+  #ownColumn(node: Node | undefined): PlainColumn | null {
+    const [column, other] = this.#plainColumns(node);
+    return column === undefined || other !== undefined || this.#nullable.has(column.table) ? null : column;
+  }
 }
 
 /** NULL in a text that is read as an array; no other text says that in these types. */
 function isNullOf({ form, source }: Constant, family: Family): boolean {
   return form === 'string' && family !== 'string' && source.kind === 'literal' && isNullElement(source.text);
-}
-
-function conjunctionOf(a: Finding, b: Finding): Finding {
-  if (a.size === 0) return b;
-  const result = new Map(a);
-  for (const [table, alternatives] of b) {
-    const other = result.get(table);
-    result.set(table, other === undefined ? alternatives : both(other, alternatives));
-  }
-  return result;
-}
-
-function disjunctionOf(a: Finding, b: Finding): Finding {
-  const result = new Map<TableReference, Alternatives>();
-  for (const [table, alternatives] of b) {
-    const other = a.get(table);
-    if (other !== undefined) result.set(table, either(other, alternatives));
-  }
-  return result;
 }

@@ -10,8 +10,9 @@
  * its place where the row of s or its whole side is missing, and keeps it through all joins above: none of it is seen. One step only:
  * what is learned in this way holds for rows of t, not for all that is seen.
  */
-import { type Alternatives, both, everyRow, oneTerm, valuesOf } from './alternatives.ts';
-import type { ColumnEquality, ConstrainedColumn, Finding } from './constraints.ts';
+import { type Alternatives, both, everyRow, narrowingOf, saidOf } from './alternatives.ts';
+import type { ColumnEquality } from './constraints.ts';
+import type { ConstrainedColumn, Finding } from './findings.ts';
 import type { FromItem, TableReference } from './scope.ts';
 
 /** The sides of a join and what its condition does to them. */
@@ -20,6 +21,8 @@ export interface JoinSides {
   readonly right: readonly FromItem[];
   /** Tables whose rows do not appear unless the condition is true for them. */
   readonly constrained: readonly FromItem[];
+  /** Tables that may have NULLs in their place in what the join gives. */
+  readonly nullable: readonly FromItem[];
   /** An inner join with only inner joins above it. */
   readonly isAlways: boolean;
 }
@@ -29,6 +32,12 @@ export class LevelConstraints {
   readonly #always = new Map<TableReference, Alternatives>();
   readonly #equalities: ColumnEquality[] = [];
   readonly #joinEqualities: ColumnEquality[] = [];
+  readonly #nullable = new Set<TableReference>();
+
+  /** Tables that may have NULLs in their place, after the joins told so far. */
+  get nullable(): ReadonlySet<TableReference> {
+    return this.#nullable;
+  }
 
   where(finding: Finding, equalities: readonly ColumnEquality[]): void {
     for (const [table, alternatives] of finding) {
@@ -37,7 +46,9 @@ export class LevelConstraints {
     this.#equalities.push(...equalities);
   }
 
+  /** Joins are told innermost first. */
   on(sides: JoinSides, finding: Finding, equalities: readonly ColumnEquality[]): void {
+    for (const { table } of sides.nullable) if (table !== null) this.#nullable.add(table);
     if (sides.isAlways) {
       this.where(finding, equalities);
       return;
@@ -71,21 +82,22 @@ export class LevelConstraints {
     for (const [table, alternatives] of this.#always) table.alternatives = both(table.alternatives, alternatives);
   }
 
-  /** Between columns that are equal in all that is seen, unless the second has values of its own. */
+  /** Between columns that are equal in all that is seen, unless the second is as narrow by itself. */
   #carry(from: ConstrainedColumn, to: ConstrainedColumn, carried: Set<string>): void {
-    const values = valuesOf(this.#always.get(from.table) ?? everyRow, from.name);
+    const narrowing = narrowingOf(this.#always.get(from.table) ?? everyRow, from.name);
     const known = this.#always.get(to.table) ?? everyRow;
-    if (values === null || valuesOf(known, to.name) !== null) return;
-    const column = `${to.table.number} ${to.name}`;
+    const own = narrowingOf(known, to.name);
+    if (narrowing === null || (own !== null && ('values' in own || !('values' in narrowing)))) return;
+    const column = `${to.table.number} ${to.name} ${'values' in narrowing}`;
     if (carried.has(column)) return;
     carried.add(column);
-    this.#always.set(to.table, both(known, oneTerm({ column: to.name, type: to.type.canonical, values })));
+    this.#always.set(to.table, both(known, saidOf(narrowing, to.name, to.type.canonical)));
   }
 
   #join(from: ConstrainedColumn, to: ConstrainedColumn): void {
-    const values = valuesOf(this.#always.get(from.table) ?? everyRow, from.name);
-    if (values === null) return;
-    to.table.alternatives = both(to.table.alternatives, oneTerm({ column: to.name, type: to.type.canonical, values }));
+    const narrowing = narrowingOf(this.#always.get(from.table) ?? everyRow, from.name);
+    if (narrowing === null) return;
+    to.table.alternatives = both(to.table.alternatives, saidOf(narrowing, to.name, to.type.canonical));
   }
 }
 

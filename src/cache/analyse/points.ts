@@ -58,9 +58,11 @@ function keyOf(relation: Relation): readonly Column[] | null {
   return columns.length > 0 && isUsable ? (columns as Column[]) : null;
 }
 
-function hasCanonicalText({ type, deterministic }: Column): boolean {
+/** A modifier rounds a time as it is stored; that it cuts a text is seen to by the fences. */
+function hasCanonicalText({ type, typeModifier, deterministic }: Column): boolean {
   const family = canonicalTypeOf(type)?.family;
-  return family !== undefined && (family !== 'string' || deterministic);
+  if (family === undefined || family === 'numeric') return false;
+  return family === 'string' ? deterministic : typeModifier === -1;
 }
 
 /** How often each parameter occurs; null when there is a sub-query or a WITH anywhere in the statement. */

@@ -103,11 +103,17 @@ export class QueryWalk {
     for (const join of joins) {
       const sides: Scope = { items: [...join.left, ...join.right], outputs: null, outer: scope.outer };
       walk.visit(join.condition, sides);
-      const { finding, equalities } = findConstraints(join.condition, sides, walk, this.#liftedAt);
+      const { finding, equalities } = findConstraints(
+        join.condition,
+        sides,
+        walk,
+        this.#liftedAt,
+        constraints.nullable,
+      );
       constraints.on(join, finding, [...equalities, ...join.equalities]);
     }
     walk.visit(where, scope);
-    const { finding, equalities } = findConstraints(where, scope, walk, this.#liftedAt);
+    const { finding, equalities } = findConstraints(where, scope, walk, this.#liftedAt, constraints.nullable);
     constraints.where(finding, equalities);
     constraints.settle();
   }
@@ -249,17 +255,13 @@ export class QueryWalk {
     const left = this.#from(larg, level, before, inside);
     const right = this.#from(rarg, level, [...before, ...left], inside);
     const items = [...left, ...right];
-    const nullable: Readonly<Record<string, readonly FromItem[]>> = {
-      JOIN_INNER: items,
-      JOIN_LEFT: right,
-      JOIN_RIGHT: left,
-      JOIN_FULL: [],
-    };
-    const constrained = nullable[jointype ?? ''];
+    const sides = { JOIN_INNER: items, JOIN_LEFT: right, JOIN_RIGHT: left, JOIN_FULL: [] };
+    const constrained = (sides as Readonly<Record<string, readonly FromItem[]>>)[jointype ?? ''];
+    const nullable = jointype === 'JOIN_INNER' ? [] : jointype === 'JOIN_FULL' ? items : (constrained ?? []);
     if (constrained === undefined) throw new Uncacheable('uncacheable.construct', jointype ?? 'JOIN');
     const merges = usingClause !== undefined || isNatural === true;
     const equalities = merges ? this.#merge(left, right, isNatural === true ? null : nameParts(usingClause)) : [];
-    joins.conditions.push({ ...inside, condition: quals, equalities, left, right, constrained });
+    joins.conditions.push({ ...inside, condition: quals, equalities, left, right, constrained, nullable });
     return items;
   }
 
@@ -272,13 +274,16 @@ export class QueryWalk {
       }
     }
     const merged = names ?? left.flatMap(({ columns }) => columns.map(({ name }) => name));
-    return [...new Set(merged)].flatMap((name) => equalityOf(columnsOf(left, name), columnsOf(right, name)));
+    const { encoding } = this.#names.catalog;
+    return [...new Set(merged)].flatMap((name) =>
+      equalityOf(columnsOf(left, name, encoding), columnsOf(right, name, encoding)),
+    );
   }
 }
 
-function columnsOf(items: readonly FromItem[], name: string): ReturnType<typeof comparable>[] {
+function columnsOf(items: readonly FromItem[], name: string, encoding: string): ReturnType<typeof comparable>[] {
   return items.flatMap((item) =>
-    item.columns.filter((column) => column.name === name).map((column) => comparable(column, item)),
+    item.columns.filter((column) => column.name === name).map((column) => comparable(column, item, encoding)),
   );
 }
 

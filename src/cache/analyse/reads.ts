@@ -106,32 +106,35 @@ export class Reads {
   }
 
   dependencies(): DependencyTemplate[] {
-    return this.references.flatMap(({ relation: { oid }, alternatives }) => {
-      const found = alternatives.map((conjunction) => this.#certain(oid, conjunction));
+    return this.references.flatMap(({ relation, alternatives }) => {
+      const found = alternatives.map((conjunction) => this.#certain(relation, conjunction));
       return found.find(({ terms, range }) => terms.length === 0 && range === undefined) ?? found;
     });
   }
 
-  #certain(relation: number, conjunction: Conjunction): DependencyTemplate {
+  #certain({ oid, column }: Relation, conjunction: Conjunction): DependencyTemplate {
     const terms: TermTemplate[] = [];
     const ranges: RangeTemplate[] = [];
     for (const term of conjunction.values()) {
-      const family = familyOfType(term.type);
-      const isCertain = (bound: BoundTemplate | null): boolean =>
-        bound !== null && this.#isCertain(bound.source, family);
       if ('values' in term) {
+        const family = familyOfType(term.type);
         if (term.values.every((source) => this.#isCertain(source, family))) terms.push(term);
-      } else if (isCertain(term.low) || isCertain(term.high)) {
-        ranges.push({
-          ...term,
-          low: isCertain(term.low) ? term.low : null,
-          high: isCertain(term.high) ? term.high : null,
-        });
+        continue;
       }
+      const range = { ...term, low: this.#bound(term, term.low), high: this.#bound(term, term.high) };
+      // Without bounds it says that the column is not NULL.
+      const isBounded = range.low !== null || range.high !== null;
+      if (isBounded || column.get(term.column)?.notNull !== true) ranges.push(range);
     }
     terms.sort((a, b) => (a.column < b.column ? -1 : 1));
     // One is kept: the narrower kind.
-    const range = ranges.find(({ low, high }) => low !== null && high !== null) ?? ranges[0];
-    return range === undefined ? { relation, terms } : { relation, terms, range };
+    const bounds = ({ low, high }: RangeTemplate): number => (low === null ? 0 : 1) + (high === null ? 0 : 1);
+    const range = ranges.toSorted((a, b) => bounds(b) - bounds(a))[0];
+    return range === undefined ? { relation: oid, terms } : { relation: oid, terms, range };
+  }
+
+  #bound({ type }: RangeTemplate, bound: BoundTemplate | null): BoundTemplate | null {
+    if (bound === null || type === 'none') return null;
+    return this.#isCertain(bound.source, familyOfType(type)) ? bound : null;
   }
 }
