@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { bindDependencies } from '../../src/cache/analyse/bind.ts';
+import { maySatisfy } from '../../src/cache/row-view.ts';
 import { Bench, connect } from '../support/analysis.ts';
 import { createDatabase } from '../support/postgres.ts';
 
@@ -17,7 +18,7 @@ const cases: Readonly<Record<string, { values: readonly string[]; constants: rea
     constants: ['9007199254740993', "'9007199254740993'", '9007199254740993.0', '9007199254740993::float8', '$1'],
   },
   smallint: { values: ['5'], constants: ['5', "'5'", '70000', '$1'] },
-  numeric: { values: ['1.0', '1.00'], constants: ['1', '1.000', "'1'", '$1'] },
+  numeric: { values: ['1.0', '1.00', '0.10', '-0.0'], constants: ['1', '1.000', "'1'", '.1', "'0'", '-1e-1', '$1'] },
   float8: { values: ['0.1', '1'], constants: ['0.1', "'0.10'", '1', '$1'] },
   uuid: {
     values: ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'],
@@ -57,7 +58,8 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (version) => {
        CREATE TABLE t (id serial PRIMARY KEY, ${columns})`,
     );
     client = await connect(database.url);
-    await client.query('SET search_path = public');
+    // Settings of the change stream.
+    await client.query(`SET search_path = public; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'`);
     for (const [i, type] of types.entries()) {
       for (const value of cases[type]!.values) await client.query(`INSERT INTO t (c${i}) VALUES ($1)`, [value]);
     }
@@ -84,14 +86,15 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (version) => {
         const dependencies = bindDependencies(analysis, { form, text: sql, bindTail: Uint8Array.from(tail) });
         const text = `SELECT ${stream} AS v FROM t WHERE ${column} = ${constant}`;
         const { rows } = await client.query<{ v: string }>({ text, values: value === undefined ? [] : [value] });
-        for (const term of dependencies![0]!.terms) {
-          expect([sql, term.column, rows.filter(({ v }) => !term.values.includes(v))]).toEqual([sql, column, []]);
-        }
+        const missed = rows.filter(
+          ({ v }) => !maySatisfy((name) => (name === column ? v : undefined), dependencies![0]!),
+        );
+        expect([sql, missed]).toEqual([sql, []]);
       }
     }
   });
 
-  it.each(['numeric', 'float8', 'char(3)', 'date', 'timestamptz', 'jsonb', 'name', 'text COLLATE loose'])(
+  it.each(['numeric', 'float8', 'char(3)', 'jsonb', 'name', 'text COLLATE loose'])(
     'nothing is concluded from an equality of type %s',
     (type) => {
       const sql = `SELECT id FROM t WHERE c${types.indexOf(type)} = $1`;

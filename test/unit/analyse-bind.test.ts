@@ -114,7 +114,9 @@ describe('ranges', () => {
   ] as const)('%s', (_, values, expected) => {
     const key = { form: 'portal', text: sql, bindTail: bindTail(values) } as const;
     const dependencies = bindDependencies(bench.analyse(sql), key);
-    expect(dependencies?.map(({ range }) => range)).toEqual(expected === null ? [] : [{ column: 'big', type: 'int8', ...expected }]);
+    expect(dependencies?.map(({ range }) => range)).toEqual(
+      expected === null ? [] : [{ column: 'big', type: 'int8', ...expected }],
+    );
   });
 
   it('no bound that is certain: every row', () => {
