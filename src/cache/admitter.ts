@@ -26,8 +26,10 @@ import type { StreamTables } from './tables.ts';
 export interface Admissible {
   /** Null exactly when it is cacheable. */
   readonly reason: Reason | null;
-  /** Tables read, each once. */
+  /** Relations read, each once. */
   readonly relations: readonly number[];
+  /** Tables that hold their rows. */
+  readonly streamed: readonly number[];
 }
 
 export interface AdmitterOptions<A extends Admissible> {
@@ -47,6 +49,8 @@ export interface AdmitterOptions<A extends Admissible> {
   readonly primaryKeyOf: PrimaryKeyOf;
   /** `Block.ADMISSION` of an entry that is admitted now. */
   readonly admissionOf?: (key: ParsedKey) => number;
+  /** Tables whose rows a relation shows besides its own, under the current catalog. */
+  readonly descendantsOf: (relation: number) => readonly number[];
   /** Test-only: rules to break on purpose. */
   readonly faults: readonly string[];
 }
@@ -104,7 +108,7 @@ export class Admitter<A extends Admissible> {
     if (analysis.reason !== null) return analysis.reason;
     const relations = analysis.relations;
     if (relations.length > Limits.relationsPerEntryMax) return 'uncacheable.tooManyRelations';
-    const unpublished = this.#tableProblem(relations, offer.token.settleStamp);
+    const unpublished = this.#tableProblem(analysis.streamed, offer.token.settleStamp);
     if (unpublished !== null) return unpublished;
     const dependencies = this.#options.bind(analysis, key);
     if (dependencies === null) return 'uncacheable.construct';
@@ -122,13 +126,13 @@ export class Admitter<A extends Admissible> {
   }
 
   /** Not published yet, being published, or published after the answer was asked for. */
-  #tableProblem(relations: readonly number[], settleStamp: number): Reason | null {
+  #tableProblem(streamed: readonly number[], settleStamp: number): Reason | null {
     const { tables, faults, wanted } = this.#options;
     if (faults.includes('barrier')) return null;
-    for (const relation of relations) {
+    for (const relation of streamed) {
       const liveStamp = tables.liveStamp(relation);
       if (liveStamp === undefined) {
-        wanted(relations);
+        wanted(streamed);
         return tables.refusal(relation)?.reason ?? 'uncacheable.publishing';
       }
       if (settleStamp < liveStamp) return 'uncacheable.publishing';
@@ -137,7 +141,20 @@ export class Admitter<A extends Admissible> {
   }
 
   #hasChanged(dependencies: readonly Dependency[], settleStamp: number): boolean {
-    return !this.#options.faults.includes('settle') && this.#options.log.conflicts(dependencies, settleStamp);
+    return (
+      !this.#options.faults.includes('settle') && this.#options.log.conflicts(this.#onStream(dependencies), settleStamp)
+    );
+  }
+
+  /** The stream knows the tables that hold rows, not the roots of partitions and parents that show them. */
+  #onStream(dependencies: readonly Dependency[]): readonly Dependency[] {
+    const { descendantsOf } = this.#options;
+    return dependencies.flatMap((dependency) => {
+      const heirs = descendantsOf(dependency.relation);
+      return heirs.length === 0
+        ? [dependency]
+        : [dependency, ...heirs.map((relation) => ({ ...dependency, relation }))];
+    });
   }
 
   #insert(

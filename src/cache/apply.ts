@@ -16,6 +16,8 @@ export interface ApplyOptions {
   readonly index: Pick<DependencyIndex, 'has' | 'match' | 'matchAll'>;
   readonly log: Pick<ChangeLog, 'record' | 'recordAll'>;
   readonly store: { remove(block: number): void };
+  /** Relations that show the rows of a table besides itself. */
+  readonly ancestorsOf: (relation: number) => readonly number[];
   readonly settler: { register(xid: number): SettlingTransaction };
   /** A logical message, ours or somebody's. */
   readonly onMessage?: (prefix: string, content: Buffer) => void;
@@ -50,19 +52,25 @@ export class Apply implements ChangeSink {
 
   change(change: RowChange): void {
     const { index, log } = this.#options;
-    const relation = change.relation.oid;
     log.record(this.#settling(), change);
-    if (!index.has(relation)) return;
-    for (const view of viewsOf(change)) index.match(relation, view, this.#blocks);
+    const relations = this.#shownBy(change.relation.oid).filter((relation) => index.has(relation));
+    if (relations.length === 0) return;
+    for (const view of viewsOf(change)) for (const relation of relations) index.match(relation, view, this.#blocks);
     this.#removeMatched();
   }
 
   truncate(relations: readonly StreamRelation[]): void {
     for (const { oid } of relations) {
       this.#options.log.recordAll(this.#settling(), oid);
-      this.#options.index.matchAll(oid, this.#blocks);
+      for (const relation of this.#shownBy(oid)) this.#options.index.matchAll(relation, this.#blocks);
     }
     this.#removeMatched();
+  }
+
+  /** Partitions and heirs have the columns of their parents, by name. */
+  #shownBy(relation: number): readonly number[] {
+    const ancestors = this.#options.ancestorsOf(relation);
+    return ancestors.length === 0 ? [relation] : [relation, ...ancestors];
   }
 
   message(prefix: string, content: Buffer): void {

@@ -39,6 +39,7 @@ type RawRoutine = readonly [
   variadic: boolean,
   argumentTypes: readonly number[] | null,
   native: boolean,
+  oid: number,
 ];
 type RawOperator = readonly [
   schema: string | null,
@@ -58,6 +59,34 @@ type RawType = readonly [
   range: number,
 ];
 type RawCast = readonly [source: number, target: number, context: string, method: string, native: boolean];
+
+/** A function of a user in language SQL (pg_proc). */
+export interface SqlFunction {
+  readonly oid: number;
+  readonly name: string;
+  /** i immutable, s stable, v volatile. */
+  readonly volatility: string;
+  /** SECURITY DEFINER. */
+  readonly definer: boolean;
+  /** It has SET clauses. */
+  readonly settings: boolean;
+  /** Type oid; of the rows for a function that returns a set. */
+  readonly returns: number;
+  /** The relation whose rows these are, of a composite type; else 0. */
+  readonly returnsRelation: number;
+  /** Of input arguments. */
+  readonly types: readonly number[] | null;
+  /** Of all arguments, with modes (i, o, b, v, t) and names; null where there are only input arguments, or no names. */
+  readonly allTypes: readonly number[] | null;
+  readonly modes: readonly string[] | null;
+  readonly names: readonly string[] | null;
+  readonly variadic: boolean;
+  /** Expressions for the last arguments, with commas between. */
+  readonly defaults: string | null;
+  /** The body is BEGIN ATOMIC … END or RETURN …, with names resolved; else it is a text whose names are resolved when it runs. */
+  readonly atomic: boolean;
+  readonly body: string;
+}
 
 /** What the catalog query returns; null where there is no row. */
 export interface RawCatalog {
@@ -80,6 +109,8 @@ export interface RawCatalog {
   readonly collations: readonly (readonly [string, string])[] | null;
   readonly roles: readonly (readonly [number, string])[] | null;
   readonly views: readonly (readonly [number, string | null])[] | null;
+  readonly policies: readonly (readonly [number, string])[] | null;
+  readonly sqlFunctions: readonly SqlFunction[] | null;
 }
 
 /**
@@ -188,7 +219,9 @@ export interface BuiltInRoutine {
   readonly variadic: boolean;
 }
 
-interface UserCallable {
+export interface UserCallable {
+  /** Of a function; 0 for operators. */
+  readonly oid: number;
   readonly schema: string;
   readonly argumentTypes: readonly number[];
   readonly argumentCount: number;
@@ -214,17 +247,18 @@ export class Routines {
 
   constructor(routines: readonly RawRoutine[], operators: readonly RawOperator[], types: Types) {
     this.#types = types;
-    for (const [schema, name, volatility, argumentCount, defaultCount, variadic, argumentTypes, native] of routines) {
+    for (const row of routines) {
+      const [schema, name, volatility, argumentCount, defaultCount, variadic, argumentTypes, native, oid] = row;
       const facts = { argumentCount, defaultCount, variadic };
       if (schema === null) add(this.#builtIn, name, { ...facts, volatility });
-      else add(this.#user, name, { ...facts, schema, argumentTypes: argumentTypes ?? [], native });
+      else add(this.#user, name, { ...facts, oid, schema, argumentTypes: argumentTypes ?? [], native });
     }
     for (const [schema, name, left, right, volatility, native] of operators) {
       const argumentTypes = [left, right].filter((oid) => oid !== 0);
       const facts = { argumentCount: argumentTypes.length, defaultCount: 0, variadic: false };
       if (schema === null) {
         if (volatility !== 'v') this.#builtInOperators.add(name);
-      } else add(this.#userOperators, name, { ...facts, schema, argumentTypes, native });
+      } else add(this.#userOperators, name, { ...facts, oid: 0, schema, argumentTypes, native });
     }
   }
 
@@ -243,11 +277,16 @@ export class Routines {
 
   /** Whether a call with these arguments could select a user's function in one of the schemas. */
   mayCallUser(name: string, schemas: readonly string[], open: OpenArguments): boolean {
+    return this.userFunctions(name, schemas, open).length > 0;
+  }
+
+  /** Users' functions in the schemas that a call with these arguments could select. */
+  userFunctions(name: string, schemas: readonly string[], open: OpenArguments): readonly UserCallable[] {
     return this.#mayMean(this.#user.get(name), schemas, open);
   }
 
   mayUseUserOperator(name: string, schemas: readonly string[], open: OpenArguments): boolean {
-    return this.#mayMean(this.#userOperators.get(name), schemas, open);
+    return this.#mayMean(this.#userOperators.get(name), schemas, open).length > 0;
   }
 
   /** Whether an operator of that name in one of the schemas runs code in a language in which it could write. */
@@ -263,8 +302,12 @@ export class Routines {
     });
   }
 
-  #mayMean(candidates: readonly UserCallable[] | undefined, schemas: readonly string[], open: OpenArguments): boolean {
-    return (candidates ?? []).some(
+  #mayMean(
+    candidates: readonly UserCallable[] | undefined,
+    schemas: readonly string[],
+    open: OpenArguments,
+  ): readonly UserCallable[] {
+    return (candidates ?? []).filter(
       (candidate) =>
         schemas.includes(candidate.schema) && accepts(candidate, open.length) && !this.#isOutOfReach(candidate, open),
     );

@@ -9,8 +9,9 @@ export const USER_OID_MIN = 16384;
 
 const relations = `
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-    c.oid::int8, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relrowsecurity, c.relhasrules,
-    c.relowner::int8,
+    c.oid::int8, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relrowsecurity,
+    c.relhasrules AND (c.relkind <> 'v'
+      OR EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1')), c.relowner::int8,
     (SELECT pg_catalog.json_agg(i.inhparent::int8) FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
     EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)))
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -32,7 +33,7 @@ const columns = `
     a.attcollation = 0 OR COALESCE((SELECT l.collisdeterministic FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), false),
     a.attnotnull, a.attgenerated, a.atttypmod, a.attcollation::int8, ${byteOrdered}) ORDER BY a.attrelid, a.attnum)
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= ${USER_OID_MIN}`;
+  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND c.relpersistence <> 't' AND c.oid >= ${USER_OID_MIN}`;
 
 /** Indexes that can name a row in the change stream: RelationGetIndexList in src/backend/utils/cache/relcache.c. */
 const identities = `
@@ -80,7 +81,7 @@ const routines = `
     CASE WHEN p.oid < ${USER_OID_MIN} THEN NULL ELSE n.nspname END, p.proname, p.provolatile, p.pronargs, p.pronargdefaults,
     p.provariadic <> 0,
     CASE WHEN p.oid < ${USER_OID_MIN} THEN NULL ELSE pg_catalog.string_to_array(p.proargtypes::pg_catalog.text, ' ')::pg_catalog.int8[] END,
-    l.lanname IN ('c', 'internal')))
+    l.lanname IN ('c', 'internal'), CASE WHEN p.oid < ${USER_OID_MIN} THEN 0 ELSE p.oid::int8 END))
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
   WHERE p.oid >= ${USER_OID_MIN} OR n.nspname = 'pg_catalog'`;
@@ -122,6 +123,24 @@ const views = `
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.oid::int8, pg_catalog.pg_get_viewdef(c.oid)))
   FROM pg_catalog.pg_class c WHERE c.relkind = 'v' AND c.oid >= ${USER_OID_MIN} AND c.relpersistence <> 't'`;
 
+/** Expressions that reads of a table with row level security are filtered by: policies for SELECT and for all commands. */
+const policies = `
+  SELECT pg_catalog.json_agg(pg_catalog.json_build_array(x.polrelid::int8, pg_catalog.pg_get_expr(x.polqual, x.polrelid))
+    ORDER BY x.polrelid, x.oid)
+  FROM pg_catalog.pg_policy x WHERE x.polcmd IN ('*', 'r') AND x.polqual IS NOT NULL`;
+
+/** Functions of users in language SQL; no aggregates, window functions or procedures. */
+const sqlFunctions = `
+  SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', p.oid::int8, 'name', p.proname, 'volatility', p.provolatile,
+    'definer', p.prosecdef, 'settings', p.proconfig IS NOT NULL, 'returns', p.prorettype::int8,
+    'returnsRelation', (SELECT t.typrelid::int8 FROM pg_catalog.pg_type t WHERE t.oid = p.prorettype),
+    'types', pg_catalog.string_to_array(p.proargtypes::pg_catalog.text, ' ')::pg_catalog.int8[],
+    'allTypes', p.proallargtypes::pg_catalog.int8[], 'modes', p.proargmodes::pg_catalog.text[], 'names', p.proargnames,
+    'variadic', p.provariadic <> 0, 'defaults', pg_catalog.pg_get_expr(p.proargdefaults, 0),
+    'atomic', p.prosqlbody IS NOT NULL, 'body', COALESCE(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)))
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  WHERE p.oid >= ${USER_OID_MIN} AND l.lanname = 'sql' AND p.prokind = 'f'`;
+
 /** What a session must have in common with this connection (C9), in forms that no setting changes. */
 export const originFacts = {
   postmasterStart: `pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')`,
@@ -156,6 +175,8 @@ export function catalogQuery(fingerprintSql: string, systemIdentifier: boolean):
     ['collations', `(${collations})`],
     ['roles', `(${roles})`],
     ['views', `(${views})`],
+    ['policies', `(${policies})`],
+    ['sqlFunctions', `(${sqlFunctions})`],
   ];
   return `SELECT pg_catalog.json_build_object(${facts.map(([name, sql]) => `'${name}', ${sql}`).join(',\n')})::pg_catalog.text`;
 }

@@ -3,8 +3,9 @@
  * have 32 bits); names are exactly as in the catalog.
  */
 
-import { type RawCatalog, type RawRelation, Routines, Types } from './catalog-objects.ts';
+import { type RawCatalog, type RawRelation, Routines, type SqlFunction, Types } from './catalog-objects.ts';
 import { catalogQuery, probeQuery, USER_OID_MIN } from './catalog-query.ts';
+import { settingsNamedIn } from './key-settings.ts';
 
 export interface Column {
   readonly name: string;
@@ -32,10 +33,11 @@ export interface Relation {
   /** d default, n nothing, f full, i index. */
   readonly replicaIdentity: string;
   readonly rowSecurity: boolean;
+  /** Besides the one that a view is. */
   readonly hasRules: boolean;
   readonly hasTriggers: boolean;
   readonly owner: number;
-  /** Of tables made by users; empty for everything else. */
+  /** Of tables, views and composite types made by users; empty for everything else. */
   readonly columns: readonly Column[];
   readonly column: ReadonlyMap<string, Column>;
   /** Columns of the primary key that can identify rows (valid, not deferrable); empty without one. */
@@ -73,6 +75,11 @@ export interface Catalog {
   readonly roles: ReadonlyMap<number, string>;
   /** Definitions of users' views by oid, qualified when the loading connection's search_path is pg_catalog. */
   readonly views: ReadonlyMap<number, string>;
+  /** Expressions of policies that filter reads, by table, as qualified as views. */
+  readonly policies: ReadonlyMap<number, readonly string[]>;
+  readonly sqlFunctions: ReadonlyMap<number, SqlFunction>;
+  /** Settings of applications that policies, views and functions read: part of every key (context.ts). Lower case, sorted. */
+  readonly keySettings: readonly string[];
 }
 
 /** `pg.Client`, or the cache thread's SqlPort, which gives rows as arrays of text. */
@@ -112,6 +119,15 @@ function buildCatalog(raw: RawCatalog): Catalog {
     names.set(relation.name, relation);
   }
   const types = new Types(raw.types ?? [], raw.casts ?? []);
+  const views = new Map((raw.views ?? []).map(([oid, sql]) => [oid, sql ?? '']));
+  const policies = new Map<number, string[]>();
+  for (const [relation, expression] of raw.policies ?? []) push(policies, relation, expression);
+  const sqlFunctions = new Map((raw.sqlFunctions ?? []).map((routine) => [routine.oid, routine]));
+  const sources = [
+    ...views.values(),
+    ...[...policies.values()].flat(),
+    ...[...sqlFunctions.values()].map((f) => f.body),
+  ];
   return {
     fingerprint: raw.fingerprint,
     serverVersion: raw.serverVersion,
@@ -126,7 +142,10 @@ function buildCatalog(raw: RawCatalog): Catalog {
     types,
     userCollations: new Set((raw.collations ?? []).map(([schema, name]) => `${schema}.${name}`)),
     roles: new Map(raw.roles ?? []),
-    views: new Map((raw.views ?? []).map(([oid, sql]) => [oid, sql ?? ''])),
+    views,
+    policies,
+    sqlFunctions,
+    keySettings: settingsNamedIn(sources),
   };
 }
 
@@ -234,4 +253,18 @@ export function familyOf(catalog: Catalog, oid: number): ReadonlySet<number> {
     for (const relative of relation?.children ?? []) family.add(relative);
   }
   return family;
+}
+
+/** What reads of the relation read: itself and, unless ONLY it is meant, its descendants. */
+export function withDescendants(catalog: Catalog, oid: number): ReadonlySet<number> {
+  const found = new Set<number>([oid]);
+  for (const member of found) for (const child of catalog.relations.get(member)?.children ?? []) found.add(child);
+  return found;
+}
+
+/** Whoever shows the rows of the table: its parents, theirs, and so on. */
+export function ancestorsOf(catalog: Catalog, oid: number): ReadonlySet<number> {
+  const found = new Set<number>(catalog.relations.get(oid)?.parents ?? []);
+  for (const member of found) for (const parent of catalog.relations.get(member)?.parents ?? []) found.add(parent);
+  return found;
 }

@@ -42,6 +42,15 @@ const resultSettings = [
   'synchronous_commit',
 ] as const;
 
+const resultSettingNames: ReadonlySet<string> = new Set(
+  [...resultSettings, 'search_path'].map((name) => name.toLowerCase()),
+);
+
+/** Whether a setting (its name in lower case) is part of every key. */
+export function isResultSetting(name: string): boolean {
+  return resultSettingNames.has(name);
+}
+
 const text = '::pg_catalog.text';
 const eq = 'OPERATOR(pg_catalog.=)';
 
@@ -84,7 +93,7 @@ const temporarySchema = `CASE
     OR ${columnsOfDomains} OR ${callsOfTemporaryTables} THEN 'other'
   ELSE 'plain' END`;
 
-/** Columns of a context row in order; settings follow. */
+/** Columns of a context row in order; settings follow, then those of applications and their names. */
 const facts = {
   databaseOid: originFacts.databaseOid,
   currentRole: roleOid('current_user'),
@@ -108,12 +117,13 @@ const settingAt = (name: (typeof resultSettings)[number]): number => factNames.l
  * takes off; then one text or NULL for each column of a `ContextRow`. Every function, operator, type and relation is
  * qualified: whatever the session's search_path holds, it asks PostgreSQL's own.
  */
-export function contextQuery(catalog: Pick<Catalog, 'systemIdentifier'>): string {
+export function contextQuery(catalog: Pick<Catalog, 'systemIdentifier' | 'keySettings'>): string {
   const columns = factNames.map((name) =>
     name === 'systemIdentifier' && catalog.systemIdentifier === null ? `NULL${text}` : facts[name],
   );
-  const settings = resultSettings.map((name) => `pg_catalog.current_setting('${name}', true)`);
-  return `SELECT ${['pg_catalog.pg_backend_pid()', ...columns, ...settings].join(', ')}`;
+  const { keySettings } = catalog;
+  const settings = [...resultSettings, ...keySettings].map((name) => `pg_catalog.current_setting('${name}', true)`);
+  return `SELECT ${['pg_catalog.pg_backend_pid()', ...columns, ...settings, `'${keySettings}'${text}`].join(', ')}`;
 }
 
 /** What names of temporary objects may stand in front of others: none, plain tables, or anything. */
@@ -145,9 +155,14 @@ export function parseNameArray(value: string): string[] {
   return names;
 }
 
-/** @throws TypeError when the row is not an answer to `contextQuery`. */
-export function parseContext(row: ContextRow): SessionContext {
-  if (row.length !== factNames.length + resultSettings.length) throw new TypeError(`a context row of ${row.length}`);
+/**
+ * @param keySettings names of the settings of applications that are in it
+ * @throws TypeError when the row is not an answer to `contextQuery`, or to one of another catalog version that asked for other settings.
+ */
+export function parseContext(row: ContextRow, keySettings: readonly string[] = []): SessionContext {
+  if (row.at(-1) !== String(keySettings)) throw new TypeError('a context row with other settings');
+  if (row.length !== factNames.length + resultSettings.length + keySettings.length + 1)
+    throw new TypeError(`a context row of ${row.length}`);
   const temporary = temporaryOf(row);
   const schemas = parseNameArray(row[at.schemas] ?? '{}').filter((name) => !name.startsWith('pg_temp_'));
   const clientEncoding = row[settingAt('client_encoding')] ?? '';
@@ -202,16 +217,18 @@ const shownFacts: readonly (readonly [Fact, string])[] = [
 /** What of a session is part of the key, for people. Without a row the names alone. */
 export function describeContext(
   row: ContextRow | null,
-  roles: ReadonlyMap<number, string>,
+  { roles, keySettings }: Pick<Catalog, 'roles' | 'keySettings'>,
 ): { readonly name: string; readonly value: string | null }[] {
   const facts = shownFacts.map(([fact, name]) => {
     const value = row?.[at[fact]] ?? null;
     return { name, value: value !== null && fact.endsWith('Role') ? (roles.get(Number(value)) ?? value) : value };
   });
-  return [...facts, ...resultSettings.map((name) => ({ name, value: row?.[settingAt(name)] ?? null }))];
+  const first = factNames.length;
+  const settings = [...resultSettings, ...keySettings].map((name, i) => ({ name, value: row?.[first + i] ?? null }));
+  return [...facts, ...settings];
 }
 
-type OriginFacts = Pick<Catalog, 'databaseOid' | 'postmasterStart' | 'systemIdentifier'>;
+type OriginFacts = Pick<Catalog, 'databaseOid' | 'postmasterStart' | 'systemIdentifier' | 'keySettings'>;
 
 /** Why no answer may be given to or taken from sessions with this context; null if they may be. */
 function contextProblem(context: SessionContext, origin: OriginFacts): Reason | null {
@@ -280,7 +297,7 @@ export class ContextRegistry {
     const key = identityOf(row);
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
-    const answer = this.#answer(parseContext(row));
+    const answer = this.#answer(parseContext(row, this.#origin.keySettings));
     if (this.#answers.size < this.#contextsMax) this.#answers.set(key, answer);
     return answer;
   }

@@ -84,7 +84,14 @@ export class Feed {
       publish: (stamp) => header.publishStamp(stamp),
       pendingMax: SETTLING_MAX,
     });
-    this.#apply = new Apply({ index, log: changeLog, store, settler: this.#settler });
+    this.#apply = new Apply({
+      index,
+      log: changeLog,
+      store,
+      settler: this.#settler,
+      // Without a model the store is empty.
+      ancestorsOf: (oid) => this.#model?.ancestors(oid) ?? [],
+    });
   }
 
   /** Statements analysed so far: one for each shape, catalog version and way to resolve names. */

@@ -28,8 +28,8 @@ interface Part {
 const relationRow =
   'c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relpersistence, c.relkind, c.relnatts, c.relhasrules, ' +
   'c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl, c.reloptions, ' +
-  // REFRESH MATERIALIZED VIEW shows in nothing but the new file.
-  `CASE WHEN c.relkind = 'm' THEN c.relfilenode END, c.relispopulated`;
+  // REFRESH MATERIALIZED VIEW shows in the new file or, when CONCURRENTLY, in nothing but a new version of this row.
+  `CASE WHEN c.relkind = 'm' THEN c.xmin END, c.relispopulated`;
 
 const relations = (range: string): Part => ({
   name: 'pg_class',

@@ -2,10 +2,10 @@
 
 import { Limits } from '../shared/limits.ts';
 import type { CacheStatus } from '../shared/messages.ts';
-import { tableProblem } from './analyse/tables.ts';
+import { streamProblem } from './analyse/tables.ts';
 import type { Analysis } from './analyse/verdict.ts';
 import { Analyses } from './analyses.ts';
-import type { Catalog } from './catalog.ts';
+import { ancestorsOf, type Catalog, withDescendants } from './catalog.ts';
 import { USER_OID_MIN } from './catalog-query.ts';
 import { ContextRegistry, type SessionContext } from './context.ts';
 
@@ -34,6 +34,8 @@ export class CatalogModel {
   readonly contexts: ContextRegistry;
   readonly analyses: Analyses<Analysis>;
   #uncacheableTables: readonly UncacheableTable[] | null = null;
+  readonly #ancestors = new Map<number, readonly number[]>();
+  readonly #descendants = new Map<number, readonly number[]>();
 
   constructor(options: ModelOptions) {
     this.catalog = options.catalog;
@@ -57,11 +59,21 @@ export class CatalogModel {
   *#findUncacheable(): Generator<UncacheableTable> {
     let found = 0;
     for (const relation of this.catalog.relations.values()) {
-      const problem = relation.oid >= USER_OID_MIN && relation.kind === 'r' ? tableProblem(relation) : null;
+      const problem = relation.oid >= USER_OID_MIN && relation.kind === 'r' ? streamProblem(relation) : null;
       if (problem === null || problem.remedy === null) continue;
       if (++found > Limits.uncacheableTablesMax) return;
       yield { table: problem.message, reason: problem.reason, remedy: problem.remedy };
     }
+  }
+
+  /** Relations that show the rows of a table besides itself: parents, and roots of partitions. */
+  ancestors(oid: number): readonly number[] {
+    return relativesOf(this.#ancestors, oid, () => ancestorsOf(this.catalog, oid));
+  }
+
+  /** Partitions and heirs. */
+  descendants(oid: number): readonly number[] {
+    return relativesOf(this.#descendants, oid, () => withDescendants(this.catalog, oid));
   }
 
   /** `schema.name`, or the oid of a table that is gone. */
@@ -80,4 +92,14 @@ export class CatalogModel {
     const relation = this.catalog.relations.get(oid);
     return relation === undefined || relation.replicaIdentity === 'f' ? null : relation.identityColumns;
   }
+}
+
+function relativesOf(
+  known: Map<number, readonly number[]>,
+  oid: number,
+  find: () => ReadonlySet<number>,
+): readonly number[] {
+  let found = known.get(oid);
+  if (found === undefined) known.set(oid, (found = [...find()].filter((relative) => relative !== oid)));
+  return found;
 }

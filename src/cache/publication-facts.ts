@@ -24,8 +24,6 @@ export interface TableFacts {
   readonly table: string;
   readonly relkind: string;
   readonly persistence: string;
-  /** Partition, partitioned, parent or child. */
-  readonly inherits: boolean;
   readonly hasIdentity: boolean;
   /** 'd' default, 'n' nothing, 'f' full, 'i' index. */
   readonly replicaIdentity: string;
@@ -41,30 +39,27 @@ const identitySql = `(c.relreplident = 'f' OR EXISTS (SELECT FROM pg_catalog.pg_
   WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
     AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END))`;
 
-const inheritsSql = `(c.relispartition OR EXISTS (SELECT FROM pg_catalog.pg_inherits h
-  WHERE h.inhrelid = c.oid OR h.inhparent = c.oid))`;
-
-/** Condition on `pg_class c`. */
-export const publishableSql = `(c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384
-  AND NOT ${inheritsSql} AND ${identitySql})`;
+/**
+ * Condition on `pg_class c`. Tables that hold rows are published one by one, each with ONLY: a partition or heir for itself, never the root of
+ * partitions, so that a relative without identity is not touched.
+ */
+export const publishableSql = `(c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AND ${identitySql})`;
 
 export async function readFacts(sql: SqlPort, oids: Iterable<number>): Promise<Map<number, TableFacts>> {
   const rows = await sql.query(
-    `SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, ${inheritsSql}, ${identitySql}, c.relreplident,
+    `SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, ${identitySql}, c.relreplident,
         pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])`,
     [oidArray(oids)],
   );
   const facts = new Map<number, TableFacts>();
   for (const row of rows) {
-    const [oid, schema, name, relkind, persistence, inherits, hasIdentity, replicaIdentity, owned, owner] =
-      row as string[];
+    const [oid, schema, name, relkind, persistence, hasIdentity, replicaIdentity, owned, owner] = row as string[];
     facts.set(Number(oid), {
       oid: Number(oid),
       table: `${escapeIdentifier(schema!)}.${escapeIdentifier(name!)}`,
       relkind: relkind!,
       persistence: persistence!,
-      inherits: inherits === 't',
       hasIdentity: hasIdentity === 't',
       replicaIdentity: replicaIdentity!,
       owned: owned === 't',
@@ -90,7 +85,6 @@ export function refusalOf(oid: number, facts: TableFacts | undefined, user: stri
     const remedy = facts.persistence === 'u' ? `ALTER TABLE ${facts.table} SET LOGGED` : '';
     return refuse('uncacheable.notPermanent', remedy);
   }
-  if (facts.inherits || facts.relkind === 'p') return refuse('uncacheable.inheritance', '');
   if (facts.relkind !== 'r') return refuse('uncacheable.relationKind', '');
   if (!facts.hasIdentity) return refuse('uncacheable.replicaIdentity', identityRemedy(facts));
   if (!facts.owned) {

@@ -66,7 +66,7 @@ export class Publication {
     return this.#run(async () => {
       const { sql, name } = this.#options;
       const [existing] = await sql.query(
-        `SELECT NOT puballtables AND pubinsert AND pubupdate AND pubdelete AND pubtruncate
+        `SELECT NOT puballtables AND NOT pubviaroot AND pubinsert AND pubupdate AND pubdelete AND pubtruncate
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_namespace WHERE pnpubid = p.oid)
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel
              WHERE prpubid = p.oid AND (prqual IS NOT NULL OR prattrs IS NOT NULL))

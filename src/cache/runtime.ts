@@ -69,6 +69,7 @@ export class CacheRuntime {
       bind: bindDependencies,
       primaryKeyOf: (oid) => this.#feed.model?.primaryKey(oid) ?? [],
       admissionOf: (key) => encodeAdmission(shapes.numberOf(key.text), ports.clock.nowMs()),
+      descendantsOf: (oid) => this.#feed.model?.descendants(oid) ?? [],
       faults: config.faults,
     });
     this.#inbox = new Inbox({

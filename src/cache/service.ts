@@ -91,7 +91,7 @@ export class Service implements CacheService {
     if (model === null || context === undefined) return explainNothing(feed.status().problem, text);
     return this.#explain(model, context, request, {
       ...{ text, contextId, entries: [] },
-      keySettings: [{ name: 'database', value: database }, ...describeContext(row, model.catalog.roles)],
+      keySettings: [{ name: 'database', value: database }, ...describeContext(row, model.catalog)],
     });
   }
 
@@ -105,7 +105,7 @@ export class Service implements CacheService {
     return this.#explain(model, defaultContext(model.catalog), request, {
       ...{ text, contextId: null },
       entries: findEntries(store, model.contexts.keyable, stripComments(text), clock.nowMs()),
-      keySettings: [{ name: 'database', value: null }, ...describeContext(null, model.catalog.roles)],
+      keySettings: [{ name: 'database', value: null }, ...describeContext(null, model.catalog)],
     });
   }
 
@@ -121,12 +121,12 @@ export class Service implements CacheService {
   }
 
   /** Has the tables published; the refusal of one that cannot be. */
-  async #publish({ relations }: Analysis): Promise<TableRefusal | null> {
+  async #publish({ streamed }: Analysis): Promise<TableRefusal | null> {
     const { feed, publishWaitMs } = this.#options;
-    if (relations.some((oid) => feed.tables.liveStamp(oid) === undefined)) {
-      await within(feed.want(relations), publishWaitMs);
+    if (streamed.some((oid) => feed.tables.liveStamp(oid) === undefined)) {
+      await within(feed.want(streamed), publishWaitMs);
     }
-    for (const oid of relations) {
+    for (const oid of streamed) {
       const refusal = feed.tables.refusal(oid);
       if (refusal !== undefined) return refusal;
     }

@@ -42,6 +42,10 @@ export const Limits = {
   analysesTextMax: 16 * 1024 * 1024,
   /** Offers handled before the cache thread looks at its other work. */
   offersPerSliceMax: 64,
+  /** Settings of applications in the key of every answer. */
+  keySettingsMax: 32,
+  /** Tables on the stream that one entry may need: the partitions of what it read. */
+  streamedTablesPerEntryMax: 512,
   /** Relations one entry may depend on. */
   relationsPerEntryMax: 16,
   /** Rows of one table that a transaction fences one by one; beyond it the whole table. */

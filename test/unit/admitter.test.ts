@@ -32,6 +32,7 @@ const update = (id: string): RowChange => ({ relation, kind: 'update', oldRow: n
 interface Statement {
   readonly reason: Reason | null;
   readonly relations: readonly number[];
+  readonly streamed?: readonly number[];
   readonly id: string;
 }
 
@@ -53,9 +54,9 @@ function makeCache(faults: readonly string[] = []) {
     publish: (stamp) => header.publishStamp(stamp),
     pendingMax: 100,
   });
-  const apply = new Apply({ index, log, store, settler });
+  const apply = new Apply({ index, log, store, settler, ancestorsOf: () => [] });
   const statements = new Map<string, Statement>();
-  const admitter = new Admitter<Statement>({
+  const admitter = new Admitter<Statement & { readonly streamed: readonly number[] }>({
     generation: 3,
     entryBytesMax: 1_000,
     header,
@@ -63,11 +64,15 @@ function makeCache(faults: readonly string[] = []) {
     log,
     store,
     index,
-    analysisOf: (key) => statements.get(key.text) ?? null,
+    analysisOf: (key) => {
+      const statement = statements.get(key.text);
+      return statement === undefined ? null : { streamed: statement.relations, ...statement };
+    },
     wanted: (relations) => void wanted.push(...relations),
     bind: (statement): Dependency[] =>
       statement.relations.map((oid) => ({ relation: oid, terms: [{ column: 'id', values: [statement.id] }] })),
     primaryKeyOf: () => ['id'],
+    descendantsOf: () => [],
     faults,
   });
   const token = (): FillToken => ({

@@ -36,6 +36,7 @@ export const schema = `
   CREATE TABLE derived (extra int) INHERITS (base);
   CREATE TABLE "Odd Name" ("Key" int PRIMARY KEY, "select" text);
   CREATE FUNCTION f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'select $1';
+  CREATE FUNCTION g(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'begin return 1; end';
   CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
   CREATE TABLE triggered (id int PRIMARY KEY);
   CREATE TRIGGER t BEFORE INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION touch();
@@ -45,7 +46,7 @@ export const schema = `
   CREATE FUNCTION total(orders) RETURNS numeric LANGUAGE sql STABLE AS 'select $1.total';
   CREATE VIEW open_orders AS SELECT * FROM orders WHERE open;
   CREATE VIEW counting AS SELECT nextval('s1') AS n, 1 AS id;
-  CREATE VIEW calling AS SELECT f(id) FROM base;
+  CREATE VIEW calling AS SELECT g(id) FROM customers;
   CREATE MATERIALIZED VIEW summary AS SELECT count(*) FROM orders;
   CREATE SCHEMA shadow;
   CREATE TABLE shadow.things (id int PRIMARY KEY);
@@ -334,13 +335,15 @@ export const uncacheable: readonly Row[] = [
   ['SELECT now()', 'uncacheable.volatileFunction'],
   ['SELECT random(), id FROM customers', 'uncacheable.volatileFunction'],
   ['SELECT version()', 'uncacheable.volatileFunction'],
-  ['SELECT current_user', 'uncacheable.volatileFunction'],
+  ['SELECT current_user', 'uncacheable.noTable'],
   ['SELECT id FROM orders WHERE placed > CURRENT_TIMESTAMP', 'uncacheable.volatileFunction'],
   ['SELECT id FROM orders ORDER BY random()', 'uncacheable.volatileFunction'],
   ['SELECT customer FROM orders GROUP BY customer HAVING max(placed) > now()', 'uncacheable.volatileFunction'],
   ['SELECT id FROM customers WHERE age(born) > $1', 'uncacheable.volatileFunction'],
   ["SELECT id FROM customers WHERE name = current_setting('x.y')", 'uncacheable.volatileFunction'],
-  ["SELECT to_tsvector('english', name) FROM customers", 'uncacheable.volatileFunction'],
+  ["SELECT to_tsvector('english', name) FROM customers", 'customers'],
+  ["SELECT * FROM ts_stat('SELECT to_tsvector(name) FROM customers')", 'uncacheable.volatileFunction', 'any'],
+  ["SELECT ts_rewrite('a'::tsquery, 'SELECT x, y FROM z') FROM customers", 'uncacheable.volatileFunction', 'any'],
   ["SELECT id FROM customers WHERE born = 'today'", 'uncacheable.volatileFunction'],
   ["SELECT id FROM customers WHERE born = ' ToDay '", 'uncacheable.volatileFunction'],
   ["SELECT id FROM customers WHERE born > 'now'::timestamp", 'uncacheable.volatileFunction'],
@@ -359,12 +362,17 @@ export const uncacheable: readonly Row[] = [
   ["SELECT set_config('search_path', 'shadow', false)", 'uncacheable.volatileFunction', 'settings'],
   ["SELECT query_to_xml('delete from base', true, true, '')", 'uncacheable.volatileFunction', 'any'],
   ['SELECT pg_sleep(0)', 'uncacheable.volatileFunction'],
-  ['SELECT f(id) FROM customers', 'uncacheable.userFunction', 'any'],
-  ['SELECT public.f(id) FROM customers', 'uncacheable.userFunction', 'any'],
-  ['SELECT id FROM customers ORDER BY f(id)', 'uncacheable.userFunction', 'any'],
-  ['SELECT * FROM f(1)', 'uncacheable.userFunction', 'any'],
+  ['SELECT f(id) FROM customers', 'customers'],
+  ['SELECT g(id) FROM customers', 'uncacheable.userFunction', 'any'],
+  ['SELECT public.f(id) FROM customers', 'customers'],
+  ['SELECT public.g(id) FROM customers', 'uncacheable.userFunction', 'any'],
+  ['SELECT id FROM customers ORDER BY f(id)', 'customers'],
+  ['SELECT id FROM customers ORDER BY g(id)', 'uncacheable.userFunction', 'any'],
+  ['SELECT * FROM f(1)', 'uncacheable.noTable', 'any'],
+  ['SELECT * FROM g(1)', 'uncacheable.userFunction', 'any'],
   ['SELECT nosuch(1)', 'uncacheable.userFunction', 'any'],
-  ['SELECT 1 FROM customers WHERE EXISTS (SELECT f(1))', 'uncacheable.userFunction', 'any'],
+  ['SELECT 1 FROM customers WHERE EXISTS (SELECT f(1))', 'customers'],
+  ['SELECT 1 FROM customers WHERE EXISTS (SELECT g(1))', 'uncacheable.userFunction', 'any'],
   ['SELECT o.total FROM orders o', 'orders'],
   ['SELECT o.total_ FROM orders o', 'uncacheable.unknownColumn'],
   ['SELECT (o).total FROM orders o', 'uncacheable.construct', 'any'],
@@ -388,22 +396,22 @@ export const uncacheable: readonly Row[] = [
   ['SELECT * FROM (SELECT * FROM customers FOR SHARE) s', 'uncacheable.lockingClause', 'own'],
   ['SELECT * INTO copied FROM customers', 'statement.write', 'any'],
   ['SELECT * FROM customers TABLESAMPLE system (10)', 'uncacheable.tableSample'],
-  ['SELECT * FROM open_orders', 'uncacheable.view'],
-  ['SELECT * FROM customers JOIN open_orders o ON o.customer = customers.id', 'uncacheable.view'],
-  ['SELECT * FROM counting', 'uncacheable.view', 'own'],
-  ['SELECT * FROM calling', 'uncacheable.view', 'any'],
-  ['SELECT * FROM summary', 'uncacheable.relationKind'],
+  ['SELECT * FROM open_orders', 'orders(open=t)'],
+  ['SELECT * FROM customers JOIN open_orders o ON o.customer = customers.id', 'customers orders(open=t)'],
+  ['SELECT * FROM counting', 'uncacheable.systemCatalog', 'own'],
+  ['SELECT * FROM calling', 'uncacheable.userFunction', 'any'],
+  ['SELECT * FROM summary', 'summary'],
   ['SELECT * FROM s1', 'uncacheable.relationKind'],
   ['SELECT * FROM nokey', 'uncacheable.replicaIdentity'],
   ['SELECT * FROM nothing', 'uncacheable.replicaIdentity'],
   ['SELECT * FROM deferred', 'uncacheable.replicaIdentity'],
   ['SELECT * FROM unlogged', 'uncacheable.notPermanent'],
-  ['SELECT * FROM secret', 'uncacheable.rowSecurity'],
-  ['SELECT * FROM parts', 'uncacheable.inheritance'],
-  ['SELECT * FROM parts_1', 'uncacheable.inheritance'],
-  ['SELECT * FROM base', 'uncacheable.inheritance'],
-  ['SELECT * FROM ONLY base', 'uncacheable.inheritance'],
-  ['SELECT * FROM derived', 'uncacheable.inheritance'],
+  ['SELECT * FROM secret', 'secret'],
+  ['SELECT * FROM parts', 'parts'],
+  ['SELECT * FROM parts_1', 'parts_1'],
+  ['SELECT * FROM base', 'uncacheable.replicaIdentity'],
+  ['SELECT * FROM ONLY base', 'base'],
+  ['SELECT * FROM derived', 'uncacheable.replicaIdentity'],
   ['SELECT * FROM things', 'uncacheable.unknownRelation'],
   ['SELECT * FROM shadow.things', 'things'],
   ['SELECT * FROM elsewhere.public.customers', 'uncacheable.unknownRelation'],

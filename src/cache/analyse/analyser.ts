@@ -7,6 +7,8 @@ import type { Reason } from '../../shared/reasons.ts';
 import { type Shape, shapeOf, stripComments } from '../../shared/shape.ts';
 import type { Catalog } from '../catalog.ts';
 import type { SessionContext } from '../context.ts';
+import { Definitions } from './definitions.ts';
+import { Expansion } from './expansion.ts';
 import { Names } from './names.ts';
 import type { Parser } from './parser.ts';
 import type { PointContext } from './points.ts';
@@ -26,17 +28,21 @@ export interface AnalyseInput {
   readonly protocol: 'simple' | 'extended';
 }
 
+const notLifted = (): undefined => undefined;
+
 const escaped = { kind: 'failed', reason: 'session.settings', detail: 'a backslash without standard strings' } as const;
 
 export class Analyser {
   readonly #catalog: Catalog;
   readonly #parser: Parser;
   readonly #views: ViewEffects;
+  readonly #definitions: Definitions;
 
   constructor(catalog: Catalog, parser: Parser) {
     this.#catalog = catalog;
     this.#parser = parser;
-    this.#views = new ViewEffects(catalog, parser);
+    this.#definitions = new Definitions(catalog, parser);
+    this.#views = new ViewEffects(catalog, this.#definitions);
   }
 
   analyse(input: AnalyseInput): Analysis {
@@ -91,7 +97,9 @@ export class Analyser {
     const reads = new Reads(input.parameterTypes);
     try {
       this.#requireReadableText(input);
-      new QueryWalk(names, reads, points.liftedAt).run(statement.SelectStmt);
+      const walkOf = (definition: Names, within: Expansion) => new QueryWalk(definition, reads, notLifted, within);
+      const expansion = new Expansion({ definitions: this.#definitions, reads, names, walkOf });
+      new QueryWalk(names, reads, points.liftedAt, expansion).run(statement.SelectStmt);
       if (reads.relations.size === 0) throw new Uncacheable('uncacheable.noTable', 'no table is read');
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
@@ -104,6 +112,7 @@ export class Analyser {
       cacheable: true,
       reason: null,
       relations: [...reads.relations],
+      streamed: [...reads.streamed],
       dependencies: reads.dependencies(),
       momentParameters: [...reads.momentParameters].map((number) => number - 1),
       parameterCount: reads.parameterCount,
@@ -139,6 +148,7 @@ function refusal(reason: Reason, detail: string, remedy: string | null, effects:
     cacheable: false,
     reason,
     relations: [],
+    streamed: [],
     dependencies: [],
     momentParameters: [],
     parameterCount: 0,

@@ -4,15 +4,15 @@
  */
 import type { A_Const, A_Expr, FuncCall, Node, SelectStmt, SortBy, SubLink, TypeCast, WindowDef } from 'libpg-query';
 import { namesMovingMoment } from '../../shared/shape.ts';
+import type { UserCallable } from '../catalog-objects.ts';
+import { isResultSetting } from '../context.ts';
+import type { Expansion } from './expansion.ts';
 import { type Names, nameParts } from './names.ts';
 import type { Reads } from './reads.ts';
 import { type FromItem, type Resolved, resolveColumn, resolveItem, type Scope, type SourceColumn } from './scope.ts';
 import { inferType, isPlain } from './types.ts';
 import { Uncacheable } from './verdict.ts';
 import { momentCastFunctions } from './volatility.ts';
-
-/** Deepest nesting of expressions and sub-selects walked; the walk is recursive. */
-const depthMax = 300;
 
 const comparisons: ReadonlySet<string> = new Set(['=', '<>', '<', '>', '<=', '>=', '~~', '!~~', '~~*', '!~~*']);
 
@@ -25,11 +25,12 @@ export class ExpressionWalk {
   readonly subquery: (select: SelectStmt, outer: Scope) => void;
   /** A whole row is used as a value: its type is a user's, so any overload could fit it. */
   usesWholeRow = false;
-  #depth = 0;
+  readonly expansion: Expansion;
 
-  constructor(names: Names, reads: Reads, subquery: (select: SelectStmt, outer: Scope) => void) {
+  constructor(names: Names, reads: Reads, expansion: Expansion, subquery: (select: SelectStmt, outer: Scope) => void) {
     this.names = names;
     this.reads = reads;
+    this.expansion = expansion;
     this.subquery = subquery;
   }
 
@@ -45,9 +46,9 @@ export class ExpressionWalk {
     if (kind === undefined) return;
     const visitor = visitors[kind] as Visitor<unknown> | undefined;
     if (visitor === undefined) throw new Uncacheable('uncacheable.construct', kind);
-    if (++this.#depth > depthMax) throw new Uncacheable('uncacheable.construct', `nested deeper than ${depthMax}`);
+    this.expansion.enter();
     visitor(value, scope, this);
-    this.#depth--;
+    this.expansion.leave();
   }
 
   /** Visits an operand whose sibling is of a known type: a string or parameter beside it takes that type. */
@@ -107,6 +108,12 @@ export class ExpressionWalk {
     for (const item of items) this.touchAll(item);
   }
 
+  /** Functions of users that a call in this scope could select. */
+  callable({ funcname, args, func_variadic }: FuncCall, scope: Scope): readonly UserCallable[] {
+    const open = (args ?? []).map((node) => func_variadic === true || this.usesWholeRow || this.isOpen(node, scope));
+    return this.names.callable(nameParts(funcname), open);
+  }
+
   touchResolved(resolved: Resolved): void {
     for (const { item, column } of resolved.columns) this.touch(column, item);
     if (resolved.wholeRow === null) return;
@@ -145,6 +152,8 @@ function cast({ arg, typeName }: TypeCast, scope: Scope, walk: ExpressionWalk): 
   if (type.input === 'catalog') {
     throw new Uncacheable('uncacheable.systemCatalog', `cast to ${text} looks names up in the system catalogs`);
   }
+  if (type.input === 'moment' && walk.names.immutable)
+    throw new Uncacheable('uncacheable.userFunction', `cast to ${text}`);
   walk.reads.restOnType(type.oid);
   walk.visitAll(typeName?.typmods, scope);
   if (type.input === 'moment') momentCast(arg, text, scope, walk);
@@ -217,11 +226,28 @@ function call(expression: FuncCall, scope: Scope, walk: ExpressionWalk): void {
   const name = parts.at(-1) ?? '';
   if (momentCastFunctions.has(name) && args?.length === 1) momentCast(args[0], name, scope, walk);
   else walk.visitAll(args, scope);
-  const open = (args ?? []).map((node) => walk.usesWholeRow || walk.isOpen(node, scope));
-  walk.names.requireTrustedCall(parts, expression.func_variadic === true ? open.map(() => true) : open);
+  if (!readsKeySetting(expression, walk.names)) {
+    for (const { oid } of walk.callable(expression, scope)) {
+      walk.expansion.routine(oid, args?.length ?? 0, walk.names.immutable);
+    }
+  }
   walk.visitAll(agg_order, scope);
   walk.visit(agg_filter, scope);
   if (over !== undefined) window(over, scope, walk);
+}
+
+/** `current_setting` of a setting that is in the key of every answer. */
+function readsKeySetting({ funcname, args = [] }: FuncCall, { catalog, immutable, schemas }: Names): boolean {
+  const parts = nameParts(funcname);
+  // Definitions have the name as 'app.tenant'::text.
+  const [name, missing] = args.map((arg) => ('TypeCast' in arg ? arg.TypeCast.arg : arg));
+  if (parts.at(-1) !== 'current_setting' || immutable || name === undefined || !('A_Const' in name)) return false;
+  if (missing !== undefined && !('A_Const' in missing)) return false;
+  const searched = parts.length === 1 ? schemas : parts.slice(0, 1);
+  const open = args.map(() => true);
+  if (!searched.includes('pg_catalog') || catalog.routines.mayCallUser('current_setting', searched, open)) return false;
+  const setting = name.A_Const.sval?.sval?.toLowerCase() ?? '';
+  return catalog.keySettings.includes(setting) || isResultSetting(setting);
 }
 
 export function window(definition: WindowDef, scope: Scope, walk: ExpressionWalk): void {
@@ -247,6 +273,15 @@ function sublink({ testexpr, operName, subselect }: SubLink, scope: Scope, walk:
   }
   walk.subquery(subselect.SelectStmt, scope);
 }
+
+const keyValues: ReadonlySet<string> = new Set([
+  'SVFOP_CURRENT_ROLE',
+  'SVFOP_CURRENT_USER',
+  'SVFOP_USER',
+  'SVFOP_SESSION_USER',
+  'SVFOP_CURRENT_CATALOG',
+  'SVFOP_CURRENT_SCHEMA',
+]);
 
 type NodeOf<K extends string> = Node extends infer N ? (N extends { [P in K]: infer V } ? V : never) : never;
 
@@ -299,7 +334,9 @@ const visitors: Readonly<Record<string, unknown>> = {
       walk.visit(step.A_Indices.uidx, scope);
     }
   }) satisfies Visitor<NodeOf<'A_Indirection'>>,
-  SQLValueFunction: (({ op }) => {
+  SQLValueFunction: (({ op }, _scope, walk) => {
+    // Who asks, and where, is in the key.
+    if (keyValues.has(op ?? '') && !walk.names.immutable) return;
     throw new Uncacheable('uncacheable.volatileFunction', (op ?? '').replace('SVFOP_', '').toLowerCase());
   }) satisfies Visitor<NodeOf<'SQLValueFunction'>>,
 };

@@ -4,10 +4,10 @@
  */
 import type { Node, RangeVar, TypeName } from 'libpg-query';
 import type { Catalog, Relation } from '../catalog.ts';
-import type { OpenArguments, Type } from '../catalog-objects.ts';
+import type { OpenArguments, Type, UserCallable } from '../catalog-objects.ts';
 import type { TemporaryObjects } from '../context.ts';
 import { Uncacheable } from './verdict.ts';
-import { catalogFunctions, settingsFunctions } from './volatility.ts';
+import { runsStatements, settingsFunctions } from './volatility.ts';
 
 /** The texts of a list of String nodes; empty when there is anything else in it (A_Star). */
 export function nameParts(nodes: readonly Node[] | undefined): string[] {
@@ -23,11 +23,19 @@ export class Names {
   readonly catalog: Catalog;
   /** In order of search; pg_catalog is among them. */
   readonly schemas: readonly string[];
+  /** Nothing may be read or called but what is immutable. */
+  readonly immutable: boolean;
   readonly #temporary: TemporaryObjects;
 
-  constructor(catalog: Catalog, schemas: readonly string[], temporary: TemporaryObjects = 'none') {
+  constructor(
+    catalog: Catalog,
+    schemas: readonly string[],
+    temporary: TemporaryObjects = 'none',
+    immutable: boolean = false,
+  ) {
     this.catalog = catalog;
     this.schemas = schemas;
+    this.immutable = immutable;
     this.#temporary = temporary;
   }
 
@@ -65,25 +73,30 @@ export class Names {
     return undefined;
   }
 
-  /** @throws Uncacheable unless the call can only mean functions of PostgreSQL whose result the key determines. */
-  requireTrustedCall(parts: readonly string[], open: OpenArguments): void {
+  /**
+   * Functions of users that a call could select, to be walked; it may be one of PostgreSQL's as well.
+   * @throws Uncacheable unless the key determines what those of PostgreSQL give.
+   */
+  callable(parts: readonly string[], open: OpenArguments): readonly UserCallable[] {
     const name = parts[parts.length - 1] ?? '';
     const text = `${parts.join('.')}()`;
     const { routines } = this.catalog;
-    if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'pg_catalog')) throw userFunction(text);
-    const overloads = routines.builtIn(name, open.length);
-    if (overloads.length === 0 || routines.mayCallUser(name, this.#callSchemas(parts), open)) throw userFunction(text);
+    const isOwn = parts.length === 1 || (parts.length === 2 && parts[0] === 'pg_catalog');
+    const overloads = isOwn ? routines.builtIn(name, open.length) : [];
+    const candidates = parts.length > 2 ? [] : routines.userFunctions(name, this.#callSchemas(parts), open);
+    if (overloads.length === 0 && candidates.length === 0) throw new Uncacheable('uncacheable.userFunction', text);
     const immutable = overloads.every(({ volatility }) => volatility === 'i');
     const bySettings = settingsFunctions.has(name) && overloads.every(({ volatility }) => volatility !== 'v');
-    if ((!immutable && !bySettings) || catalogFunctions.test(name)) {
+    if ((!immutable && (!bySettings || this.immutable)) || runsStatements.test(name)) {
       throw new Uncacheable('uncacheable.volatileFunction', text);
     }
+    return candidates;
   }
 
   /** `json_object(…)` reaches us as pg_catalog's from the grammar of 16 and later, but older servers search the path. */
   #callSchemas(parts: readonly string[]): readonly string[] {
     const searched = parts.length === 1 || parts[1] === 'json_object';
-    return searched ? this.schemas : ['pg_catalog'];
+    return searched ? this.schemas : [parts[0]!];
   }
 
   /** @throws Uncacheable unless the operator can only be one of PostgreSQL's. */
@@ -110,8 +123,4 @@ export class Names {
       throw new Uncacheable('uncacheable.userType', `collation ${parts.join('.')}`);
     }
   }
-}
-
-function userFunction(text: string): Uncacheable {
-  return new Uncacheable('uncacheable.userFunction', text);
 }

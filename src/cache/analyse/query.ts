@@ -1,14 +1,16 @@
 /** The walk over a SELECT: WITH, FROM, set operations, and the clauses in their scopes. */
 import type { CommonTableExpr, JoinExpr, Node, RangeFunction, RangeVar, SelectStmt, WithClause } from 'libpg-query';
+import { isBuiltIn } from '../catalog.ts';
 import type { LiftedAt } from './constant.ts';
 import { type ColumnEquality, comparable, findConstraints } from './constraints.ts';
+import type { Expansion } from './expansion.ts';
 import { ExpressionWalk, window } from './expressions.ts';
 import { type JoinSides, LevelConstraints } from './level.ts';
 import { type Names, nameParts } from './names.ts';
 import { outputsOf, starQualifier } from './outputs.ts';
 import type { Reads } from './reads.ts';
 import { type FromItem, type OutputColumn, type Scope, type SourceColumn, UNKNOWN_TYPE } from './scope.ts';
-import { tableProblem } from './tables.ts';
+import { tablesBehind } from './tables.ts';
 import { Uncacheable } from './verdict.ts';
 
 /** Names given by WITH, innermost first. Null: named, but not analysed yet (a forward reference). */
@@ -42,18 +44,23 @@ export class QueryWalk {
   readonly #expressions: ExpressionWalk;
   #ctes: CteScope | null = null;
 
-  constructor(names: Names, reads: Reads, liftedAt: LiftedAt) {
+  constructor(names: Names, reads: Reads, liftedAt: LiftedAt, expansion: Expansion) {
     this.#names = names;
     this.#reads = reads;
     this.#liftedAt = liftedAt;
-    this.#expressions = new ExpressionWalk(names, reads, (select, outer) =>
+    this.#expressions = new ExpressionWalk(names, reads, expansion, (select, outer) =>
       this.#query(select, { scope: outer, ctes: this.#ctes }),
     );
   }
 
   /** @throws Uncacheable. */
-  run(select: SelectStmt): void {
-    this.#query(select, { scope: null, ctes: null });
+  run(select: SelectStmt, outer: Scope | null = null): readonly OutputColumn[] {
+    return this.#query(select, { scope: outer, ctes: null });
+  }
+
+  /** @throws Uncacheable. */
+  visitAll(nodes: readonly Node[], scope: Scope): void {
+    this.#expressions.visitAll(nodes, scope);
   }
 
   /** Walks one query level; names of WITH are in `level.ctes` and, for sub-selects in expressions, in `#ctes`. */
@@ -200,7 +207,7 @@ export class QueryWalk {
   }
 
   #rangeVar(range: RangeVar, { ctes }: Level): FromItem {
-    const { relname, schemaname, alias } = range;
+    const { relname, schemaname, alias, inh } = range;
     const colnames = nameParts(alias?.colnames);
     const name = alias?.aliasname ?? relname ?? '';
     for (let scope = schemaname === undefined ? ctes : null; scope !== null; scope = scope.outer) {
@@ -213,13 +220,16 @@ export class QueryWalk {
     if (relation === undefined) {
       throw new Uncacheable('uncacheable.unknownRelation', [schemaname, relname].filter(Boolean).join('.'));
     }
-    const problem = tableProblem(relation);
-    if (problem !== null) throw problem;
-    const columns = relation.columns.map((column, i): SourceColumn => {
-      return { name: colnames[i] ?? column.name, type: column.type, column };
-    });
-    const table = this.#reads.addTable(relation);
-    return { alias: name, isTableName: alias === undefined, columns, open: false, table };
+    const { expansion } = this.#expressions;
+    if (this.#names.immutable) throw new Uncacheable('uncacheable.userFunction', `IMMUTABLE, yet it reads ${relname}`);
+    if (relation.kind === 'v' && !isBuiltIn(relation.oid)) {
+      const columns = renamed(expansion.view(relation), colnames);
+      return { alias: name, isTableName: alias === undefined, columns, open: false, table: null };
+    }
+    const table = this.#reads.addTable(relation, tablesBehind(this.#names.catalog, relation, inh !== true));
+    expansion.policies(relation);
+    const columns = relation.columns.map((column): SourceColumn => ({ name: column.name, type: column.type, column }));
+    return { alias: name, isTableName: alias === undefined, columns: renamed(columns, colnames), open: false, table };
   }
 
   #rangeFunction({ functions, alias, coldeflist }: RangeFunction, scope: Scope): FromItem {
@@ -292,6 +302,10 @@ function equalityOf(left: ReturnType<typeof columnsOf>, right: ReturnType<typeof
   const [a, b] = [left[0], right[0]];
   if (left.length !== 1 || right.length !== 1 || !a || !b || a.type.family !== b.type.family) return [];
   return [[a, b]];
+}
+
+function renamed(columns: readonly SourceColumn[], names: readonly string[]): readonly SourceColumn[] {
+  return columns.map((column, i) => ({ ...column, name: names[i] ?? column.name }));
 }
 
 function derived(

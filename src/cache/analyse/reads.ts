@@ -25,8 +25,11 @@ interface ParameterUse {
 export class Reads {
   readonly references: TableReference[] = [];
   readonly relations = new Set<number>();
+  /** Tables whose rows these relations show: all of their changes must be on the stream. */
+  readonly streamed = new Set<number>();
   /** 1-based numbers of parameters that may be read as date or time. */
   readonly momentParameters = new Set<number>();
+  readonly #objects: number[] = [];
   /** What names were resolved to, in the order of the walk. */
   readonly #facts: string[] = [];
   readonly #uses = new Map<number, ParameterUse>();
@@ -47,12 +50,17 @@ export class Reads {
     return type === UNKNOWN_PSEUDO_TYPE ? 0 : type;
   }
 
-  addTable(relation: Relation): TableReference {
+  /** @param streamed the tables that hold its rows. */
+  addTable(relation: Relation, streamed: readonly number[]): TableReference {
     const reference: TableReference = { relation, number: this.references.length, alternatives: everyRow };
     this.references.push(reference);
     this.relations.add(relation.oid);
     if (this.relations.size > Limits.relationsPerEntryMax || this.references.length > referencesMax) {
       throw new Uncacheable('uncacheable.tooManyRelations', `more than ${Limits.relationsPerEntryMax}`);
+    }
+    for (const oid of streamed) this.streamed.add(oid);
+    if (this.streamed.size > Limits.streamedTablesPerEntryMax) {
+      throw new Uncacheable('uncacheable.tooManyRelations', `more than ${Limits.streamedTablesPerEntryMax} partitions`);
     }
     return reference;
   }
@@ -62,12 +70,22 @@ export class Reads {
     this.#facts.push([relation, number, name, type, typeModifier, collation].join(' '));
   }
 
+  /** A view or function whose definition is walked. */
+  restOnObject(oid: number): void {
+    this.#objects.push(oid);
+  }
+
+  /** A text that decides something. */
+  restOn(definition: string): void {
+    this.#facts.push(definition);
+  }
+
   restOnType(oid: number): void {
     this.#facts.push(`type ${oid}`);
   }
 
   /**
-   * Two hashes, of the tables and of all else that resolution found. With the text and the session's settings it decides the meaning of the statement and the
+   * Two hashes, of the tables, views and functions, and of all else that resolution found. With the text and the session's settings it decides the meaning of the statement and the
    * columns of its answer: functions and operators are PostgreSQL's own in whatever is cacheable.
    */
   signature(): string {
@@ -75,7 +93,8 @@ export class Reads {
       const text = JSON.stringify(facts);
       return createHash('sha256').update(text).digest('base64');
     };
-    return `${hash(this.references.map(({ relation }) => relation.oid))} ${hash(this.#facts)}`;
+    const objects = [...this.references.map(({ relation }) => relation.oid), ...this.#objects];
+    return `${hash(objects)} ${hash(this.#facts)}`;
   }
 
   useParameter(number: number, readsMoment: boolean): void {

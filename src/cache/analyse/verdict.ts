@@ -6,8 +6,10 @@ import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
 
 export interface Analysis extends Omit<Verdict, 'verdictId' | 'catalogVersion'>, Bindable {
-  /** Oids of the tables read, each once; empty unless cacheable. */
+  /** Oids of the tables and materialized views that are named, each once, those in views and functions included; empty unless cacheable. */
   readonly relations: readonly number[];
+  /** Tables that hold their rows, partitions and heirs included: all changes of these must be on the stream. */
+  readonly streamed: readonly number[];
   /** For each reference to a table one or, where the rows satisfy one of several constraints, several. */
   readonly dependencies: readonly DependencyTemplate[];
   /** For people: what exactly the reason was met in. */

@@ -1,18 +1,18 @@
 /** What reading a view may do: what its definition may do, that of the views in it included. */
 import type { Catalog } from '../catalog.ts';
+import type { Definitions } from './definitions.ts';
 import { effectsOf } from './effects.ts';
 import { Names } from './names.ts';
-import type { Parser } from './parser.ts';
 import { type Effects, unknownEffects } from './verdict.ts';
 
 export class ViewEffects {
+  readonly definitions: Definitions;
   readonly #catalog: Catalog;
-  readonly #parser: Parser;
   readonly #known = new Map<number, Effects>();
 
-  constructor(catalog: Catalog, parser: Parser) {
+  constructor(catalog: Catalog, definitions: Definitions) {
     this.#catalog = catalog;
-    this.#parser = parser;
+    this.definitions = definitions;
   }
 
   of(view: number): Effects {
@@ -27,19 +27,10 @@ export class ViewEffects {
   }
 
   #find(view: number): Effects {
-    const definition = this.#catalog.views.get(view);
-    if (definition === undefined) return unknownEffects;
-    const parsed = this.#parser.parse(definition);
-    if (parsed.kind === 'failed') return unknownEffects;
-    // Definitions are loaded fully qualified: what is not qualified is PostgreSQL's own. They name columns only as
-    // columns; a call of a function with a row is written as a call.
+    const definition = this.definitions.view(view);
+    if (definition === null) return unknownEffects;
+    // They name columns only as columns; a call of a function with a row is written as a call.
     const names = new Names(this.#catalog, ['pg_catalog']);
-    return effectsOf(parsed.statements, {
-      names,
-      views: this,
-      points: null,
-      targetsWritten: true,
-      fieldsMayCall: false,
-    });
+    return effectsOf(definition, { names, views: this, points: null, targetsWritten: true, fieldsMayCall: false });
   }
 }

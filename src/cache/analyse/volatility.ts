@@ -59,13 +59,25 @@ export const settingsFunctions: ReadonlySet<string> = new Set([
   'json_build_object',
   'jsonb_build_array',
   'jsonb_build_object',
+  // Text search: configurations, dictionaries and their order are in the fingerprint, default_text_search_config is in the key.
+  'to_tsvector',
+  'to_tsquery',
+  'plainto_tsquery',
+  'phraseto_tsquery',
+  'websearch_to_tsquery',
+  'json_to_tsvector',
+  'jsonb_to_tsvector',
+  'ts_headline',
+  'get_current_ts_config',
+  // The role is in the key, memberships are in the fingerprint.
+  'pg_has_role',
+  'current_database',
+  'current_schema',
+  'current_schemas',
   'enum_first',
   'enum_last',
   'enum_range',
 ]);
-
-/** Labelled immutable, yet looking up text search configurations and dictionaries, which the fingerprint does not cover. */
-export const catalogFunctions: RegExp = /^(?:.*to_ts(?:vector|query)|ts_.*|setweight_.*|get_current_ts_config)$/;
 
 /** Functions named like a type that reads 'now': with an argument of no fitting type the call is a cast from text. */
 export const momentCastFunctions: ReadonlySet<string> = new Set(['date', 'time', 'timetz', 'timestamp', 'timestamptz']);
@@ -157,8 +169,8 @@ export const harmlessVolatile: ReadonlySet<string> = new Set([
   'array_shuffle',
 ]);
 
-/** Names that leave traces though they are not labelled volatile: they run statements given to them. */
-export const runsStatements: RegExp = /_to_xml/;
+/** Names that read or leave traces though they are not labelled volatile: they run statements given to them, or read tables. */
+export const runsStatements: RegExp = /^(?:.*_to_xml.*|ts_stat|ts_rewrite)$/;
 
 /** They change something that no cached answer can show: sequences, locks, notifications, large objects, server state. */
 export function changesOnlySession(name: string): boolean {
