@@ -8,6 +8,8 @@ import { codes, connectRaw, rows, serialize, statement } from '../support/raw-cl
 
 const read = 'SELECT v FROM t WHERE id = $1';
 
+const sqlstateOf = (body: Buffer) => /\0C([0-9A-Z]{5})\0/.exec(body.toString('latin1'))?.[1];
+
 describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
   const proxy = useProxy(
     `CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT g, 0 FROM generate_series(1, 100) g;
@@ -222,6 +224,12 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     ];
     const simple = serialize.query('SELECT v FROM t WHERE id = 12');
     const extended = [statement(read, ['12']), serialize.sync()];
+    const other = 'SELECT g, g AS h FROM generate_series(1, 5) g';
+    const failing = [serialize.parse({ text: 'nonsense' }), serialize.bind({}), ...again];
+    const described = [serialize.describe({ type: 'P', name: '' }), serialize.sync()];
+    const closed = [serialize.close({ type: 'P', name: '' }), serialize.sync()];
+    const begin = [statement('BEGIN', [], '', false), serialize.sync()];
+    const rollback = [statement('ROLLBACK'), serialize.sync()];
     const exchanges: Buffer[][] = [
       ...[
         [serialize.query('BEGIN')],
@@ -236,6 +244,18 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       ...[[serialize.query('BEGIN')], extended, again, [serialize.query('ROLLBACK')]],
       ...[[serialize.query('BEGIN')], suspended, [simple], again, [serialize.query('ROLLBACK')]],
       ...[[serialize.query('BEGIN')], [simple], suspended, again, [serialize.query('COMMIT')], extended, again],
+      // What fails before it would have replaced the portal leaves the one of before, and a failed block tells whether there is one.
+      ...[[serialize.query('BEGIN')], suspended, [simple], failing, again, [serialize.query('ROLLBACK')]],
+      ...[[serialize.query('BEGIN')], suspended, [simple], [serialize.query('SELECT 1/0')], again, rollback],
+      ...[[serialize.query('BEGIN')], extended, failing, again, [serialize.query('ROLLBACK')]],
+      ...[[serialize.query('BEGIN')], extended, [serialize.query('nonsense')], again, described, rollback],
+      ...[[serialize.query('BEGIN')], suspended, failing, again, [serialize.query('ROLLBACK')]],
+      ...[begin, again, rollback],
+      ...[begin, described, [simple], again, rollback],
+      ...[[...begin.slice(0, -1), ...extended], again, rollback],
+      ...[begin, extended, closed, again, rollback],
+      // The portal keeps its statement when the name is given to another.
+      ...[begin, extended, [serialize.parse({ text: other }), serialize.sync()], described, again, rollback],
     ];
     const run = async (url: string) => {
       const client = await connectRaw(url);
@@ -244,7 +264,10 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       for (const messages of exchanges) {
         client.send(...messages);
         const frames = await client.until('Z');
-        seen.push(`${codes(frames)} ${JSON.stringify(rows(frames))} ${frames.at(-1)!.body.toString()}`);
+        const described = frames.filter(({ code }) => code === 'T').map(({ body }) => body.readInt16BE(0));
+        const errors = frames.filter(({ code }) => code === 'E').map(({ body }) => sqlstateOf(body));
+        const end = frames.at(-1)!.body.toString();
+        seen.push(`${codes(frames)} ${JSON.stringify([rows(frames), described, errors])} ${end}`);
       }
       return seen;
     };

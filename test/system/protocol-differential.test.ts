@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Servers } from '../model/protocol/lane.ts';
 import { Minimiser, oidMaxOf, runLane, type Tally } from '../model/protocol/model.ts';
-import { type Profile, reading, tame, wild } from '../model/protocol/profile.ts';
+import { blocks, type Profile, reading, tame, wild } from '../model/protocol/profile.ts';
 import { schemaSql } from '../model/protocol/schema.ts';
 import { announceSeed, seededRandom } from '../model/random.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
@@ -60,12 +60,13 @@ const runs: readonly Run[] = [
     version: 'pg18',
     args: ['--consistency', 'off'],
     profiles: [tame, wild],
-    share: 0.2,
+    share: 0.1,
     hitsMin: 0,
   },
-  { what: 'cold, writes all over', version: 'pg18', args: [], profiles: [wild, wild, tame], share: 0.3, hitsMin: 0 },
+  { what: 'cold, writes all over', version: 'pg18', args: [], profiles: [wild, wild, tame], share: 0.2, hitsMin: 0 },
   { what: 'warm', version: 'pg18', args: [], profiles: [reading], share: 0.3, hitsMin: 0.08 },
-  { what: 'an older origin', version: 'pg15', args: [], profiles: [wild, tame, reading], share: 0.2, hitsMin: 0 },
+  { what: 'transactions', version: 'pg18', args: [], profiles: [blocks], share: 0.2, hitsMin: 0 },
+  { what: 'an older origin', version: 'pg15', args: [], profiles: [wild, tame, reading, blocks], share: 0.2, hitsMin: 0 },
 ];
 
 it.each(runs)(

@@ -20,3 +20,5 @@ export const reading: Profile = { settings: 0, writes: 0.002, odd: 0.003, plain:
 export const tame: Profile = { settings: 0.002, writes: 0.06, odd: 0.1, plain: 0.15, transactions: 0.03, single: 0.4 };
 /** What nobody does. */
 export const wild: Profile = { settings: 0.06, writes: 0.2, odd: 0.5, plain: 0.2, transactions: 0.05, single: 0.4 };
+/** What units of work do: reads in blocks, some of which fail. */
+export const blocks: Profile = { settings: 0, writes: 0.003, odd: 0.03, plain: 0, transactions: 0.35, single: 0.8 };
