@@ -48,7 +48,7 @@ export interface AdmitterOptions<A extends Admissible> {
   /** Under the current catalog, as the analysis. */
   readonly primaryKeyOf: PrimaryKeyOf;
   /** `Block.ADMISSION` of an entry that is admitted now. */
-  readonly admissionOf?: (key: ParsedKey) => number;
+  readonly admissionOf?: (offer: Offer) => number;
   /** Tables whose rows a relation shows besides its own, under the current catalog. */
   readonly descendantsOf: (relation: number) => readonly number[];
   /** Test-only: rules to break on purpose. */
@@ -113,7 +113,7 @@ export class Admitter<A extends Admissible> {
     const dependencies = this.#options.bind(analysis, key);
     if (dependencies === null) return 'uncacheable.construct';
     if (this.#hasChanged(dependencies, offer.token.settleStamp)) return 'fill.changed';
-    return this.#insert(offer, key, relations, dependencies);
+    return this.#insert(offer, relations, dependencies);
   }
 
   #tokenProblem({ token, bytes, keyBytes }: Offer): Reason | null {
@@ -157,12 +157,7 @@ export class Admitter<A extends Admissible> {
     });
   }
 
-  #insert(
-    offer: Offer,
-    parsed: ParsedKey,
-    relations: readonly number[],
-    dependencies: readonly Dependency[],
-  ): Reason | null {
+  #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
     const { store, index, primaryKeyOf, admissionOf } = this.#options;
     const key = offer.bytes.subarray(0, offer.keyBytes);
     const block = store.insert({
@@ -172,7 +167,7 @@ export class Admitter<A extends Admissible> {
       rowDescriptionBytes: offer.rowDescriptionBytes,
       filledRound: offer.filledRound,
       fenceSlots: pointedFenceSlots(relations, dependencies, primaryKeyOf),
-      admission: admissionOf?.(parsed) ?? 0,
+      admission: admissionOf?.(offer) ?? 0,
     });
     // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.
     if (block === 0 || store.find(offer.hash, key) !== block) return 'fill.full';

@@ -68,7 +68,10 @@ export class CacheRuntime {
       wanted: (relations) => void this.#feed.want(relations),
       bind: bindDependencies,
       primaryKeyOf: (oid) => this.#feed.model?.primaryKey(oid) ?? [],
-      admissionOf: (key) => encodeAdmission(shapes.numberOf(key.text), ports.clock.nowMs()),
+      admissionOf: ({ shape }) => {
+        shapes.admitted(shape);
+        return encodeAdmission(shape, ports.clock.nowMs());
+      },
       descendantsOf: (oid) => this.#feed.model?.descendants(oid) ?? [],
       faults: config.faults,
     });

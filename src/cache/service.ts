@@ -30,7 +30,7 @@ export interface ServiceOptions {
   /** For `explain`. */
   readonly database: string;
   readonly store: Pick<CacheStore, 'reader'>;
-  readonly shapes: Pick<ShapeNumbers, 'hits'>;
+  readonly shapes: Pick<ShapeNumbers, 'hits' | 'reserve'>;
   readonly clock: Clock;
 }
 
@@ -78,6 +78,7 @@ export class Service implements CacheService {
       changesContext: analysis.changesContext,
       transactionControl: analysis.transactionControl,
       scope: analysis.scope,
+      shape: analysis.cacheable ? this.#options.shapes.reserve(request.text) : 0,
       signature: analysis.signature,
     };
   }

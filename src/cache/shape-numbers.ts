@@ -19,13 +19,26 @@ interface Numbered {
 export class ShapeNumbers {
   readonly #control: ControlWords;
   readonly #byText = new Map<string, Numbered>();
+  readonly #admitted = new Uint8Array(SHAPE_NUMBERS);
 
   constructor(control: ControlWords) {
     this.#control = control;
   }
 
-  /** The number of a statement's shape, a new one when it has none. */
+  /** The number of a statement's shape, a new one when it has none; an answer of it is admitted. */
   numberOf(text: string): number {
+    const shape = this.reserve(text);
+    this.admitted(shape);
+    return shape;
+  }
+
+  /** An answer of this shape is admitted. */
+  admitted(shape: number): void {
+    this.#admitted[shape] = 1;
+  }
+
+  /** The number of a statement's shape, a new one when it has none. */
+  reserve(text: string): number {
     const key = keyOf(text);
     const known = this.#byText.get(key);
     if (known !== undefined) return known.shape;
@@ -35,10 +48,12 @@ export class ShapeNumbers {
     return shape;
   }
 
-  /** Hits since the number was given; null without one. */
+  /** Hits since the number was given; null without one, or when no answer was admitted. */
   hits(text: string): number | null {
     const known = this.#byText.get(keyOf(text));
-    return known === undefined ? null : hitsOfShape(this.#control, known.shape) - known.hitsBefore;
+    return known === undefined || this.#admitted[known.shape] === 0
+      ? null
+      : hitsOfShape(this.#control, known.shape) - known.hitsBefore;
   }
 }
 

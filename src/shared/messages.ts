@@ -185,6 +185,8 @@ export interface Verdict {
   readonly transactionControl: boolean;
   /** 'shape': the verdict holds for every text of the same shape (shared/shape.ts); 'text': for this text alone. */
   readonly scope: 'shape' | 'text';
+  /** Number of its shape (cache/shape-numbers.ts): 0 when it is not cacheable, or all numbers are given. */
+  readonly shape: number;
   /**
    * What a cacheable statement was resolved to and the columns of its answer, hashed by content: equal in two catalog versions or generations
    * when nothing changed that the statement rests on. The first word is equal when the tables are the same. Empty when it is not cacheable.
@@ -214,6 +216,8 @@ export interface FillToken {
 /** An origin's answer offered for admission. `bytes` holds the key and then the frames. */
 export interface Offer {
   readonly verdictId: number;
+  /** `Verdict.shape` */
+  readonly shape: number;
   readonly contextId: number;
   readonly token: FillToken;
   readonly hash: number;

@@ -57,6 +57,9 @@ export const Reasons = {
   'fill.changed': 'a matching change was applied or is not settled since the answer was asked for',
   'fill.generation': 'the cache generation, stream or catalog changed meanwhile',
   'fill.full': 'no room in the store',
+  'fill.firstSight':
+    'few answers of this shape are asked for again: they are kept when they are asked for a second time',
+  'fill.changesTooOften': 'answers of this shape change before they are asked for again: hardly any is kept',
   'fill.queueFull': 'too many answers waiting for admission',
 } as const;
 

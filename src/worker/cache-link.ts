@@ -18,6 +18,7 @@ import type {
 } from '../shared/messages.ts';
 import { Outbox } from './offer.ts';
 import { Verdicts } from './verdicts.ts';
+import { Worth } from './worth.ts';
 
 const CONTEXTS_MAX = 10_000;
 /** The catalog is being loaded, as after DDL: over soon. */
@@ -39,6 +40,7 @@ export class AttachedCache {
   readonly reader: StoreReader;
   readonly verdicts: Verdicts;
   readonly outbox: Outbox;
+  readonly worth = new Worth();
   private readonly service: RemoteService;
   private readonly control: ControlWords;
   private readonly contexts = new Map<string, ContextAnswer>();

@@ -105,6 +105,7 @@ export class Capture {
     this.abandoned = true;
     return {
       verdictId: verdict.verdictId,
+      shape: verdict.shape,
       contextId,
       token,
       hash,

@@ -344,7 +344,12 @@ export class Forwarder {
     return true;
   }
 
-  private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, isDescription: boolean): Capture {
+  private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, isDescription: boolean): Capture | null {
+    const refused = this.cache!.worth.judge(slot.verdict!.shape, key.hash);
+    if (refused !== null) {
+      countReason(this.runtime.counters, refused);
+      return null;
+    }
     const { entryBytesMax } = this.runtime.config.cache;
     const capture = new Capture(slot, this.context!.contextId, this.token!, key, entryBytesMax, isDescription);
     owed.capture = capture;

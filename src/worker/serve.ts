@@ -373,7 +373,10 @@ export class HitPath {
     this.keepPortal(batch.bytes);
     // C18: what one answer showed, the next must not miss.
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
-    for (const shape of this.shapes) this.runtime.shapeHits[shape]! += 1;
+    for (const shape of this.shapes) {
+      this.runtime.shapeHits[shape]! += 1;
+      this.cache.worth.hit(shape);
+    }
     session.countHits(this.entries, bytes);
   }
 

@@ -136,6 +136,7 @@ export class CacheClient {
     const tail = Buffer.from(text);
     const offer: Offer = {
       verdictId: 0,
+      shape: 0,
       contextId,
       token,
       hash: keyHash(prefixHash(prefix), tail, 0, tail.length),

@@ -40,6 +40,7 @@ function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: n
   const isSetting = /^(set|reset|discard|deallocate|prepare)\b/.test(text);
   return {
     verdictId,
+    shape: 0,
     catalogVersion,
     cacheable: isRead && request.contextId > 0,
     reason: isRead ? null : isWrite ? 'statement.write' : 'statement.utility',

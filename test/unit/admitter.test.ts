@@ -86,6 +86,7 @@ function makeCache(faults: readonly string[] = []) {
     const tail = Buffer.from(text);
     return {
       verdictId: 1,
+      shape: 0,
       contextId: 1,
       token: given,
       hash: hashOf(prefix, tail),

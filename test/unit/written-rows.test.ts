@@ -15,7 +15,7 @@ const OTHER = 16_600;
 const now = { generation: 1, catalogVersion: 7 };
 
 const verdictOn = (writes: Writes, catalogVersion = now.catalogVersion): Verdict => ({
-  ...{ verdictId: 1, catalogVersion, cacheable: false, reason: 'statement.write', readOnly: false, writes },
+  ...{ verdictId: 1, shape: 0, catalogVersion, cacheable: false, reason: 'statement.write', readOnly: false, writes },
   ...{ changesContext: false, transactionControl: false, scope: 'shape', signature: '' },
 });
 const parameter = (index: number): ValueSource => ({ kind: 'parameter', index });

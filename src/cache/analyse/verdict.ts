@@ -5,7 +5,7 @@ import type { Reason } from '../../shared/reasons.ts';
 import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
 
-export interface Analysis extends Omit<Verdict, 'verdictId' | 'catalogVersion'>, Bindable {
+export interface Analysis extends Omit<Verdict, 'shape' | 'verdictId' | 'catalogVersion'>, Bindable {
   /** Oids of the tables and materialized views that are named, each once, those in views and functions included; empty unless cacheable. */
   readonly relations: readonly number[];
   /** Tables that hold their rows, partitions and heirs included: all changes of these must be on the stream. */
