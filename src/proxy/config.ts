@@ -1,8 +1,10 @@
 /** Builds the configuration: flag over environment over file over default. Errors name the key, where it stood, and what is right. */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parse as parseToml } from 'smol-toml';
 import type { Config } from '../shared/config.ts';
 import { ConfigError, toError } from '../shared/errors.ts';
+import { planConcurrency } from './concurrency.ts';
 import { BadValue, parseUpstream } from './config-text.ts';
 import {
   environmentName,
@@ -95,7 +97,16 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
     },
     keepaliveMs: values.keepalive!,
     admin: values.admin,
-    workers: values.workers!,
+    workers: values['concurrency.pool_size'] || values.workers!,
+    concurrency: {
+      model: values['concurrency.model']!,
+      tcp: values['concurrency.tcp'],
+      unix: values['concurrency.unix'],
+      maxThreads: values['concurrency.max_threads']!,
+      threadIdleMs: values['concurrency.thread_idle']!,
+      queueDepthMax: values['concurrency.max_queue_depth']!,
+      optimizeFor: values['concurrency.optimize_for']!,
+    },
     consistency: values.consistency!,
     cache: {
       memoryBytes: values['cache.memory']!,
@@ -125,6 +136,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
     faults: values.faults ?? [],
   };
   checkTogether(config);
+  planConcurrency(config, availableParallelism());
   return config;
 }
 

@@ -7,9 +7,17 @@
 import type { Socket } from 'node:net';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { toError } from '../shared/errors.ts';
-import { createTickets, type HandoffMessage, TICKETS_PER_WORKER, TicketState } from '../shared/handoff.ts';
+import {
+  createTickets,
+  type HandoffMessage,
+  type LaneNotice,
+  TICKETS_PER_WORKER,
+  TicketState,
+} from '../shared/handoff.ts';
 import { RelaySocket } from '../shared/relay-socket.ts';
 import type { Descriptors } from './native.ts';
+
+export type { LaneNotice };
 
 export interface Incoming {
   readonly socket: Socket;
@@ -19,8 +27,8 @@ export interface Incoming {
 
 /** The way to one incarnation of a worker. */
 export interface Lane {
-  /** False when no ticket is free: try another worker, or later. The socket is then still the caller's. */
-  send(incoming: Incoming): boolean;
+  /** 'full' when no ticket is free: try another worker, or later; the socket is then still the caller's. 'gone': the client is. */
+  send(incoming: Incoming): 'sent' | 'full' | 'gone';
   /** Sockets posted and not yet confirmed. */
   inFlight(): number;
   /** After the worker's `exit`: closes what it never took. Returns how many descriptors that were. */
@@ -33,8 +41,16 @@ export interface LaneEnds {
   readonly workerPort: MessagePort;
 }
 
-export function openLane(descriptors: Descriptors | null): LaneEnds {
+/** @param noticed called with what the worker says of its connections; null: it need not say anything */
+export function openLane(
+  descriptors: Descriptors | null,
+  noticed: ((notice: LaneNotice) => void) | null = null,
+): LaneEnds {
   const { port1, port2 } = new MessageChannel();
+  if (noticed !== null) {
+    port1.on('message', noticed);
+    port1.postMessage({ kind: 'notices' } satisfies HandoffMessage);
+  }
   port1.unref();
   return {
     lane: descriptors === null ? new RelayLane(port1) : new DescriptorLane(port1, descriptors),
@@ -64,14 +80,14 @@ class DescriptorLane implements Lane {
     this.#post({ kind: 'tickets', table: this.#table });
   }
 
-  send({ socket, transport, peer }: Incoming): boolean {
+  send({ socket, transport, peer }: Incoming): 'sent' | 'full' | 'gone' {
     const fd = descriptorOf(socket);
     if (fd < 0) {
-      socket.destroy(); // the client has gone: nothing to hand over
-      return true;
+      socket.destroy(); // nothing to hand over
+      return 'gone';
     }
     const ticket = this.#freeTicket();
-    if (ticket < 0) return false;
+    if (ticket < 0) return 'full';
     const copy = this.#descriptors.dup(fd);
     this.#fds[ticket] = copy;
     this.#inodes[ticket] = this.#descriptors.inode(copy) ?? 0n;
@@ -79,7 +95,7 @@ class DescriptorLane implements Lane {
     this.#outstanding.push(ticket);
     this.#post({ kind: 'fd', fd: copy, ticket, transport, peer });
     socket.destroy(); // close(2), no shutdown(2): the connection lives on in the duplicate
-    return true;
+    return 'sent';
   }
 
   inFlight(): number {
@@ -135,7 +151,7 @@ class RelayLane implements Lane {
     this.#port = port;
   }
 
-  send({ socket, transport, peer }: Incoming): boolean {
+  send({ socket, transport, peer }: Incoming): 'sent' | 'full' | 'gone' {
     const { port1, port2 } = new MessageChannel();
     const relay = new RelaySocket(port1, { allowHalfOpen: true });
     this.#open.add(socket);
@@ -150,7 +166,7 @@ class RelayLane implements Lane {
     relay.pipe(socket);
     const message: HandoffMessage = { kind: 'relay', port: port2, transport, peer };
     this.#port.postMessage(message, [port2]);
-    return true;
+    return 'sent';
   }
 
   inFlight(): number {

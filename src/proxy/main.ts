@@ -1,14 +1,15 @@
 /** Composition of the main thread: listeners, dispatcher, supervisor, admin page, log line of each minute, drain. */
 import { createHash } from 'node:crypto';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import { historyStepMs } from './admin/history.ts';
 import { type Admin, startAdmin } from './admin/http.ts';
 import { Reporter } from './admin/report.ts';
+import { planConcurrency } from './concurrency.ts';
 import { formatAddress } from './config-text.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Dispatcher, dispatcherOptions } from './dispatcher.ts';
 import { drain } from './drain.ts';
 import type { Incoming } from './handoff.ts';
 import { type Listener, listen } from './listener.ts';
@@ -62,7 +63,16 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
   if (descriptors === null)
     log.warn('sockets cannot be handed over here (no koffi): the main thread relays the bytes of clients');
   let supervisor: Supervisor | undefined;
-  const dispatcher = new Dispatcher(config.limits.connectionsMax, {
+  const plan = planConcurrency(config, availableParallelism());
+  log.info(plan, 'concurrency');
+  const dispatcher = new Dispatcher(dispatcherOptions(config, plan), {
+    clock,
+    threads: {
+      grow: () => supervisor?.grow() ?? false,
+      growing: () => supervisor?.growing() ?? 0,
+      rest: (slot) => supervisor?.rest(slot),
+      after: (ms, task) => void setTimeout(task, ms).unref(),
+    },
     sessionsOpen: () => supervisor?.counters.total('sessionsOpen') ?? 0,
     later: (task) => void setTimeout(task, retryHandoffMs),
     warn: (message, err) => log.warn({ err }, message),
@@ -72,10 +82,10 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
   const listener = await listen(config.listen, config.listenUnix, accept, listenOptions);
   const files = { worker: threadFile('worker'), cache: threadFile('cache') };
   supervisor = new Supervisor({
-    ...{ config, nodeName: nodeName(listener), files, dispatcher, descriptors, clock, log, tls },
+    ...{ config, plan, nodeName: nodeName(listener), files, dispatcher, descriptors, clock, log, tls },
     startMsMax: 60_000,
   });
-  const reporter = new Reporter({ supervisor, dispatcher, listener, config, clock, startedMs: clock.nowMs() });
+  const reporter = new Reporter({ supervisor, dispatcher, listener, config, plan, clock, startedMs: clock.nowMs() });
   let admin: Admin | undefined;
   try {
     admin =

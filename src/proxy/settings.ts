@@ -4,7 +4,7 @@
  * `limits.` is left out of both.
  */
 import { availableParallelism } from 'node:os';
-import { ClientTlsModes, ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
+import { ClientTlsModes, ConcurrencyModels, ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
 import { Limits } from '../shared/limits.ts';
 import {
   BadValue,
@@ -50,6 +50,7 @@ function positive(parse: (text: string) => number, min: number): (text: string) 
 }
 
 const text = (value: string): string => value;
+const model = (value: string) => parseChoice(value, ConcurrencyModels);
 const workers = String(Math.min(availableParallelism(), Limits.workersMax));
 const MIB = 2 ** 20;
 
@@ -84,6 +85,29 @@ export const settings = {
     'admin page, or off',
   ),
   workers: setting(workers, 'N', (t) => parseCount(t, 1, Limits.workersMax), 'worker threads'),
+  'concurrency.model': setting('auto', 'MODEL', model, `threads for connections: ${ConcurrencyModels.join(', ')}`),
+  'concurrency.tcp': setting(null, 'MODEL', model, 'the model for TCP, when it is another'),
+  'concurrency.unix': setting(null, 'MODEL', model, 'the model for Unix sockets, when it is another'),
+  'concurrency.pool_size': setting('0', 'N', (t) => parseCount(t, 0, Limits.workersMax), 'as --workers (0: that)'),
+  'concurrency.max_threads': setting(
+    '32',
+    'N',
+    (t) => parseCount(t, 1, Limits.workersMax),
+    'threads of per-connection; what comes then waits',
+  ),
+  'concurrency.thread_idle': setting('10s', 'TIME', parseDuration, 'how long such a thread waits for the next one'),
+  'concurrency.max_queue_depth': setting(
+    '1000',
+    'N',
+    (t) => parseCount(t, 0, 1_000_000),
+    'connections that may wait for a worker; beyond it 53300',
+  ),
+  'concurrency.optimize_for': setting(
+    'latency',
+    'GOAL',
+    (t) => parseChoice(t, ['latency', 'throughput'] as const),
+    'latency or throughput: what auto decides by',
+  ),
   consistency: setting('strong', 'LEVEL', (t) => parseChoice(t, ConsistencyLevels), ConsistencyLevels.join(', ')),
   'cache.memory': setting('256MB', 'SIZE', positive(parseSize, MIB), 'shared memory for cached answers'),
   'cache.max_entry': setting('1MB', 'SIZE', positive(parseSize, 1), 'the largest answer that is cached'),

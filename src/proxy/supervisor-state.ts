@@ -6,7 +6,7 @@
  *                       ▲  └───exited─────┐│exited                       │ exited
  *                       │                 ▼▼                             ├──▶ backingOff  (unresponsive)
  *                       └──elapsed─── backingOff ◀───────────────────────┘
- *                                         └──stop──▶ stopped ◀── (stop) ─┘
+ *                                         └──stop──▶ stopped ◀── (stop) ─┘     stopped ──begin──▶ starting
  *
  * Back-off doubles from `backoffMsMin` to `backoffMsMax` with each failure in a row; a thread that ran for `backoffMsMax`
  * before it died begins again at the least.
@@ -77,6 +77,12 @@ const spawn: Cell = (state) => ({
   action: { kind: 'spawn' },
 });
 
+/** A thread that was ended because it was not needed: no restart, and no failure. */
+const beginAgain: Cell = (state) => ({
+  state: { ...state, phase: 'starting', generation: state.generation + 1, failures: 0, stopWanted: false },
+  action: { kind: 'spawn' },
+});
+
 const run: Cell = (state, nowMs) => ({
   state: { ...state, phase: 'running', runningSinceMs: nowMs },
   action: nothing,
@@ -110,7 +116,7 @@ const table: Readonly<Record<ThreadPhase, Readonly<Record<ThreadEventKind, Cell>
   running: { begin: stay, started: stay, exited: diedRunning, unresponsive: end, elapsed: stay, stop: endForGood },
   ending: { begin: stay, started: stay, exited: diedEnding, unresponsive: stay, elapsed: stay, stop: endForGood },
   backingOff: { begin: stay, started: stay, exited: stay, unresponsive: stay, elapsed: spawn, stop: stopped },
-  stopped: { begin: stay, started: stay, exited: stay, unresponsive: stay, elapsed: stay, stop: stay },
+  stopped: { begin: beginAgain, started: stay, exited: stay, unresponsive: stay, elapsed: stay, stop: stay },
 };
 
 export function nextThread(state: ThreadState, event: ThreadEvent, policy: BackoffPolicy): Transition {

@@ -18,13 +18,15 @@ import type {
   TlsMaterial,
   WorkerControl,
 } from '../shared/messages.ts';
+import type { Plan } from './concurrency.ts';
 import { WorkerCounters } from './counters.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { FaultKind } from './fault-hook.ts';
-import { type Lane, openLane } from './handoff.ts';
+import { type Lane, type LaneNotice, openLane } from './handoff.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Descriptors } from './native.ts';
 import { Supervised, within } from './supervised.ts';
+import type { ThreadPhase } from './supervisor-state.ts';
 import { spawnThread, type Thread, transfer } from './thread.ts';
 
 export interface SupervisorOptions {
@@ -33,6 +35,7 @@ export interface SupervisorOptions {
   /** Absolute paths of the threads' main files. */
   readonly files: { readonly worker: string; readonly cache: string };
   readonly dispatcher: Dispatcher;
+  readonly plan: Plan;
   /** Null: bytes are relayed. */
   readonly descriptors: Descriptors | null;
   readonly clock: Clock;
@@ -66,12 +69,15 @@ export class Supervisor {
   readonly #heartbeat: Heartbeat;
   #store: SharedArrayBuffer | undefined;
   #tls: TlsMaterial | null;
+  #stopping = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     const { config, clock, log } = options;
     this.#tls = options.tls ?? null;
-    this.#workers = Array.from({ length: config.workers }, (_, slot) => this.#makeWorker(slot));
+    this.#workers = Array.from({ length: options.plan.poolSlots + options.plan.threadSlots }, (_, slot) =>
+      this.#makeWorker(slot),
+    );
     const hooks = {
       spawn: (generation: number) => this.#spawnCache(generation),
       up: (cache: Thread<CacheControl>, generation: number) => void this.#cacheUp(cache, generation),
@@ -85,17 +91,38 @@ export class Supervisor {
 
   /** Begins all threads; progress shows in `cache()` and `workers()`. */
   start(): void {
-    for (const { supervised } of this.#workers) supervised.begin();
+    // Of the threads for connections one is there before the first connection.
+    for (const { supervised } of this.#workers.slice(0, this.#options.plan.poolSlots + 1)) supervised.begin();
     this.#cache.begin();
     this.#heartbeat.start(this.#workers.map(({ supervised }) => supervised));
   }
 
   workers(): readonly { readonly id: number; readonly sessions: number; readonly restarts: number }[] {
-    return this.#workers.map(({ slot, supervised }) => ({
+    return this.#begun().map(({ slot, supervised }) => ({
       id: slot + 1,
       sessions: this.counters.of(slot, 'sessionsOpen'),
       restarts: supervised.state.restarts,
     }));
+  }
+
+  /** Begins a thread for connections. False: there are as many as may be. */
+  grow(): boolean {
+    const idle = this.#threads().find(({ supervised: { state } }) => isResting(state.phase));
+    if (idle === undefined || this.#stopping) return false;
+    idle.supervised.begin();
+    return true;
+  }
+
+  /** Threads for connections that are on their way. */
+  growing(): number {
+    const phases = this.#threads().map(({ supervised }) => supervised.state.phase);
+    return phases.filter((phase) => phase === 'starting' || phase === 'backingOff').length;
+  }
+
+  /** Ends a thread for connections that has none. */
+  rest(slot: number): void {
+    this.#options.dispatcher.remove(slot);
+    void this.#workers[slot]!.supervised.stop();
   }
 
   workersRunning(): number {
@@ -155,6 +182,7 @@ export class Supervisor {
 
   /** Ends every thread at once and for good. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     this.#heartbeat.stop();
     this.#publishGeneration(0);
     await Promise.all([this.#cache.stop(), ...this.#workers.map(({ supervised }) => supervised.stop())]);
@@ -169,6 +197,16 @@ export class Supervisor {
   }
 
   // ── workers ──
+
+  #threads(): readonly WorkerSlot[] {
+    return this.#workers.slice(this.#options.plan.poolSlots);
+  }
+
+  /** All but threads for connections that nobody needs. */
+  #begun(): readonly WorkerSlot[] {
+    const { poolSlots } = this.#options.plan;
+    return this.#workers.filter(({ slot, supervised }) => slot < poolSlots || !isResting(supervised.state.phase));
+  }
 
   #makeWorker(slot: number): WorkerSlot {
     const { config, clock, log } = this.#options;
@@ -189,7 +227,7 @@ export class Supervisor {
       startTimeoutMs: startMsMax,
       faults: config.faults.includes('admin'),
     });
-    const { lane, workerPort } = openLane(descriptors);
+    const { lane, workerPort } = openLane(descriptors, this.#noticedBy(slot));
     this.#workers[slot]!.lane = lane;
     const counters = this.counters.open(slot);
     const init = {
@@ -203,6 +241,13 @@ export class Supervisor {
     };
     await startOrEnd(worker, worker.calls.start(transfer(init, [workerPort])), startMsMax);
     return worker;
+  }
+
+  /** Only where a placement wants to know: a message for each connection is not free. */
+  #noticedBy(slot: number): ((notice: LaneNotice) => void) | null {
+    const { dispatcher, plan } = this.#options;
+    const wanted = slot >= plan.poolSlots || plan.tcp === 'work-stealing' || plan.unix === 'work-stealing';
+    return wanted ? (notice) => dispatcher.noticed(slot, notice) : null;
   }
 
   #workerUp(slot: number, worker: Thread<WorkerControl>): void {
@@ -282,6 +327,8 @@ export class Supervisor {
     }
   }
 }
+
+const isResting = (phase: ThreadPhase): boolean => phase === 'idle' || phase === 'stopped';
 
 async function startOrEnd<T, R>(thread: Thread<T>, starting: Promise<R>, msMax: number): Promise<R> {
   try {

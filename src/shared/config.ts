@@ -43,6 +43,26 @@ export interface TcpAddress {
   readonly port: number;
 }
 
+export const ConcurrencyModels = ['auto', 'async', 'pool', 'work-stealing', 'per-connection'] as const;
+export type ConcurrencyModel = (typeof ConcurrencyModels)[number];
+export type FixedModel = Exclude<ConcurrencyModel, 'auto'>;
+
+/** Which thread serves which connection (ADR-016). */
+export interface ConcurrencyConfig {
+  readonly model: ConcurrencyModel;
+  /** For connections of one kind; undefined: `model`. */
+  readonly tcp: ConcurrencyModel | undefined;
+  readonly unix: ConcurrencyModel | undefined;
+  /** Threads that serve one connection each (per-connection). */
+  readonly maxThreads: number;
+  /** How long such a thread waits for another connection. */
+  readonly threadIdleMs: number;
+  /** Connections that may wait for a worker. */
+  readonly queueDepthMax: number;
+  /** What `auto` decides by. */
+  readonly optimizeFor: 'latency' | 'throughput';
+}
+
 export interface Config {
   readonly upstream: Upstream;
   /** Where the change stream comes from when not `upstream` (same server, other address or role). */
@@ -57,7 +77,9 @@ export interface Config {
   /** Silence after which TCP asks whether the peer is still there, on both sides; 0: never. */
   readonly keepaliveMs: number;
   readonly admin: TcpAddress | undefined;
+  /** Workers of a pool. */
   readonly workers: number;
+  readonly concurrency: ConcurrencyConfig;
   readonly consistency: Consistency;
   readonly cache: {
     readonly memoryBytes: number;

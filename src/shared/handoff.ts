@@ -24,11 +24,15 @@ export type TicketState = (typeof TicketState)[keyof typeof TicketState];
 /** Sockets on their way to one worker. Beyond it the dispatcher turns to another worker, or waits. */
 export const TICKETS_PER_WORKER = 1024;
 
-/** What main posts on `WorkerInit.handoff`. `tickets` comes first, once. */
+/** What main posts on `WorkerInit.handoff`. `tickets` comes first, once; `notices` asks for `LaneNotice`s. */
 export type HandoffMessage =
+  | { readonly kind: 'notices' }
   | { readonly kind: 'tickets'; readonly table: Int32Array<SharedArrayBuffer> }
   | ({ readonly kind: 'fd' } & Handoff)
   | { readonly kind: 'relay'; readonly port: MessagePort; readonly transport: 'tcp' | 'unix'; readonly peer: string };
+
+/** What a worker posts back where the model of concurrency needs it: it has taken a connection, and a connection has ended. */
+export type LaneNotice = 'took' | 'ended';
 
 /** A client's connection: a real socket, or one whose bytes main relays (no koffi for this platform). */
 export type ClientSocket = Duplex & {
@@ -46,6 +50,8 @@ export interface Arrival {
   readonly peer: string;
   /** Takes the connection. Call it once, before the handler returns; an arrival not opened is closed. */
   open(options: OpenOptions): ClientSocket;
+  /** To be called when the connection has ended, if it was opened. */
+  readonly ended?: () => void;
 }
 
 export function createTickets(): Int32Array<SharedArrayBuffer> {
@@ -65,25 +71,43 @@ function confirmTicket(table: Int32Array, ticket: number): void {
 /** Worker side: hands every arriving connection to `accept`. Starts the port. */
 export function receiveHandoffs(port: MessagePort, accept: (arrival: Arrival) => void): void {
   let table: Int32Array | undefined;
+  let notify: (notice: LaneNotice) => void = () => undefined;
+  const taken = (open: Arrival['open'], transport: 'tcp' | 'unix', peer: string): boolean => {
+    let opened = false;
+    const arrival: Arrival = {
+      transport,
+      peer,
+      open: (options) => {
+        const socket = open(options);
+        opened = true;
+        return socket;
+      },
+      ended: () => notify('ended'),
+    };
+    try {
+      accept(arrival);
+    } finally {
+      notify('took');
+      if (!opened) notify('ended');
+    }
+    return opened;
+  };
   port.on('message', (message: HandoffMessage) => {
     if (message.kind === 'tickets') table = message.table;
-    else if (message.kind === 'relay') acceptRelayed(message.port, message.transport, message.peer, accept);
-    else if (table !== undefined && claimTicket(table, message.ticket)) acceptClaimed(table, message, accept);
+    else if (message.kind === 'notices') notify = (notice) => port.postMessage(notice);
+    else if (message.kind === 'relay') acceptRelayed(message.port, message.transport, message.peer, taken);
+    else if (table !== undefined && claimTicket(table, message.ticket)) acceptClaimed(table, message, taken);
   });
 }
 
-function acceptRelayed(
-  port: MessagePort,
-  transport: 'tcp' | 'unix',
-  peer: string,
-  accept: (arrival: Arrival) => void,
-): void {
-  let socket: RelaySocket | undefined;
-  accept({ transport, peer, open: (options) => (socket = new RelaySocket(port, options)) });
-  if (socket === undefined) port.close();
+/** Whether the connection was opened. */
+type Taken = (open: Arrival['open'], transport: 'tcp' | 'unix', peer: string) => boolean;
+
+function acceptRelayed(port: MessagePort, transport: 'tcp' | 'unix', peer: string, taken: Taken): void {
+  if (!taken((options) => new RelaySocket(port, options), transport, peer)) port.close();
 }
 
-function acceptClaimed(table: Int32Array, handoff: Handoff, accept: (arrival: Arrival) => void): void {
+function acceptClaimed(table: Int32Array, handoff: Handoff, taken: Taken): void {
   let owned = true;
   const open = (options: OpenOptions): ClientSocket => {
     const socket = new net.Socket({ fd: handoff.fd, readable: true, writable: true, ...options });
@@ -92,7 +116,7 @@ function acceptClaimed(table: Int32Array, handoff: Handoff, accept: (arrival: Ar
     return socket;
   };
   try {
-    accept({ transport: handoff.transport, peer: handoff.peer, open });
+    taken(open, handoff.transport, handoff.peer);
   } finally {
     if (owned) {
       closeSync(handoff.fd);

@@ -48,7 +48,7 @@ export class Runtime {
   readonly shapeHits: ShapeHits;
   cache: AttachedCache | null = null;
   private readonly workerSlot: number;
-  private readonly sessions = new Set<Session>();
+  private readonly sessions = new Map<Session, Arrival>();
   private emptied: (() => void) | null = null;
   private draining = false;
 
@@ -72,7 +72,7 @@ export class Runtime {
   /** Serves a connection until it ends. */
   accept(arrival: Arrival): void {
     const session = new Session(this, arrival);
-    this.sessions.add(session);
+    this.sessions.set(session, arrival);
     addSessions(this.control, 1);
     this.count(Counter.sessionsOpened);
     this.count(Counter.sessionsOpen);
@@ -86,7 +86,10 @@ export class Runtime {
   }
 
   sessionClosed(session: Session): void {
-    if (!this.sessions.delete(session)) return;
+    const arrival = this.sessions.get(session);
+    if (arrival === undefined) return;
+    this.sessions.delete(session);
+    arrival.ended?.();
     addSessions(this.control, -1);
     this.count(Counter.sessionsOpen, -1);
     if (this.sessions.size === 0) this.emptied?.();
@@ -95,7 +98,7 @@ export class Runtime {
   /** Replaces the link; sessions go on. `service` stands in for Comlink in tests. */
   attach(link: CacheLink, service?: RemoteService): void {
     this.cache = new AttachedCache(link, this.control, this.workerSlot, service);
-    for (const session of this.sessions) session.turn();
+    for (const session of this.sessions.keys()) session.turn();
   }
 
   /** For connections from now on. @throws Error; then everything is as it was. */
@@ -109,20 +112,20 @@ export class Runtime {
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
     this.verifiers?.close();
-    for (const session of [...this.sessions]) session.drain();
+    for (const session of [...this.sessions.keys()]) session.drain();
     if (this.sessions.size === 0) return;
     const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
     });
     const timer = setTimeout(() => {
-      for (const session of [...this.sessions]) session.shutDown();
+      for (const session of [...this.sessions.keys()]) session.shutDown();
     }, graceMs);
     await empty;
     clearTimeout(timer);
   }
 
   summaries(): SessionSummary[] {
-    return [...this.sessions].map((session) => session.summary);
+    return [...this.sessions.keys()].map((session) => session.summary);
   }
 
   count(counter: number, by = 1): void {

@@ -2,7 +2,8 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { Dispatcher } from '../../src/proxy/dispatcher.ts';
+import { planConcurrency } from '../../src/proxy/concurrency.ts';
+import { Dispatcher, dispatcherOptions } from '../../src/proxy/dispatcher.ts';
 import { type Listener, listen } from '../../src/proxy/listener.ts';
 import { type Descriptors, loadDescriptors } from '../../src/proxy/native.ts';
 import { Supervisor } from '../../src/proxy/supervisor.ts';
@@ -28,7 +29,15 @@ export async function startFixtureProxy(
 ): Promise<FixtureProxy> {
   const log = silentLogger();
   let supervisor: Supervisor | undefined;
-  const dispatcher = new Dispatcher(config.limits.connectionsMax, {
+  const plan = planConcurrency(config, 2);
+  const dispatcher = new Dispatcher(dispatcherOptions(config, plan), {
+    clock: monotonicClock,
+    threads: {
+      grow: () => supervisor?.grow() ?? false,
+      growing: () => supervisor?.growing() ?? 0,
+      rest: (slot) => supervisor?.rest(slot),
+      after: (ms, task) => void setTimeout(task, ms).unref(),
+    },
     sessionsOpen: () => supervisor?.counters.total('sessionsOpen') ?? 0,
     later: (task) => void setTimeout(task, 5),
     warn: () => undefined,
@@ -36,7 +45,7 @@ export async function startFixtureProxy(
   const listener = await listen(config.listen, config.listenUnix, (incoming) => dispatcher.dispatch(incoming));
   const descriptors = options.descriptors === undefined ? loadDescriptors() : options.descriptors;
   supervisor = new Supervisor({
-    ...{ config, nodeName: 'test', dispatcher, descriptors, clock: monotonicClock, log },
+    ...{ config, plan, nodeName: 'test', dispatcher, descriptors, clock: monotonicClock, log },
     files: { worker: fixtureFile('worker'), cache: fixtureFile('cache') },
     startMsMax: options.startMsMax ?? 60_000,
   });

@@ -37,6 +37,10 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
     keepaliveMs: 60_000,
     admin: undefined,
     workers: 1,
+    concurrency: {
+      ...{ model: 'pool', tcp: undefined, unix: undefined, maxThreads: 1, threadIdleMs: 1000 },
+      ...{ queueDepthMax: 100, optimizeFor: 'latency' },
+    },
     consistency: 'strong',
     cache: { memoryBytes: 16 << 20, entryBytesMax: 1 << 20, maxStalenessMs: 1000 },
     transactions: { lazyBegin: false },

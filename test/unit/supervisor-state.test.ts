@@ -62,7 +62,7 @@ const expected: Readonly<Record<ThreadPhase, Readonly<Record<ThreadEventKind, st
     stop: 'stopped nothing',
   },
   stopped: {
-    begin: 'stopped nothing',
+    begin: 'starting spawn',
     started: 'stopped nothing',
     exited: 'stopped nothing',
     unresponsive: 'stopped nothing',

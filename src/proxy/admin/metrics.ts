@@ -124,6 +124,32 @@ const families: readonly Family[] = [
     samples: one(({ connections }) => connections.waiting),
   },
   {
+    name: 'pgfresh_connections_waiting_max',
+    help: 'The most connections that waited at once',
+    samples: one(({ connections }) => connections.waitingMax),
+  },
+  {
+    name: 'pgfresh_connections_stolen_total',
+    help: 'Connections that another worker took than the one they waited for',
+    samples: one(({ connections }) => connections.stolen),
+  },
+  {
+    name: 'pgfresh_queue_wait_seconds',
+    help: 'From the acceptance of a connection to its way to a worker: quantiles since the start, and the longest',
+    labels: ['quantile'],
+    samples: ({ connections: { wait } }) => [
+      [{ quantile: '0.5' }, wait.p50Ms / 1e3],
+      [{ quantile: '0.99' }, wait.p99Ms / 1e3],
+      [{ quantile: '1' }, wait.maxMs / 1e3],
+    ],
+  },
+  {
+    name: 'pgfresh_active_threads',
+    help: 'Threads that serve connections, by model of concurrency',
+    labels: ['tcp', 'unix'],
+    samples: ({ concurrency: { tcp, unix, threads } }) => [[{ tcp, unix }, threads]],
+  },
+  {
     name: 'pgfresh_client_bytes_total',
     help: 'Bytes from and to clients',
     labels: ['direction'],

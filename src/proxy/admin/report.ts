@@ -5,7 +5,8 @@ import { toError } from '../../shared/errors.ts';
 import type { CacheStatus, ReasonExamples } from '../../shared/messages.ts';
 import { type Reason, Reasons } from '../../shared/reasons.ts';
 import { Remedies } from '../../shared/remedies.ts';
-import type { Dispatcher } from '../dispatcher.ts';
+import type { Plan } from '../concurrency.ts';
+import type { Dispatcher, QueueReport } from '../dispatcher.ts';
 import type { Listener } from '../listener.ts';
 import type { CacheView, Supervisor } from '../supervisor.ts';
 import { version } from '../version.ts';
@@ -21,7 +22,8 @@ export interface StatusDocument {
   readonly cdc: Omit<CacheStatus['cdc'], 'state'> & { readonly state: CacheStatus['cdc']['state'] | 'down' };
   readonly workers: ReturnType<Supervisor['workers']>;
   readonly cacheThread: { readonly generation: number; readonly restarts: number };
-  readonly connections: { readonly accepted: number; readonly refused: number; readonly waiting: number };
+  readonly connections: { readonly accepted: number; readonly refused: number } & QueueReport;
+  readonly concurrency: Pick<Plan, 'tcp' | 'unix'> & { readonly threads: number };
   /** Statements that the cache thread had to parse. */
   readonly analysed: number;
   readonly tables: {
@@ -56,6 +58,7 @@ export interface ReporterParts {
   readonly dispatcher: Dispatcher;
   readonly listener: Listener;
   readonly config: Config;
+  readonly plan: Plan;
   readonly clock: Clock;
   readonly startedMs: number;
 }
@@ -90,7 +93,7 @@ export class Reporter {
   }
 
   async status(): Promise<StatusDocument> {
-    const { supervisor, dispatcher, config, clock, startedMs } = this.#parts;
+    const { supervisor, dispatcher, config, plan, clock, startedMs } = this.#parts;
     const [status, examples] = await Promise.all([this.cacheStatus(), supervisor.examples(statusMsMax)]);
     const known = status instanceof Error ? undefined : status;
     const { state, generation, restarts } = supervisor.cache();
@@ -102,7 +105,8 @@ export class Reporter {
       cdc: known === undefined ? { ...downCdc, problem: await this.problem() } : { ...known.cdc },
       workers: supervisor.workers(),
       cacheThread: { generation, restarts },
-      connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, waiting: dispatcher.waiting },
+      connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, ...dispatcher.queue() },
+      concurrency: { tcp: plan.tcp, unix: plan.unix, threads: supervisor.workersRunning() },
       analysed: known?.analysed ?? 0,
       tables: { published: known?.publishedTables ?? [], uncacheable: known?.uncacheableTables ?? [] },
       ...{ reasons, reasonDetails: detailsOf(reasons, { ...known?.examples, ...examples }) },
