@@ -43,9 +43,10 @@ export interface TcpAddress {
   readonly port: number;
 }
 
-export const ConcurrencyModels = ['auto', 'async', 'pool', 'work-stealing', 'per-connection'] as const;
+export const FixedModels = ['async', 'pool', 'work-stealing', 'per-connection'] as const;
+export type FixedModel = (typeof FixedModels)[number];
+export const ConcurrencyModels = ['auto', ...FixedModels] as const;
 export type ConcurrencyModel = (typeof ConcurrencyModels)[number];
-export type FixedModel = Exclude<ConcurrencyModel, 'auto'>;
 
 /** Which thread serves which connection (ADR-016). */
 export interface ConcurrencyConfig {

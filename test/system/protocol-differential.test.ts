@@ -66,7 +66,14 @@ const runs: readonly Run[] = [
   { what: 'cold, writes all over', version: 'pg18', args: [], profiles: [wild, wild, tame], share: 0.2, hitsMin: 0 },
   { what: 'warm', version: 'pg18', args: [], profiles: [reading], share: 0.3, hitsMin: 0.08 },
   { what: 'transactions', version: 'pg18', args: [], profiles: [blocks], share: 0.2, hitsMin: 0 },
-  { what: 'an older origin', version: 'pg15', args: [], profiles: [wild, tame, reading, blocks], share: 0.2, hitsMin: 0 },
+  {
+    what: 'an older origin',
+    version: 'pg15',
+    args: [],
+    profiles: [wild, tame, reading, blocks],
+    share: 0.2,
+    hitsMin: 0,
+  },
 ];
 
 it.each(runs)(
