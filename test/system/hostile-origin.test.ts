@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { attachFakeCache } from '../support/fake-cache.ts';
 import { type Act, done, type FakeOrigin, ready, reply, row, startFakeOrigin } from '../support/fake-origin.ts';
 import { codes, connectRaw, rows, serialize, sqlState, statement } from '../support/raw-client.ts';
+import { waitFor } from '../support/wait.ts';
 import { startWorker, type TestWorker, testConfig } from '../support/worker.ts';
 
 let origin: FakeOrigin | undefined;
@@ -98,15 +99,40 @@ describe('an origin that goes away', () => {
   it.each(ways)('%s in the middle of a login', async (end) => {
     await expect(connectRaw(await start([], { bytes: reply('R', Buffer.alloc(4)), end }))).rejects.toThrow();
   });
+});
 
-  it('leaves nothing of a half answer in the cache', async () => {
-    const half = Buffer.concat([description, row('half')]);
-    const url = await start([{ bytes: half, end: 'close' }]);
+describe('what the cache gets of a second answer to a statement that is cacheable', () => {
+  // To the question for the session's settings: one column, the process that the login named.
+  const context = join(reply('3'), reply('1'), reply('2'), row('1'), done, reply('3'), ready);
+  const notice = reply('N', 'SNOTICE\0VNOTICE\0C00000\0Mby the way\0\0');
+  const failure = reply('E', 'SERROR\0VERROR\0C22012\0Mdivision by zero\0\0');
+  const half = Buffer.concat([description, row('half')]);
+
+  it.each<[string, Act, number]>([
+    ['the whole', join(answer), 1],
+    ['nothing when it ends in the middle', { bytes: half, end: 'close' }, 0],
+    ['nothing when it is torn in the middle', { bytes: half, end: 'reset' }, 0],
+    ['nothing when it ends after its last row', { bytes: Buffer.concat([half, done]), end: 'close' }, 0],
+    ['nothing when it fails after a row', join(half, failure, ready), 0],
+    ['nothing when a notice comes with it', join(description, notice, row('right'), done, ready), 0],
+  ])('%s', async (_what, act, offers) => {
+    const url = await start([context, join(answer), act]);
     const cache = attachFakeCache(worker!.runtime);
     const client = await connectRaw(url);
-    client.send(serialize.query('SELECT v FROM t'));
-    await client.rest();
+    const ask = (): void => client.send(serialize.query('SELECT v FROM t'));
+    ask();
+    await client.until('Z');
+    // The first answer came before the statement was judged.
+    await waitFor('the verdict', () => cache.analysed.length > 0);
     expect(cache.offers).toEqual([]);
+    ask();
+    await (act.end === undefined ? client.until('Z') : client.rest());
+    await waitFor(
+      'the session to be done with it',
+      () => origin!.received[0]!.filter((code) => code === 'Q').length === 2,
+    );
+    expect(cache.offers).toHaveLength(offers);
+    client.close();
   });
 });
 
