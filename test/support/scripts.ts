@@ -11,7 +11,7 @@ export const shopSql = `
 `;
 
 /** Brings the tables to one state, whoever ran before. */
-const reset = `
+export const resetSql = `
   TRUNCATE shop, log RESTART IDENTITY;
   INSERT INTO shop SELECT i, 'thing ' || i, i * 1.10, '2024-01-01 00:00+00'::timestamptz + i * interval '1 hour',
     ARRAY['a' || i, NULL], 9007199254740993 + i, jsonb_build_object('n', i), decode(lpad(to_hex(i), 4, '0'), 'hex')
@@ -132,7 +132,7 @@ export async function pgScript(url: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: url });
   client.on('notice', (notice) => report('notice', [notice.severity, notice.message]));
   await client.connect();
-  await client.query(reset);
+  await client.query(resetSql);
   await pgTransactions(client, report);
   for (const { text, values } of readStatements) {
     await pgStep(client, report, text, values);
@@ -156,7 +156,7 @@ export async function pgScript(url: string): Promise<string[]> {
 export async function postgresJsScript(url: string): Promise<string[]> {
   const { steps, report } = recorder();
   const sql = postgres(url, { max: 1, onnotice: (notice) => report('notice', notice['message']), fetch_types: false });
-  await sql.unsafe(reset);
+  await sql.unsafe(resetSql);
   for (const { text, values } of [...readStatements, ...readStatements]) {
     report(text, await sql.unsafe(text, values as never[], { prepare: true }));
     report(`${text} raw`, await sql.unsafe(text, values as never[], { prepare: false }).raw());
@@ -195,7 +195,7 @@ export async function postgresJsScript(url: string): Promise<string[]> {
 
 const psqlScript = `
 \\set ON_ERROR_STOP off
-${reset}
+${resetSql}
 SELECT * FROM shop WHERE id = 7;
 SELECT name FROM shop WHERE id = 7 \\gdesc
 SELECT name FROM shop WHERE id = $1 \\bind 8 \\g
