@@ -54,6 +54,9 @@ export const Limits = {
   fencePointsPerEntryMax: 8,
   /** How long a client may keep its end open after our last words. */
   lingerMsMax: 5_000,
+  /** How long an acknowledgement may wait for the verdict that says what was written; and how much behind it. */
+  verdictWaitMsMax: 20,
+  withheldBytesMax: 256 * 1024,
   /** How long a client's statement may wait for its session's settings to be read. */
   contextWaitMsMax: 20,
   /** Length of a statement shown as an example of a reason. */

@@ -15,6 +15,7 @@ import type { ReplyEvents } from './reply-order.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { mayEndTransaction } from './transaction.ts';
+import type { VerdictSlot } from './verdicts.ts';
 
 /** Statements after which the context is another, whatever was known of them. */
 const settingTags = new Set([
@@ -32,6 +33,7 @@ export class ReplyEffects implements ReplyEvents {
   private readonly runtime: Runtime;
   /** The origin has said why it ends the connection. */
   fatalSeen = false;
+  private withheldTimer: NodeJS.Timeout | undefined;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -92,7 +94,7 @@ export class ReplyEffects implements ReplyEvents {
     if (!mayEndTransaction(tag)) return;
     // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
     for (const work of owed.group.works) transaction.written.add(work);
-    this.fence();
+    this.acknowledge();
   }
 
   ready(status: number, group: SyncGroup, forClient: boolean): void {
@@ -100,8 +102,7 @@ export class ReplyEffects implements ReplyEvents {
     transaction.ready(status, group);
     if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
     if (transaction.isIdle) {
-      this.fence();
-      transaction.written.clear();
+      this.acknowledge();
       consistency.transactionEnded();
       portals.clear();
     }
@@ -124,8 +125,43 @@ export class ReplyEffects implements ReplyEvents {
     }
   }
 
+  /** Before the word of a transaction's end goes on: what was written is fenced, and for that it must be known. */
+  private acknowledge(): void {
+    const { transaction, order } = this.session;
+    const awaited = transaction.written.awaited;
+    if (awaited === null || order.replies.bytes > Limits.withheldBytesMax) {
+      this.settle();
+      return;
+    }
+    if (order.replies.isHolding) return;
+    order.replies.hold();
+    this.withheldTimer = setTimeout(() => this.session.turn(() => this.settle()), Limits.verdictWaitMsMax);
+    this.awaitVerdict(awaited);
+  }
+
+  private awaitVerdict(slot: VerdictSlot): void {
+    slot.whenDecided(() => {
+      const { transaction, order } = this.session;
+      if (!order.replies.isHolding) return;
+      const next = transaction.written.awaited;
+      if (next === null) this.session.turn(() => this.settle());
+      else this.awaitVerdict(next);
+    });
+  }
+
+  /** Fences what was written, and lets its acknowledgement go. */
+  private settle(): void {
+    const { transaction, order } = this.session;
+    clearTimeout(this.withheldTimer);
+    this.fence();
+    // A block begun behind the acknowledgement may have written, too: that counts again when it ends.
+    if (transaction.isIdle) transaction.written.clear();
+    order.replies.release();
+  }
+
   private fence(): void {
     const { transaction, consistency, settings } = this.session;
+    transaction.written.giveUp();
     if (transaction.written.isEmpty || settings.isForeign) return;
     const { control, cache, config } = this.runtime;
     if (config.faults.includes('fence')) return;
@@ -138,7 +174,7 @@ export class ReplyEffects implements ReplyEvents {
     for (const group of order.outstandingGroups()) {
       for (const work of group.works) transaction.written.add(work);
     }
-    this.fence();
+    this.settle();
     transaction.written.clear();
   }
 

@@ -15,6 +15,7 @@ import { Backend } from '../shared/wire/codes.ts';
 import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
 import { isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
+import { WithheldReplies } from './withheld.ts';
 
 const streamable = new Uint8Array(256);
 for (const code of [
@@ -54,6 +55,8 @@ export interface ReplyEvents {
 export class ReplyOrder {
   private readonly events: ReplyEvents;
   private readonly out: OutBuffer;
+  /** All that goes to the client in this order. */
+  readonly replies: WithheldReplies;
   private queue: (Owed | undefined)[] = [];
   private first = 0;
   /** Messages since the last Sync, Query or FunctionCall sent. */
@@ -73,6 +76,7 @@ export class ReplyOrder {
   constructor(events: ReplyEvents, out: OutBuffer) {
     this.events = events;
     this.out = out;
+    this.replies = new WithheldReplies(out);
   }
 
   /** Replies outstanding. */
@@ -80,9 +84,9 @@ export class ReplyOrder {
     return this.queue.length - this.first;
   }
 
-  /** Nothing is owed, and the origin waits for a new command outside any un-synced sequence. */
+  /** Nothing is owed or withheld, and the origin waits for a new command outside any un-synced sequence. */
   get isQuiet(): boolean {
-    return this.length === 0 && !this.unsynced && !this.skipping;
+    return this.length === 0 && !this.unsynced && !this.skipping && !this.replies.isHolding;
   }
 
   /** Everything sent so far will be answered without another message from the client. */
@@ -198,14 +202,14 @@ export class ReplyOrder {
       const head = this.head();
       if (head !== undefined && code !== Backend.notificationResponse) head.group.broken = true;
       this.events.asynchronous(code, bytes, start, end);
-      this.out.append(bytes, start, end);
+      this.replies.append(bytes, start, end);
     } else if (code === Backend.errorResponse) {
       this.failure(bytes, start, end);
     } else {
       const head = this.expect(code);
       head.capture?.take(code, bytes, start, end, true);
       if (head.swallow && head.kind === 'describeStatement') head.sink?.row(bytes, start, end, true);
-      if (this.advance(head, code, bytes, start, end)) this.out.append(bytes, start, end);
+      if (this.advance(head, code, bytes, start, end)) this.replies.append(bytes, start, end);
     }
   }
 
@@ -217,7 +221,7 @@ export class ReplyOrder {
       head.capture?.take(code, bytes, start, end, first);
       if (head.swallow) head.sink?.row(bytes, start, end, last);
     }
-    if (this.streamForward) this.out.append(bytes, start, end);
+    if (this.streamForward) this.replies.append(bytes, start, end);
     this.streamIsOpen = this.streamForward && !last;
   }
 
@@ -302,7 +306,7 @@ export class ReplyOrder {
     const swallow = head !== undefined && head.sink !== null && !fatal;
     this.copyIn = false;
     if (fatal) this.events.fatal();
-    if (!swallow) this.out.append(bytes, start, end);
+    if (!swallow) this.replies.append(bytes, start, end);
     else if (error.sqlstate === QUERY_CANCELED) {
       this.events.questionCancelled(this.queue.some((owed) => owed !== undefined && !owed.swallow));
     }
@@ -329,12 +333,12 @@ export class ReplyOrder {
 
   /** For local answers and our own errors; only when nothing is owed, or as the last words. */
   say(bytes: Buffer): void {
-    this.out.append(bytes, 0, bytes.length);
+    this.replies.append(bytes, 0, bytes.length);
   }
 
   /** Passes bytes on whose meaning is the startup phase's or the tunnel's. */
   passThrough(bytes: Buffer, start: number, end: number): void {
-    this.out.append(bytes, start, end);
+    this.replies.append(bytes, start, end);
   }
 
   flush(client: Writable): void {

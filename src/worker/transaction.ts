@@ -11,6 +11,7 @@ import { TransactionStatus } from '../shared/wire/codes.ts';
 import { isHarmless, type SyncGroup, type Work } from './owed.ts';
 import type { CatalogStamp, Points } from './points.ts';
 import { UnnamedPortal } from './unnamed-portal.ts';
+import type { VerdictSlot } from './verdicts.ts';
 
 const transactionEndTags = new Set([
   'COMMIT',
@@ -27,6 +28,12 @@ export function mayEndTransaction(tag: string): boolean {
   return transactionEndTags.has(tag);
 }
 
+/** The verdict, if there is one to come that says what it wrote. */
+function undecidedSlot({ slot, past, suspect }: Work): VerdictSlot | null {
+  if (suspect || slot === null) return null;
+  return [slot, ...past].find((each) => !each.isDecided) ?? null;
+}
+
 /** What was written since the last end of a transaction. */
 export class Written {
   /** By relation, the fence slots of the rows written; null: any row. Bounded per table. */
@@ -38,8 +45,37 @@ export class Written {
   private any = false;
   /** Something that is no write to a table, or may have been more than that: a lock taken, a notification, a sequence. */
   private order = false;
+  /** Statements whose verdict is on its way. */
+  private undecided: Work[] = [];
 
   add(work: Work): void {
+    this.decide();
+    if (undecidedSlot(work) === null) this.addDecided(work);
+    else this.undecided.push(work);
+  }
+
+  /** What is known by now of statements that were undecided. */
+  private decide(): void {
+    if (this.undecided.length === 0) return;
+    const works = this.undecided;
+    this.undecided = works.filter((work) => undecidedSlot(work) !== null);
+    for (const work of works) if (undecidedSlot(work) === null) this.addDecided(work);
+  }
+
+  /** A verdict that is to come, without which it is not known what was written. */
+  get awaited(): VerdictSlot | null {
+    this.decide();
+    return this.undecided.length === 0 ? null : undecidedSlot(this.undecided[0]!);
+  }
+
+  /** Nobody waits for verdicts any more: what is undecided may have written anything. */
+  giveUp(): void {
+    this.decide();
+    for (const work of this.undecided) this.addDecided(work);
+    this.undecided = [];
+  }
+
+  private addDecided(work: Work): void {
     const { slot, past, suspect, points } = work;
     for (const each of [slot, ...past]) {
       const verdict = suspect ? null : (each?.verdict ?? null);
@@ -97,6 +133,7 @@ export class Written {
     this.stamp = null;
     this.unknown = false;
     this.any = false;
+    this.undecided = [];
     this.order = false;
   }
 }

@@ -15,8 +15,28 @@ export class VerdictSlot {
   verdict: Verdict | null = null;
   /** No verdict will come. */
   failed = false;
+  private waiting: (() => void)[] | null = null;
   /** Catalog version under which the origin accepted a Parse of exactly this text. */
   parsedVersion = -1;
+
+  get isDecided(): boolean {
+    return this.verdict !== null || this.failed;
+  }
+
+  /** Once, when the verdict is there or will not come. */
+  whenDecided(callback: () => void): void {
+    this.waiting ??= [];
+    this.waiting.push(callback);
+  }
+
+  /** @param verdict null: none will come */
+  decide(verdict: Verdict | null): void {
+    this.verdict = verdict;
+    this.failed = verdict === null;
+    const waiting = this.waiting ?? [];
+    this.waiting = null;
+    for (const callback of waiting) callback();
+  }
 }
 
 export type Analyse = (request: AnalyseRequest) => Promise<Verdict>;
@@ -63,15 +83,16 @@ export class Verdicts {
     this.analyse(request).then(
       (verdict) => {
         this.inFlight--;
-        slot.verdict = verdict;
-        if (verdict.scope !== 'shape' || shapeKey === null || verdict.catalogVersion !== this.version) return;
-        this.byText.delete(textKey);
-        remember(this.byShape, shapeKey, slot);
+        if (verdict.scope === 'shape' && shapeKey !== null && verdict.catalogVersion === this.version) {
+          this.byText.delete(textKey);
+          remember(this.byShape, shapeKey, slot);
+        }
+        slot.decide(verdict);
       },
       () => {
         this.inFlight--;
-        slot.failed = true;
         this.byText.delete(textKey);
+        slot.decide(null);
       },
     );
     return slot;

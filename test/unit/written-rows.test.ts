@@ -145,7 +145,26 @@ describe('what a transaction collects', () => {
         [OTHER, null],
       ]),
     );
-    written.add({ ...write([1]), past: [past, new VerdictSlot()] });
+    const late = new VerdictSlot();
+    written.add({ ...write([1]), past: [past, late] });
+    expect(written.awaited).toBe(late);
+    expect(written.isUnknown).toBe(false);
+    written.giveUp();
+    expect(written.isUnknown).toBe(true);
+  });
+
+  it('is what a verdict says that comes late, and anything when none comes', () => {
+    const [written, known, failing] = [new Written(), new VerdictSlot(), new VerdictSlot()];
+    written.add({ ...write([1]), slot: known, points: null });
+    expect(written.awaited).toBe(known);
+    expect(written.isEmpty).toBe(true);
+    known.decide(verdictOn([anyRowOf(OTHER)]));
+    expect(written.awaited).toBe(null);
+    expect(written.rows(null)).toEqual([[OTHER, null]]);
+    expect(written.isUnknown).toBe(false);
+    written.add({ ...write([1]), slot: failing, points: null });
+    failing.decide(null);
+    expect(written.awaited).toBe(null);
     expect(written.isUnknown).toBe(true);
   });
 
