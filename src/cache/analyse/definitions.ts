@@ -84,18 +84,14 @@ function remembered<T>(known: Map<number, T>, key: number, make: () => T | null)
 }
 
 function selectOf(node: Node): SelectStmt | null {
-  // RETURN expression, of a body that is not a text.
-  if ('ReturnStmt' in node) {
-    const { returnval } = node.ReturnStmt;
-    return returnval === undefined ? null : { targetList: [{ ResTarget: { val: returnval } }] };
-  }
   return 'SelectStmt' in node ? node.SelectStmt : null;
 }
 
-/** `BEGIN ATOMIC a; b; END` as `a; b;`. */
+/** `BEGIN ATOMIC a; b; END` as `a; b;`, and `RETURN a` as `SELECT a`. */
 function statementsOf({ atomic, body }: SqlFunction): string {
-  const inner = atomic ? /^\s*BEGIN ATOMIC\b([\s\S]*)\bEND\s*$/.exec(body) : null;
-  return inner === null ? body : inner[1]!;
+  if (!atomic) return body;
+  const inner = /^\s*BEGIN ATOMIC\b([\s\S]*)\bEND\s*$/.exec(body);
+  return inner === null ? body.replace(/^\s*RETURN\b/, 'SELECT') : inner[1]!;
 }
 
 /** Turns `$1` into a column. */

@@ -2,9 +2,9 @@
  * What running a statement may do: found by looking at every node of its tree, of whatever kind. "Nothing" has to be
  * proven; a function, operator or type of a user may do anything (lesson 15).
  */
-import type { Node, RangeVar, TypeName } from 'libpg-query';
-import { isBuiltIn, type Relation } from '../catalog.ts';
-import { type Names, nameParts } from './names.ts';
+import type { FuncCall, Node, RangeVar, TypeName } from 'libpg-query';
+import { isBuiltIn, type Relation, withDescendants } from '../catalog.ts';
+import { argumentsOf, type Names, nameParts } from './names.ts';
 import { type PointContext, pointsOf } from './points.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import type { ViewEffects } from './view-effects.ts';
@@ -61,8 +61,8 @@ function effectOf(key: string, value: unknown, context: EffectsContext): Effects
   switch (key) {
     case 'FuncCall':
     case 'funccall': {
-      const call = value as { funcname?: Node[]; args?: Node[] };
-      return callEffects(nameParts(call.funcname), call.args?.length ?? 0, names);
+      const call = value as FuncCall;
+      return callEffects(nameParts(call.funcname), argumentsOf(call).length, names);
     }
     case 'typeName':
       return isHarmlessType(value as TypeName, names) ? null : unknownEffects;
@@ -87,7 +87,7 @@ function effectOf(key: string, value: unknown, context: EffectsContext): Effects
       const upsert = onConflictClause?.action === 'ONCONFLICT_UPDATE';
       if (relation === undefined) return unknownEffects;
       const pointsIn = (target: Relation) => (points === null ? null : pointsOf(key, value, target, names, points));
-      return writesOf(names, relation, upsert ? 'update' : mutation, pointsIn);
+      return writesOf(context, relation, upsert ? 'update' : mutation, pointsIn);
     }
   }
 }
@@ -135,5 +135,8 @@ function readEffects(range: RangeVar, { names, views }: EffectsContext): Effects
   if (relation === undefined || isBuiltIn(relation.oid)) return null;
   if (relation.kind === 'v') return views.of(relation.oid);
   // A foreign server may do anything with a query; policies run in reads.
-  return relation.kind === 'f' || relation.policiesCallUser ? unknownEffects : null;
+  const { relations } = names.catalog;
+  const members = [...withDescendants(names.catalog, relation.oid)];
+  const isForeign = members.some((oid) => relations.get(oid)?.kind === 'f');
+  return isForeign || relation.policiesCallUser ? unknownEffects : null;
 }

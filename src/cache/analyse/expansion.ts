@@ -130,7 +130,7 @@ export class Expansion {
     if (routine === undefined) return null;
     const row = catalog.relations.get(routine.returnsRelation);
     if (row !== undefined) return row.columns.map(({ name, type }) => ({ name, type }));
-    const outputs = argumentsIn(routine, 'obt');
+    const outputs = argumentsIn(routine, 'obt').map(({ name, type }) => ({ name, type: typeOfArgument(type) }));
     return outputs.length > 1 ? outputs : null;
   }
 

@@ -7,7 +7,8 @@ import { namesMovingMoment } from '../../shared/shape.ts';
 import type { UserCallable } from '../catalog-objects.ts';
 import { isResultSetting } from '../context.ts';
 import type { Expansion } from './expansion.ts';
-import { type Names, nameParts } from './names.ts';
+import { jsonVisitors } from './json.ts';
+import { argumentsOf, type Names, nameParts } from './names.ts';
 import type { Reads } from './reads.ts';
 import { type FromItem, type Resolved, resolveColumn, resolveItem, type Scope, type SourceColumn } from './scope.ts';
 import { inferType, isPlain } from './types.ts';
@@ -108,10 +109,18 @@ export class ExpressionWalk {
     for (const item of items) this.touchAll(item);
   }
 
+  /** `(value).name` is a field of a row, or a call of a function of that name. Rows of types that are not trusted end the walk. */
+  field(name: string): void {
+    const { routines } = this.names.catalog;
+    if (routines.builtIn(name, 1).length === 0 && !routines.mayBeField(name)) return;
+    throw new Uncacheable('uncacheable.construct', `(…).${name} may be a call of ${name}()`);
+  }
+
   /** Functions of users that a call in this scope could select. */
-  callable({ funcname, args, func_variadic }: FuncCall, scope: Scope): readonly UserCallable[] {
-    const open = (args ?? []).map((node) => func_variadic === true || this.usesWholeRow || this.isOpen(node, scope));
-    return this.names.callable(nameParts(funcname), open);
+  callable(call: FuncCall, scope: Scope): readonly UserCallable[] {
+    const isOpen = (node: Node | undefined): boolean =>
+      call.func_variadic === true || this.usesWholeRow || this.isOpen(node, scope);
+    return this.names.callable(nameParts(call.funcname), argumentsOf(call).map(isOpen));
   }
 
   touchResolved(resolved: Resolved): void {
@@ -287,6 +296,7 @@ type NodeOf<K extends string> = Node extends infer N ? (N extends { [P in K]: in
 
 /** Every node type an expression may hold. */
 const visitors: Readonly<Record<string, unknown>> = {
+  ...jsonVisitors,
   A_Const: constant satisfies Visitor<A_Const>,
   ColumnRef: column,
   TypeCast: cast,
@@ -328,8 +338,12 @@ const visitors: Readonly<Record<string, unknown>> = {
   A_Indirection: (({ arg, indirection }, scope, walk) => {
     walk.visit(arg, scope);
     for (const step of indirection ?? []) {
-      // `(value).name` is a field or a call of function `name`.
-      if (!('A_Indices' in step)) throw new Uncacheable('uncacheable.construct', 'field of an expression');
+      if ('A_Star' in step) continue;
+      if ('String' in step) {
+        walk.field(step.String.sval ?? '');
+        continue;
+      }
+      if (!('A_Indices' in step)) throw new Uncacheable('uncacheable.construct', 'part of an expression');
       walk.visit(step.A_Indices.lidx, scope);
       walk.visit(step.A_Indices.uidx, scope);
     }

@@ -2,7 +2,7 @@
  * What the names of a statement mean to a session: relations, types, functions and operators found along its
  * effective search path. Manual: Schemas, "The Schema Search Path"; Type Conversion.
  */
-import type { Node, RangeVar, TypeName } from 'libpg-query';
+import type { FuncCall, Node, RangeVar, TypeName } from 'libpg-query';
 import type { Catalog, Relation } from '../catalog.ts';
 import type { OpenArguments, Type, UserCallable } from '../catalog-objects.ts';
 import type { TemporaryObjects } from '../context.ts';
@@ -17,6 +17,12 @@ export function nameParts(nodes: readonly Node[] | undefined): string[] {
     parts.push(node.String.sval ?? '');
   }
   return parts;
+}
+
+/** Of an ordered-set aggregate (`f(a) WITHIN GROUP (ORDER BY b)`) those that it aggregates count as well. */
+export function argumentsOf({ args, agg_order, agg_within_group }: FuncCall): readonly (Node | undefined)[] {
+  if (agg_within_group !== true) return args ?? [];
+  return [...(args ?? []), ...(agg_order ?? []).map((order) => ('SortBy' in order ? order.SortBy.node : undefined))];
 }
 
 export class Names {

@@ -1,7 +1,7 @@
 /** Names and types of a select list, as PostgreSQL gives them (FigureColname in parse_target.c). */
 import type { Node } from 'libpg-query';
 import { type Names, nameParts } from './names.ts';
-import { type OutputColumn, resolveItem, type Scope } from './scope.ts';
+import { type OutputColumn, resolveItem, type Scope, UNKNOWN_TYPE } from './scope.ts';
 import { inferType } from './types.ts';
 
 export function outputsOf(targets: readonly Node[], scope: Scope, names: Names): readonly OutputColumn[] {
@@ -14,10 +14,24 @@ export function outputsOf(targets: readonly Node[], scope: Scope, names: Names):
       outputs.push({ name: name ?? figureName(val)?.name ?? '?column?', type: inferType(names, scope, val) });
       continue;
     }
-    const items = star.length === 0 ? scope.items : [resolveItem(scope, star, names.catalog.database)];
-    for (const item of items) for (const column of item.columns) outputs.push({ name: column.name, type: column.type });
+    if (star.length === 0) outputs.push(...everyColumn(scope));
+    else {
+      const { columns } = resolveItem(scope, star, names.catalog.database);
+      outputs.push(...columns.map(({ name, type }) => ({ name, type })));
+    }
   }
   return outputs;
+}
+
+/**
+ * The columns of `*`. Merged ones come once and before the others of their join; where they are and which type they then have
+ * is left open.
+ */
+export function everyColumn({ items, merged }: Pick<Scope, 'items' | 'merged'>): readonly OutputColumn[] {
+  const shown = items.flatMap((item) => (item.isHidden ? [] : item.columns));
+  if (merged === undefined || merged.size === 0) return shown.map(({ name, type }) => ({ name, type }));
+  const others = shown.map(({ name }) => name).filter((name) => !merged.has(name));
+  return [...merged, ...others].map((name) => ({ name, type: UNKNOWN_TYPE }));
 }
 
 /** The names before `.*`, or null when the node is no star. */

@@ -1,5 +1,5 @@
 /** The walk over a SELECT: WITH, FROM, set operations, and the clauses in their scopes. */
-import type { CommonTableExpr, JoinExpr, Node, RangeFunction, RangeVar, SelectStmt, WithClause } from 'libpg-query';
+import type { CommonTableExpr, JoinExpr, Node, RangeVar, SelectStmt, WithClause } from 'libpg-query';
 import { isBuiltIn } from '../catalog.ts';
 import type { LiftedAt } from './constant.ts';
 import { type ColumnEquality, comparable, findConstraints } from './constraints.ts';
@@ -7,9 +7,10 @@ import type { Expansion } from './expansion.ts';
 import { ExpressionWalk, window } from './expressions.ts';
 import { type JoinSides, LevelConstraints } from './level.ts';
 import { type Names, nameParts } from './names.ts';
-import { outputsOf, starQualifier } from './outputs.ts';
+import { everyColumn, outputsOf, starQualifier } from './outputs.ts';
+import { jsonTable, rangeFunction } from './range-function.ts';
 import type { Reads } from './reads.ts';
-import { type FromItem, type OutputColumn, type Scope, type SourceColumn, UNKNOWN_TYPE } from './scope.ts';
+import { derived, type FromItem, type OutputColumn, type Scope, type SourceColumn, UNKNOWN_TYPE } from './scope.ts';
 import { tablesBehind } from './tables.ts';
 import { Uncacheable } from './verdict.ts';
 
@@ -33,6 +34,8 @@ interface JoinCondition extends JoinSides {
 /** The joins of a FROM clause, innermost first, and where the walk is among them. */
 interface Joins {
   readonly conditions: JoinCondition[];
+  /** Names that a join of this level merges. */
+  readonly merged: Set<string>;
   /** Only inner joins are above. */
   readonly isAlways: boolean;
 }
@@ -86,10 +89,10 @@ export class QueryWalk {
   ): readonly OutputColumn[] {
     if (select.op !== undefined && select.op !== 'SETOP_NONE') return this.#setOperation(select, level, onLeft);
     if (select.valuesLists !== undefined) return this.#values(select, level);
-    const joins: Joins = { conditions: [], isAlways: true };
+    const joins: Joins = { conditions: [], merged: new Set(), isAlways: true };
     const items: FromItem[] = [];
     for (const node of select.fromClause ?? []) items.push(...this.#from(node, level, items, joins));
-    const scope: Scope = { items, outputs: null, outer: level.scope };
+    const scope: Scope = { items, merged: joins.merged, outputs: null, outer: level.scope };
     const walk = this.#expressions;
     this.#constrain(select.whereClause, scope, joins.conditions);
     for (const target of select.targetList ?? []) if ('ResTarget' in target) this.#target(target.ResTarget.val, scope);
@@ -175,18 +178,23 @@ export class QueryWalk {
     if (ctequery === undefined || !('SelectStmt' in ctequery)) {
       throw new Uncacheable('statement.write', `WITH ${ctename ?? ''} writes`);
     }
-    if (search_clause !== undefined || cycle_clause !== undefined) {
-      throw new Uncacheable('uncacheable.construct', 'SEARCH or CYCLE');
-    }
+    const added = [
+      search_clause?.search_seq_column,
+      cycle_clause?.cycle_mark_column,
+      cycle_clause?.cycle_path_column,
+    ].flatMap((name) => (name === undefined ? [] : [{ name, type: UNKNOWN_TYPE }]));
     const aliases = nameParts(aliascolnames);
     const define = (outputs: readonly OutputColumn[]): void => {
-      level.ctes.names.set(
-        ctename ?? '',
-        outputs.map((output, i) => ({ ...output, name: aliases[i] ?? output.name })),
-      );
+      const columns = outputs.map((output, i) => ({ ...output, name: aliases[i] ?? output.name }));
+      level.ctes.names.set(ctename ?? '', [...columns, ...added]);
     };
     // The recursive term of a query that refers to itself knows the columns of the first term.
     const recursive = level.ctes.names.has(ctename ?? '');
+    // Rows are ordered and compared by PostgreSQL's own operators on columns that were looked at; the marks are constants.
+    if (added.length > 0) this.#names.requireTrustedOperator(['='], [true, true]);
+    for (const mark of [cycle_clause?.cycle_mark_value, cycle_clause?.cycle_mark_default]) {
+      this.#expressions.visit(mark, { items: [], outputs: null, outer: null });
+    }
     define(this.#query(ctequery.SelectStmt, level, recursive ? define : undefined));
   }
 
@@ -201,7 +209,8 @@ export class QueryWalk {
       const outputs = this.#query(subquery.SelectStmt, { scope, ctes: level.ctes });
       return [derived(alias?.aliasname ?? null, outputs, nameParts(alias?.colnames), false)];
     }
-    if ('RangeFunction' in node) return [this.#rangeFunction(node.RangeFunction, lateral)];
+    if ('RangeFunction' in node) return [rangeFunction(node.RangeFunction, lateral, this.#expressions)];
+    if ('JsonTable' in node) return [jsonTable(node.JsonTable, lateral, this.#expressions)];
     if ('RangeTableSample' in node) throw new Uncacheable('uncacheable.tableSample', 'TABLESAMPLE');
     throw new Uncacheable('uncacheable.construct', Object.keys(node)[0] ?? 'FROM');
   }
@@ -222,46 +231,22 @@ export class QueryWalk {
     }
     const { expansion } = this.#expressions;
     if (this.#names.immutable) throw new Uncacheable('uncacheable.userFunction', `IMMUTABLE, yet it reads ${relname}`);
+    const item = { alias: name, isTableName: alias === undefined, schema: relation.schema, open: false };
     if (relation.kind === 'v' && !isBuiltIn(relation.oid)) {
-      const columns = renamed(expansion.view(relation), colnames);
-      return { alias: name, isTableName: alias === undefined, columns, open: false, table: null };
+      return { ...item, columns: renamed(expansion.view(relation), colnames), table: null };
     }
     const table = this.#reads.addTable(relation, tablesBehind(this.#names.catalog, relation, inh !== true));
     expansion.policies(relation);
     const columns = relation.columns.map((column): SourceColumn => ({ name: column.name, type: column.type, column }));
-    return { alias: name, isTableName: alias === undefined, columns: renamed(columns, colnames), open: false, table };
-  }
-
-  #rangeFunction({ functions, alias, coldeflist }: RangeFunction, scope: Scope): FromItem {
-    if (coldeflist !== undefined) throw new Uncacheable('uncacheable.construct', 'column definition list');
-    const names: OutputColumn[] = [];
-    for (const entry of functions ?? []) {
-      const [call, definitions] = 'List' in entry ? (entry.List.items ?? []) : [];
-      if (call === undefined || !('FuncCall' in call)) throw new Uncacheable('uncacheable.construct', 'FROM');
-      if (definitions !== undefined && Object.keys(definitions).length > 0) {
-        throw new Uncacheable('uncacheable.construct', 'column definition list');
-      }
-      this.#expressions.visit(call, scope);
-      names.push({ name: nameParts(call.FuncCall.funcname).at(-1) ?? '', type: UNKNOWN_TYPE });
-    }
-    const name = alias?.aliasname ?? names[0]?.name ?? null;
-    const colnames = nameParts(alias?.colnames);
-    // A function that returns one value gives its column the name of the alias.
-    const columns = colnames.length > 0 ? colnames : names.length === 1 && name !== null ? [name] : [];
-    return derived(
-      name,
-      columns.map((column) => ({ name: column, type: UNKNOWN_TYPE })),
-      [],
-      true,
-    );
+    return { ...item, columns: renamed(columns, colnames), table };
   }
 
   #join(join: JoinExpr, level: Level, before: readonly FromItem[], joins: Joins): FromItem[] {
     const { jointype, larg, rarg, quals, usingClause, isNatural, alias, join_using_alias } = join;
-    if (alias !== undefined || join_using_alias !== undefined || larg === undefined || rarg === undefined) {
-      throw new Uncacheable('uncacheable.construct', 'JOIN with an alias');
-    }
-    const inside = { ...joins, isAlways: joins.isAlways && jointype === 'JOIN_INNER' };
+    if (larg === undefined || rarg === undefined) throw new Uncacheable('uncacheable.construct', 'JOIN');
+    // Behind an alias the names that are merged are this join's alone.
+    const merged = alias === undefined ? joins.merged : new Set<string>();
+    const inside: Joins = { ...joins, merged, isAlways: joins.isAlways && jointype === 'JOIN_INNER' };
     const left = this.#from(larg, level, before, inside);
     const right = this.#from(rarg, level, [...before, ...left], inside);
     const items = [...left, ...right];
@@ -272,14 +257,21 @@ export class QueryWalk {
     const merges = usingClause !== undefined || isNatural === true;
     const equalities = merges ? this.#merge(left, right, isNatural === true ? null : nameParts(usingClause)) : [];
     joins.conditions.push({ ...inside, condition: quals, equalities, left, right, constrained, nullable });
-    return items;
+    if (merges) for (const name of mergedNames(left, right, usingClause)) merged.add(name);
+    if (join_using_alias !== undefined) {
+      const columns = nameParts(usingClause).map((name) => ({ name, type: UNKNOWN_TYPE }));
+      items.push({ ...derived(join_using_alias.aliasname ?? '', columns, [], false), isHidden: true });
+    }
+    if (alias === undefined) return items;
+    for (const item of items) this.#expressions.touchAll(item);
+    return [derived(alias.aliasname ?? null, everyColumn({ items, merged }), nameParts(alias.colnames), false)];
   }
 
   /** USING and NATURAL compare columns with the operator `=`. */
   #merge(left: readonly FromItem[], right: readonly FromItem[], names: readonly string[] | null): ColumnEquality[] {
     this.#names.requireTrustedOperator(['='], [false, false]);
     for (const item of [...left, ...right]) {
-      for (const column of item.columns) {
+      for (const column of item.isHidden ? [] : item.columns) {
         if (names === null || names.includes(column.name)) this.#expressions.touch(column, item);
       }
     }
@@ -291,9 +283,18 @@ export class QueryWalk {
   }
 }
 
+function mergedNames(left: readonly FromItem[], right: readonly FromItem[], using: Node[] | undefined): string[] {
+  if (using !== undefined) return nameParts(using);
+  const namesOf = (items: readonly FromItem[]) => items.flatMap(({ columns }) => columns.map(({ name }) => name));
+  const others = new Set(namesOf(right));
+  return namesOf(left).filter((name) => others.has(name));
+}
+
 function columnsOf(items: readonly FromItem[], name: string, encoding: string): ReturnType<typeof comparable>[] {
   return items.flatMap((item) =>
-    item.columns.filter((column) => column.name === name).map((column) => comparable(column, item, encoding)),
+    (item.isHidden ? [] : item.columns)
+      .filter((column) => column.name === name)
+      .map((column) => comparable(column, item, encoding)),
   );
 }
 
@@ -306,14 +307,4 @@ function equalityOf(left: ReturnType<typeof columnsOf>, right: ReturnType<typeof
 
 function renamed(columns: readonly SourceColumn[], names: readonly string[]): readonly SourceColumn[] {
   return columns.map((column, i) => ({ ...column, name: names[i] ?? column.name }));
-}
-
-function derived(
-  alias: string | null,
-  outputs: readonly OutputColumn[],
-  colnames: readonly string[],
-  open: boolean,
-): FromItem {
-  const columns = outputs.map(({ name, type }, i) => ({ name: colnames[i] ?? name, type, column: null }));
-  return { alias, isTableName: false, columns, open, table: null };
 }

@@ -36,10 +36,16 @@ export interface FromItem {
   /** There may be columns that the analysis does not know of (functions in FROM). */
   readonly open: boolean;
   readonly table: TableReference | null;
+  /** Where the relation is that it is one mention of. */
+  readonly schema?: string;
+  /** Its columns are those of others, found under its alias only (`JOIN … USING (…) AS alias`). */
+  readonly isHidden?: boolean;
 }
 
 export interface Scope {
   readonly items: readonly FromItem[];
+  /** Names merged by USING or NATURAL, where there are any. */
+  readonly merged?: ReadonlySet<string>;
   /** Names of the select list, for ORDER BY, GROUP BY and DISTINCT ON; null elsewhere. */
   readonly outputs: readonly OutputColumn[] | null;
   readonly outer: Scope | null;
@@ -67,7 +73,7 @@ export function resolveColumn(scope: Scope, fields: readonly string[], database:
 
 function resolveBare(scope: Scope, name: string): Resolved {
   for (let level: Scope | null = scope; level !== null; level = level.outer) {
-    const columns = level.items.flatMap((item) => columnsNamed(item, name));
+    const columns = level.items.flatMap((item) => (item.isHidden ? [] : columnsNamed(item, name)));
     if (columns.length > 0) return { columns, type: columns[0]!.column.type, wholeRow: null };
     const output = level.outputs?.find((candidate) => candidate.name === name);
     if (output !== undefined) return { columns: [], type: output.type, wholeRow: null };
@@ -85,6 +91,17 @@ function resolveBesideOpen(outer: Scope | null, name: string): Resolved {
     if (columns.length > 0) return { columns, type: UNKNOWN_TYPE, wholeRow: null };
   }
   return { columns: [], type: UNKNOWN_TYPE, wholeRow: null };
+}
+
+/** An item that is made of others; the columns are no table's any more. */
+export function derived(
+  alias: string | null,
+  outputs: readonly OutputColumn[],
+  colnames: readonly string[],
+  open: boolean,
+): FromItem {
+  const columns = outputs.map(({ name, type }, i) => ({ name: colnames[i] ?? name, type, column: null }));
+  return { alias, isTableName: false, columns, open, table: null };
 }
 
 function columnsNamed(item: FromItem, name: string): { item: FromItem; column: SourceColumn }[] {
@@ -108,7 +125,7 @@ export function resolveItem(scope: Scope, fields: readonly string[], database: s
   const schema = fields.length > 1 ? fields[fields.length - 2]! : null;
   const found = findItem(scope, (item) => {
     if (item.alias !== alias) return false;
-    return schema === null || (item.isTableName && item.table?.relation.schema === schema);
+    return schema === null || (item.isTableName && item.schema === schema);
   });
   if (found === null || fields.length > 3 || (fields.length === 3 && fields[0] !== database)) {
     throw new Uncacheable('uncacheable.unknownColumn', fields.join('.'));

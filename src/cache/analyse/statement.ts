@@ -2,7 +2,6 @@
 import type { CopyStmt, DefElem, ExplainStmt, Node, TransactionStmt, TruncateStmt, VariableSetStmt } from 'libpg-query';
 import type { Reason } from '../../shared/reasons.ts';
 import { type EffectsContext, effectsOf } from './effects.ts';
-import type { Names } from './names.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import { writesOf } from './writes.ts';
 
@@ -50,7 +49,7 @@ export function classify(node: Node, context: EffectsContext): Classified {
     case 'MergeStmt':
       return { reason: 'statement.write', effects: effectsOf(node, context) };
     case 'TruncateStmt':
-      return { reason: 'statement.write', effects: truncateEffects(value as TruncateStmt, context.names) };
+      return { reason: 'statement.write', effects: truncateEffects(value as TruncateStmt, context) };
     case 'CopyStmt':
       return { reason: 'statement.copy', effects: copyEffects(value as CopyStmt, context) };
     case 'DeclareCursorStmt':
@@ -67,11 +66,11 @@ export function classify(node: Node, context: EffectsContext): Classified {
 }
 
 /** CASCADE empties whatever refers to the tables. */
-function truncateEffects({ relations, behavior }: TruncateStmt, names: Names): Effects {
+function truncateEffects({ relations, behavior }: TruncateStmt, context: EffectsContext): Effects {
   if (behavior === 'DROP_CASCADE') return unknownEffects;
   let effects: Effects = quiet;
   for (const relation of relations ?? []) {
-    const written = 'RangeVar' in relation ? writesOf(names, relation.RangeVar, 'truncate') : unknownEffects;
+    const written = 'RangeVar' in relation ? writesOf(context, relation.RangeVar, 'truncate') : unknownEffects;
     effects = mergeEffects(effects, written);
   }
   return effects;
@@ -84,7 +83,7 @@ function copyEffects(copy: CopyStmt, context: EffectsContext): Effects {
     const source = copy.relation === undefined ? copy.query : { RangeVar: copy.relation };
     return effectsOf(source, context);
   }
-  const written = copy.relation === undefined ? unknownEffects : writesOf(context.names, copy.relation, 'insert');
+  const written = copy.relation === undefined ? unknownEffects : writesOf(context, copy.relation, 'insert');
   return mergeEffects(written, effectsOf(copy.whereClause, context));
 }
 

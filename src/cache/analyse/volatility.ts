@@ -56,6 +56,11 @@ export const settingsFunctions: ReadonlySet<string> = new Set([
   'jsonb_object_agg_unique',
   'jsonb_object_agg_unique_strict',
   'json_build_array',
+  // With a list of columns, whose types are looked at.
+  'json_to_record',
+  'json_to_recordset',
+  'jsonb_to_record',
+  'jsonb_to_recordset',
   'json_build_object',
   'jsonb_build_array',
   'jsonb_build_object',
