@@ -13,6 +13,7 @@ import { Limits } from '../shared/limits.ts';
 import { StoreState } from '../shared/memory/layout.ts';
 import type { Offer, ReasonExamples } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
+import type { AnswerFrames } from './answer-rows.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { Dependency } from './dependency.ts';
 import type { DependencyIndex } from './dependency-index.ts';
@@ -44,7 +45,7 @@ export interface AdmitterOptions<A extends Admissible> {
   readonly analysisOf: (key: ParsedKey) => A | null;
   /** A table that is not on the stream is read. */
   readonly wanted: (relations: readonly number[]) => void;
-  readonly bind: (analysis: A, key: ParsedKey) => readonly Dependency[] | null;
+  readonly bind: (analysis: A, key: ParsedKey, answer: AnswerFrames) => readonly Dependency[] | null;
   /** Under the current catalog, as the analysis. */
   readonly primaryKeyOf: PrimaryKeyOf;
   /** `Block.ADMISSION` of an entry that is admitted now. */
@@ -110,7 +111,10 @@ export class Admitter<A extends Admissible> {
     if (relations.length > Limits.relationsPerEntryMax) return 'uncacheable.tooManyRelations';
     const unpublished = this.#tableProblem(analysis.streamed, offer.token.settleStamp);
     if (unpublished !== null) return unpublished;
-    const dependencies = this.#options.bind(analysis, key);
+    const dependencies = this.#options.bind(analysis, key, {
+      frames: offer.bytes.subarray(offer.keyBytes),
+      rowDescriptionBytes: offer.rowDescriptionBytes,
+    });
     if (dependencies === null) return 'uncacheable.construct';
     if (this.#hasChanged(dependencies, offer.token.settleStamp)) return 'fill.changed';
     return this.#insert(offer, relations, dependencies);

@@ -11,7 +11,10 @@
  *
  * What the row does not tell (C22): the old row of an update or delete under a key identity knows the key only. A signature that
  * compares key and other columns is therefore filed a second time by its key columns alone (its *projection*); a row that
- * knows those probes the projection, a row that knows less matches the whole signature.
+ * knows those probes the projection, a row that knows less matches the whole signature and is counted as a *fall-back*.
+ *
+ * Entries that know the keys of their rows are filed by these in the place of the projection, under a signature of their own: an old row
+ * of another key was not among their rows. Of a new row the keys say nothing.
  *
  * `IN` lists and alternatives (several dependencies on one relation) file one entry under several tuples, at most
  * `tuplesPerEntryMax` a relation: beyond its share of them the longest list is dropped from a constraint, which then matches more rows. A relation has at most `signaturesPerRelationMax` signatures; entries of
@@ -21,26 +24,20 @@ import { Limits } from '../shared/limits.ts';
 import type { Dependency, EqualityTerm, RangeTerm } from './dependency.ts';
 import { DependencyPool, ENTRY, NONE } from './dependency-pool.ts';
 import { RangeIndex } from './range-index.ts';
-import { type RankedType, rankOf } from './rank.ts';
+import { rankOf } from './rank.ts';
 import type { RowView } from './row-view.ts';
+import { boundedTerms, everyRow, type Signature, type SignatureShape, signatureKey, usefulKeys } from './signature.ts';
 import { TupleHash } from './tuple-hash.ts';
-
-interface Signature {
-  readonly id: number;
-  readonly relation: number;
-  readonly columns: readonly string[];
-  /** Columns of the replica identity among `columns`, where these are some but not all; filed under `projectionId`. */
-  readonly projected: readonly string[];
-  readonly projectionId: number;
-  /** The only column is compared with intervals; null: columns are compared with values. */
-  readonly ranges: RangeIndex | null;
-  /** How the column's values are ranked for `ranges`. */
-  readonly rankedAs: RankedType;
-  members: number;
-}
 
 interface Relation {
   readonly signatures: Map<string, Signature>;
+}
+
+/** Changes of a table that matched entries because the stream did not tell their old rows whole. */
+export interface FallBacks {
+  readonly rows: number;
+  /** Entries matched by them. */
+  readonly entries: number;
 }
 
 /** Columns of a relation's replica identity when old rows carry only these; null when old rows are whole or unknown. */
@@ -52,8 +49,11 @@ export class DependencyIndex {
   readonly #signatures = new Map<number, Signature>();
   readonly #identityOf: IdentityOf;
   readonly #tuple = new TupleHash();
+  readonly #fallBacks = new Map<number, { rows: number; entries: number }>();
   #signatureFree: number[] = [];
   #signatureTop = ENTRY + 1;
+  /** Entries matched for lack of knowledge, ever. */
+  #unknown = 0;
   #entries = 0;
 
   constructor(identityOf: IdentityOf) {
@@ -68,6 +68,11 @@ export class DependencyIndex {
     let bytes = this.#pool.bytes;
     for (const { ranges } of this.#signatures.values()) bytes += ranges?.bytes ?? 0;
     return bytes;
+  }
+
+  /** By relation; tables without any are missing. */
+  get fallBacks(): ReadonlyMap<number, FallBacks> {
+    return this.#fallBacks;
   }
 
   /** Signatures over all relations. */
@@ -98,7 +103,19 @@ export class DependencyIndex {
   match(relation: number, row: RowView, into: Set<number>): void {
     const known = this.#relations.get(relation);
     if (known === undefined) return;
+    const before = this.#unknown;
     for (const signature of known.signatures.values()) this.#probe(signature, row, into);
+    if (this.#unknown > before) this.#countFallBack(relation, this.#unknown - before);
+  }
+
+  #countFallBack(relation: number, entries: number): void {
+    const counted = this.#fallBacks.get(relation);
+    if (counted === undefined) {
+      if (this.#fallBacks.size < Limits.tablesCountedMax) this.#fallBacks.set(relation, { rows: 1, entries });
+      return;
+    }
+    counted.rows++;
+    counted.entries += entries;
   }
 
   /** Adds every entry that depends on the relation at all (TRUNCATE). */
@@ -115,7 +132,7 @@ export class DependencyIndex {
 
   #probe(signature: Signature, row: RowView, into: Set<number>): void {
     if (signature.ranges !== null) {
-      this.#probeRanges(signature, signature.ranges, row(signature.columns[0]!), into);
+      this.#probeRanges(signature, signature.ranges, row, into);
       return;
     }
     let unknown = false;
@@ -130,28 +147,33 @@ export class DependencyIndex {
   }
 
   /** A value that is unknown, or has no rank, may be in any interval. */
-  #probeRanges(
-    { id, rankedAs }: Signature,
-    ranges: RangeIndex,
-    text: string | null | undefined,
-    into: Set<number>,
-  ): void {
+  #probeRanges(signature: Signature, ranges: RangeIndex, row: RowView, into: Set<number>): void {
+    const text = row(signature.columns[0]!);
     if (text === null) return;
-    const value = text === undefined ? null : rankOf(rankedAs, text);
-    if (value === null) this.#pool.collectSignature(id, into);
-    else ranges.search(value, (group) => this.#pool.collect(group, into));
+    if (text === undefined) {
+      this.#probeProjection(signature, row, into);
+      return;
+    }
+    const rank = rankOf(signature.rankedAs, text);
+    if (rank === null) this.#pool.collectSignature(signature.id, into);
+    else ranges.search(rank, (group) => this.#pool.collect(group, into));
   }
 
   #probeProjection(signature: Signature, row: RowView, into: Set<number>): void {
-    let known = signature.projected.length > 0;
+    let known = signature.projected.length > 0 && (!signature.keyed || row.isOld === true);
     this.#tuple.begin(signature.projectionId);
     for (const column of signature.projected) {
       const value = row(column);
       if (value === undefined) known = false;
       else this.#tuple.add(value);
     }
-    if (known) this.#collectTuple(signature.projectionId, into);
-    else this.#pool.collectSignature(signature.id, into);
+    if (known) {
+      this.#collectTuple(signature.projectionId, into);
+      return;
+    }
+    const before = into.size;
+    this.#pool.collectSignature(signature.id, into);
+    this.#unknown += into.size - before;
   }
 
   #collectTuple(id: number, into: Set<number>): void {
@@ -159,76 +181,76 @@ export class DependencyIndex {
   }
 
   #file(entry: number, dependency: Dependency, tuplesMax: number): void {
-    const { range } = dependency;
+    const { relation, range } = dependency;
     const terms = boundedTerms(dependency.terms, tuplesMax);
-    if (terms.length === 0 && range !== undefined) {
-      this.#fileRange(entry, dependency.relation, range);
-      return;
+    const isRange = terms.length === 0 && range !== undefined;
+    const columns = isRange ? [range.column] : terms.map(({ column }) => column);
+    const known = usefulKeys(dependency.known, columns, tuplesMax);
+    const rankedAs = isRange ? range.type : null;
+    const signature = this.#signatureOf(relation, { columns, rankedAs, keyColumns: known?.columns ?? null });
+    if (signature.columns.length === 0) this.#fileTuples(entry, signature, signature.id, []);
+    else if (signature.ranges !== null) this.#fileRange(entry, signature, signature.ranges, range!);
+    else this.#fileTuples(entry, signature, signature.id, terms);
+    if (signature.keyed) for (const key of known!.keys) this.#fileTuple(entry, signature, signature.projectionId, key);
+    else if (signature.projected.length > 0) {
+      const projected = terms.filter((term) => signature.projected.includes(term.column));
+      this.#fileTuples(entry, signature, signature.projectionId, projected);
     }
-    const columns = terms.map(({ column }) => column);
-    const signature = this.#signatureOf(dependency.relation, columns, null);
-    const filed = signature.columns.length === 0 ? [] : terms;
-    this.#fileTuples(entry, signature.id, filed);
-    signature.members += tupleCount(filed);
-    if (signature.projected.length === 0) return;
-    const projected = filed.filter((term) => signature.projected.includes(term.column));
-    this.#fileTuples(entry, signature.projectionId, projected);
-    signature.members += tupleCount(projected);
   }
 
-  #fileRange(entry: number, relation: number, range: RangeTerm): void {
-    const signature = this.#signatureOf(relation, [range.column], range.type);
-    signature.members++;
-    // Beyond the bound on signatures: every row.
-    if (signature.ranges === null) {
-      this.#fileTuples(entry, signature.id, []);
-      return;
-    }
-    this.#tuple.begin(signature.id);
-    this.#tuple.add(String(range.low));
-    this.#tuple.add(String(range.high));
-    const group = this.#pool.obtain(signature.id, this.#tuple.hash, this.#tuple.check);
+  #fileRange(entry: number, signature: Signature, ranges: RangeIndex, range: RangeTerm): void {
+    const group = this.#fileTuple(entry, signature, signature.id, [String(range.low), String(range.high)]);
+    ranges.add(group, range);
+  }
+
+  #fileTuple(entry: number, signature: Signature, id: number, values: readonly (string | null)[]): number {
+    this.#tuple.begin(id);
+    for (const value of values) this.#tuple.add(value);
+    const group = this.#pool.obtain(id, this.#tuple.hash, this.#tuple.check);
     this.#pool.join(entry, group);
-    signature.ranges.add(group, range);
+    signature.members++;
+    return group;
   }
 
   /** One member per tuple of the cartesian product, counted like an odometer. */
-  #fileTuples(entry: number, id: number, terms: readonly EqualityTerm[]): void {
+  #fileTuples(entry: number, signature: Signature, id: number, terms: readonly EqualityTerm[]): void {
     const wheel = new Array<number>(terms.length).fill(0);
     for (;;) {
-      this.#tuple.begin(id);
-      for (let i = 0; i < terms.length; i++) this.#tuple.add(terms[i]!.values[wheel[i]!]!);
-      this.#pool.join(entry, this.#pool.obtain(id, this.#tuple.hash, this.#tuple.check));
+      const values = terms.map((term, i) => term.values[wheel[i]!] ?? null);
+      this.#fileTuple(entry, signature, id, values);
       let i = terms.length - 1;
       while (i >= 0 && ++wheel[i]! === terms[i]!.values.length) wheel[i--] = 0;
       if (i < 0) return;
     }
   }
 
-  #signatureOf(relation: number, columns: readonly string[], rankedAs: RankedType | null): Signature {
+  #signatureOf(relation: number, shape: SignatureShape): Signature {
     let known = this.#relations.get(relation);
     if (known === undefined) this.#relations.set(relation, (known = { signatures: new Map() }));
-    const key = signatureKey(columns, rankedAs !== null);
+    const key = signatureKey(shape);
     const found = known.signatures.get(key);
     if (found !== undefined) return found;
+    const { columns, rankedAs, keyColumns } = shape;
     if (columns.length > 0 && known.signatures.size >= Limits.signaturesPerRelationMax)
-      return this.#signatureOf(relation, [], null);
+      return this.#signatureOf(relation, everyRow);
     const identity = this.#identityOf(relation) ?? columns;
     const projected = columns.filter((column) => identity.includes(column));
     const partial = projected.length > 0 && projected.length < columns.length;
+    const hasProjection = partial || keyColumns !== null;
     const signature: Signature = {
       id: this.#takeSignature(),
       relation,
       columns,
-      projected: partial ? projected : [],
-      projectionId: partial ? this.#takeSignature() : -1,
+      projected: keyColumns ?? (partial ? projected : []),
+      keyed: keyColumns !== null,
+      projectionId: hasProjection ? this.#takeSignature() : -1,
       ranges: rankedAs !== null ? new RangeIndex() : null,
       rankedAs: rankedAs ?? 'none',
       members: 0,
     };
     known.signatures.set(key, signature);
     this.#signatures.set(signature.id, signature);
-    if (partial) this.#signatures.set(signature.projectionId, signature);
+    if (hasProjection) this.#signatures.set(signature.projectionId, signature);
     return signature;
   }
 
@@ -239,7 +261,7 @@ export class DependencyIndex {
   /** An entry left one tuple of a signature; a signature without entries is probed no longer. */
   #left(id: number, emptied: number): void {
     const signature = this.#signatures.get(id)!;
-    if (emptied !== NONE) signature.ranges?.remove(emptied);
+    if (emptied !== NONE && id === signature.id) signature.ranges?.remove(emptied);
     if (--signature.members > 0) return;
     this.#signatures.delete(signature.id);
     this.#signatureFree.push(signature.id);
@@ -248,7 +270,9 @@ export class DependencyIndex {
       this.#signatureFree.push(signature.projectionId);
     }
     const known = this.#relations.get(signature.relation)!;
-    known.signatures.delete(signatureKey(signature.columns, signature.ranges !== null));
+    const { columns, ranges, keyed, projected } = signature;
+    const rankedAs = ranges === null ? null : signature.rankedAs;
+    known.signatures.delete(signatureKey({ columns, rankedAs, keyColumns: keyed ? projected : null }));
     if (known.signatures.size === 0) this.#relations.delete(signature.relation);
   }
 
@@ -273,24 +297,4 @@ export class DependencyIndex {
     ranges.check();
     if (ranges.size !== this.#pool.groupsOf(id)) throw new Error(`signature ${id}: intervals and groups differ`);
   }
-}
-
-/** No name of a column is empty or has a NUL in it. */
-function signatureKey(columns: readonly string[], isRange: boolean): string {
-  return isRange ? `\0\0${columns[0]}` : columns.join('\0');
-}
-
-function tupleCount(terms: readonly EqualityTerm[]): number {
-  return terms.reduce((product, term) => product * term.values.length, 1);
-}
-
-/** Drops the longest lists until the product of all is within the bound: a weaker constraint, so a superset of rows. */
-export function boundedTerms(terms: readonly EqualityTerm[], tuplesMax: number): readonly EqualityTerm[] {
-  let kept = terms;
-  while (tupleCount(kept) > tuplesMax) {
-    const longest = Math.max(...kept.map((term) => term.values.length));
-    const at = kept.findIndex((term) => term.values.length === longest);
-    kept = kept.filter((_, i) => i !== at);
-  }
-  return kept;
 }

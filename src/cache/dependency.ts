@@ -24,12 +24,21 @@ export interface RangeTerm {
   readonly high: bigint;
 }
 
+/** The keys of all rows that satisfy a constraint, where the answer shows them (C22). */
+export interface KnownKeys {
+  /** Of the replica identity, in its order. */
+  readonly columns: readonly string[];
+  /** Texts as the change stream has them, in the order of `columns`; each key once. */
+  readonly keys: readonly (readonly string[])[];
+}
+
 export interface Dependency {
   readonly relation: number;
   /** Conjunction, columns distinct and sorted by name; empty means every row, unless there is a range. */
   readonly terms: readonly EqualityTerm[];
   /** Holds as well. */
   readonly range?: RangeTerm;
+  readonly known?: KnownKeys;
 }
 
 /** A constant, each element of the array that a parameter is (0-based number), or NULL, which `IS NULL` asks for. */

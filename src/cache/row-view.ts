@@ -1,10 +1,14 @@
 /** Rows of the change stream looked at by column name, with what is unknown kept apart from what is NULL (C22). */
 import type { RowChange, StreamRelation, StreamRow } from './change.ts';
-import type { Dependency, RangeTerm } from './dependency.ts';
+import type { Dependency, KnownKeys, RangeTerm } from './dependency.ts';
 import { rankOf } from './rank.ts';
 
 /** Value of a column: text, null for NULL, undefined when the stream does not tell. */
-export type RowView = (column: string) => string | null | undefined;
+export interface RowView {
+  (column: string): string | null | undefined;
+  /** The row is one that a change took away. */
+  isOld?: true;
+}
 
 const positions = new WeakMap<StreamRelation, ReadonlyMap<string, number>>();
 
@@ -18,7 +22,7 @@ function positionsOf(relation: StreamRelation): ReadonlyMap<string, number> {
 }
 
 /** Whole row as sent. A column that the relation does not stream (generated, up to PostgreSQL 17) is unknown. */
-function viewOf(relation: StreamRelation, row: StreamRow): RowView {
+export function viewOf(relation: StreamRelation, row: StreamRow): RowView {
   const at = positionsOf(relation);
   return (column) => {
     const i = at.get(column);
@@ -40,19 +44,33 @@ export function viewsOf(change: RowChange): readonly RowView[] {
   const { relation, oldRow, newRow } = change;
   const views: RowView[] = [];
   if (newRow !== null) views.push(viewOf(relation, newRow));
-  if (oldRow !== null) views.push(viewOf(relation, oldRow));
-  else if (change.kind === 'update' && newRow !== null) views.push(viewOfUnsentOld(relation, newRow));
-  else if (change.kind === 'delete') views.push(() => undefined);
+  if (oldRow !== null) views.push(asOld(viewOf(relation, oldRow)));
+  else if (change.kind === 'update' && newRow !== null) views.push(asOld(viewOfUnsentOld(relation, newRow)));
+  else if (change.kind === 'delete') views.push(asOld(() => undefined));
   return views;
 }
 
-/** Whether the row may satisfy the constraint: an unknown value may equal anything, NULL only what asks for NULL. */
+function asOld(row: RowView): RowView {
+  row.isOld = true;
+  return row;
+}
+
+/**
+ * Whether the row may satisfy the constraint: an unknown value may equal anything, NULL only what asks for NULL. An old row that did satisfy
+ * it is in the answer: where the answer's keys are known, one with another key did not.
+ */
 export function maySatisfy(row: RowView, dependency: Dependency): boolean {
+  if (row.isOld === true && dependency.known !== undefined && !mayBeAmong(row, dependency.known)) return false;
   for (const term of dependency.terms) {
     const value = row(term.column);
     if (value !== undefined && !term.values.includes(value)) return false;
   }
   return dependency.range === undefined || mayBeWithin(row(dependency.range.column), dependency.range);
+}
+
+function mayBeAmong(row: RowView, { columns, keys }: KnownKeys): boolean {
+  const key = columns.map(row);
+  return key.includes(undefined) || keys.some((known) => known.every((value, i) => value === key[i]));
 }
 
 function mayBeWithin(text: string | null | undefined, { type, low, high }: RangeTerm): boolean {

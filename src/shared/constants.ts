@@ -67,6 +67,20 @@ export function isAscii(text: string): boolean {
 
 /** Formats and values of a Bind message after its names; null when malformed. Manual: Message Formats, Bind. */
 export function readParameters(tail: Uint8Array): Parameter[] | null {
+  return readBind(tail)?.parameters ?? null;
+}
+
+/** Format codes that a Bind message asks for results in: none, one for all, or one for each column; null when malformed. */
+export function readResultFormats(tail: Uint8Array): number[] | null {
+  const bound = readBind(tail);
+  if (bound === null || bound.end + 2 > tail.length) return null;
+  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
+  const count = bytes.readUInt16BE(bound.end);
+  if (bound.end + 2 + 2 * count !== bytes.length) return null;
+  return Array.from({ length: count }, (_, i) => bytes.readUInt16BE(bound.end + 2 + 2 * i));
+}
+
+function readBind(tail: Uint8Array): { readonly parameters: Parameter[]; readonly end: number } | null {
   const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
   if (bytes.length < 2) return null;
   const formatCount = bytes.readUInt16BE(0);
@@ -86,5 +100,5 @@ export function readParameters(tail: Uint8Array): Parameter[] | null {
     parameters.push({ binary: format === 1, bytes: length < 0 ? null : bytes.subarray(at, at + length) });
     if (length > 0) at += length;
   }
-  return parameters;
+  return { parameters, end: at };
 }

@@ -37,6 +37,8 @@ export const Limits = {
   tuplesPerEntryMax: 128,
   /** Sets of compared columns per relation; entries of further shapes depend on every row. */
   signaturesPerRelationMax: 64,
+  /** Tables whose fall-backs (changes with an old row that is not told) are counted. */
+  tablesCountedMax: 1_000,
   /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. */
   analysesMax: 20_000,
   analysesTextMax: 16 * 1024 * 1024,

@@ -11,6 +11,7 @@ import { Definitions } from './definitions.ts';
 import { Expansion } from './expansion.ts';
 import { Names } from './names.ts';
 import type { Parser } from './parser.ts';
+import { plainAnswerOf } from './plain.ts';
 import type { PointContext } from './points.ts';
 import { QueryWalk } from './query.ts';
 import { Reads } from './reads.ts';
@@ -114,6 +115,7 @@ export class Analyser {
       relations: [...reads.relations],
       streamed: [...reads.streamed],
       dependencies: reads.dependencies(),
+      plain: reads.references.length === 1 ? plainAnswerOf(statement.SelectStmt, names) : null,
       momentParameters: [...reads.momentParameters].map((number) => number - 1),
       parameterCount: reads.parameterCount,
       signature: reads.signature(),
@@ -150,6 +152,7 @@ function refusal(reason: Reason, detail: string, remedy: string | null, effects:
     relations: [],
     streamed: [],
     dependencies: [],
+    plain: null,
     momentParameters: [],
     parameterCount: 0,
     signature: '',

@@ -4,6 +4,7 @@ import type { Verdict, Writes, WrittenTable } from '../../shared/messages.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
+import type { PlainAnswer } from './plain.ts';
 
 export interface Analysis extends Omit<Verdict, 'shape' | 'verdictId' | 'catalogVersion'>, Bindable {
   /** Oids of the tables and materialized views that are named, each once, those in views and functions included; empty unless cacheable. */
@@ -12,6 +13,8 @@ export interface Analysis extends Omit<Verdict, 'shape' | 'verdictId' | 'catalog
   readonly streamed: readonly number[];
   /** For each reference to a table one or, where the rows satisfy one of several constraints, several. */
   readonly dependencies: readonly DependencyTemplate[];
+  /** The answer shows rows of one table as they are; null: it does not, or that is not certain. */
+  readonly plain: PlainAnswer | null;
   /** For people: what exactly the reason was met in. */
   readonly detail: string;
   /** What the user could do about it, or null. */
