@@ -8,7 +8,7 @@ export interface AnswerFrames {
 }
 
 /** Values of a row; null is NULL. The bytes are those of the frames. */
-export type AnswerRow = readonly (Buffer | null)[];
+type AnswerRow = readonly (Buffer | null)[];
 
 /** The rows, or null when there are more than `rowsMax`, or the frames are not an answer. */
 export function rowsOfAnswer({ frames, rowDescriptionBytes }: AnswerFrames, rowsMax: number): AnswerRow[] | null {

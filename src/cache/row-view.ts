@@ -22,7 +22,7 @@ function positionsOf(relation: StreamRelation): ReadonlyMap<string, number> {
 }
 
 /** Whole row as sent. A column that the relation does not stream (generated, up to PostgreSQL 17) is unknown. */
-export function viewOf(relation: StreamRelation, row: StreamRow): RowView {
+function viewOf(relation: StreamRelation, row: StreamRow): RowView {
   const at = positionsOf(relation);
   return (column) => {
     const i = at.get(column);

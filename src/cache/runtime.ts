@@ -10,14 +10,18 @@ import type { CacheInit, CacheStatus, Explanation } from '../shared/messages.ts'
 import type { Reason } from '../shared/reasons.ts';
 import { Admitter } from './admitter.ts';
 import { bindDependencies } from './analyse/bind.ts';
+import { tableName } from './analyse/tables.ts';
 import type { Analysis } from './analyse/verdict.ts';
+import type { AnswerFrames } from './answer-rows.ts';
 import type { Catalog } from './catalog.ts';
 import { ChangeLog } from './change-log.ts';
+import type { Dependency } from './dependency.ts';
 import { DependencyIndex } from './dependency-index.ts';
 import { Feed } from './feed.ts';
 import { StoreHeader } from './header.ts';
 import { Inbox } from './inbox.ts';
 import type { ParsedKey } from './key-reader.ts';
+import { withKnownKeys } from './known-keys.ts';
 import type { StatementAnalyser } from './model.ts';
 import { Service } from './service.ts';
 import { ShapeNumbers } from './shape-numbers.ts';
@@ -66,7 +70,7 @@ export class CacheRuntime {
       index,
       analysisOf: (key) => this.#analysisOf(key),
       wanted: (relations) => void this.#feed.want(relations),
-      bind: bindDependencies,
+      bind: (analysis, key, answer) => this.#bind(analysis, key, answer),
       primaryKeyOf: (oid) => this.#feed.model?.primaryKey(oid) ?? [],
       admissionOf: ({ shape }) => {
         shapes.admitted(shape);
@@ -135,6 +139,7 @@ export class CacheRuntime {
       catalogVersion: this.header.catalogVersion,
       publishedTables: this.#feed.publishedTables,
       uncacheableTables: this.#uncacheableTables(),
+      impreciseTables: this.#impreciseTables(),
       reasons: Object.fromEntries(this.#admitter.refusals) as Partial<Record<Reason, number>>,
       analysed: this.#feed.analysed,
       examples: this.#admitter.examples,
@@ -147,6 +152,24 @@ export class CacheRuntime {
     const names = new Set(refused.map(({ table }) => table));
     const others = this.#feed.model?.uncacheableTables ?? [];
     return [...refused, ...others.filter(({ table }) => !names.has(table))].slice(0, Limits.uncacheableTablesMax);
+  }
+
+  /** Tables whose changes invalidated answers only because their old rows are not told whole, the worst first. */
+  #impreciseTables(): CacheStatus['impreciseTables'] {
+    const relations = this.#feed.model?.catalog.relations;
+    const known = [...this.index.fallBacks].flatMap(([oid, { rows, entries }]) => {
+      const relation = relations?.get(oid);
+      if (relation === undefined || relation.replicaIdentity === 'f') return [];
+      const table = tableName(relation);
+      return [{ table, changes: rows, entries, remedy: `ALTER TABLE ${table} REPLICA IDENTITY FULL` }];
+    });
+    return known.toSorted((a, b) => b.entries - a.entries).slice(0, Limits.uncacheableTablesMax);
+  }
+
+  #bind(analysis: Analysis, key: ParsedKey, answer: AnswerFrames): readonly Dependency[] | null {
+    const dependencies = bindDependencies(analysis, key);
+    const relation = this.#feed.model?.catalog.relations.get(analysis.plain?.relation ?? 0);
+    return dependencies === null ? null : withKnownKeys(dependencies, analysis, relation, key, answer);
   }
 
   #analysisOf(key: ParsedKey): Analysis | null {

@@ -68,7 +68,8 @@ function program(): Command {
   ).action((_options: Options, command: Command) => serve(configOf(command)));
   addSettings(
     root.command('doctor').description('check what the origin needs and what is left on it'),
-    originKeys,
+    // The admin page of a pgfresh that runs here has counted what a replica identity costs.
+    [...originKeys, 'admin'],
   ).action((_options: Options, command: Command) => doctor(configOf(command)));
   addSettings(root.command('explain <sql>').description('say whether a statement is cached, and why not'), originKeys)
     .option('--json', 'print JSON')

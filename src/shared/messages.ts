@@ -115,6 +115,13 @@ export interface CacheStatus {
   readonly catalogVersion: number;
   readonly publishedTables: readonly string[];
   readonly uncacheableTables: readonly { readonly table: string; readonly reason: Reason; readonly remedy: string }[];
+  /** Tables whose old rows the stream tells by their key alone: how many changes invalidated how many entries for lack of the rest. */
+  readonly impreciseTables: readonly {
+    readonly table: string;
+    readonly changes: number;
+    readonly entries: number;
+    readonly remedy: string;
+  }[];
   /** Refusals of offers and verdicts by reason. */
   readonly reasons: Readonly<Partial<Record<Reason, number>>>;
   /** Statements analysed so far: another text of a known shape is not. */

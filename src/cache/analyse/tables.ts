@@ -8,7 +8,7 @@ function quoteName(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
-function tableName(relation: Pick<Relation, 'schema' | 'name'>): string {
+export function tableName(relation: Pick<Relation, 'schema' | 'name'>): string {
   return `${quoteName(relation.schema)}.${quoteName(relation.name)}`;
 }
 

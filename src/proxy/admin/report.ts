@@ -29,6 +29,7 @@ export interface StatusDocument {
   readonly tables: {
     readonly published: readonly string[];
     readonly uncacheable: CacheStatus['uncacheableTables'];
+    readonly imprecise: CacheStatus['impreciseTables'];
   };
   readonly reasons: Readonly<Partial<Record<Reason, number>>>;
   /** For each of these reasons what it means, what can be done, and one statement that met it, without its constants. */
@@ -108,7 +109,11 @@ export class Reporter {
       connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, ...dispatcher.queue() },
       concurrency: { tcp: plan.tcp, unix: plan.unix, threads: supervisor.workersRunning() },
       analysed: known?.analysed ?? 0,
-      tables: { published: known?.publishedTables ?? [], uncacheable: known?.uncacheableTables ?? [] },
+      tables: {
+        published: known?.publishedTables ?? [],
+        uncacheable: known?.uncacheableTables ?? [],
+        imprecise: known?.impreciseTables ?? [],
+      },
       ...{ reasons, reasonDetails: detailsOf(reasons, { ...known?.examples, ...examples }) },
     };
   }

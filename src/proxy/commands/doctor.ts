@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { Config } from '../../shared/config.ts';
 import { type Check, diagnose } from '../../shared/diagnose.ts';
+import type { StatusDocument } from '../admin/report.ts';
 import { findLeftovers, type Leftovers } from '../leftovers.ts';
 import { describeUpstream, withOrigin } from '../origin.ts';
 
@@ -31,6 +32,7 @@ export async function doctor(config: Config): Promise<void> {
     `origin ${describeUpstream(config.cdcUpstream)}, database ${config.cdcUpstream.database}`,
     ...report.checks.filter(({ name }) => name !== 'publication').flatMap(checkLines),
     ...tableLines(report.tables),
+    ...(await impreciseLines(config.admin)),
     ...leftoverLines(report.leftovers),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
@@ -54,6 +56,23 @@ function tableLines(tables: readonly PlainTable[]): string[] {
     kind === 'unlogged'
       ? `  note ${name}: not cached, unlogged; remedy: ALTER TABLE ${name} SET LOGGED`
       : `  note ${name}: not cached, no replica identity; remedy: add a primary key, or ALTER TABLE ${name} REPLICA IDENTITY FULL`,
+  );
+}
+
+const statusMsMax = 1_000;
+
+/** What a pgfresh that runs here with this configuration has counted; nothing when none answers. */
+async function impreciseLines(admin: Config['admin']): Promise<string[]> {
+  if (admin === undefined) return [];
+  const host = admin.host.includes(':') ? `[${admin.host}]` : admin.host;
+  const signal = AbortSignal.timeout(statusMsMax);
+  const tables = await fetch(`http://${host}:${admin.port}/status`, { signal })
+    .then((response) => response.json() as Promise<Partial<StatusDocument>>)
+    .then((status) => status.tables?.imprecise ?? [])
+    .catch((): StatusDocument['tables']['imprecise'] => []);
+  return tables.map(
+    ({ table, changes, entries, remedy }) =>
+      `  note ${table}: ${changes} changes without a whole old row invalidated ${entries} answers that may have been right; remedy: ${remedy}`,
   );
 }
 

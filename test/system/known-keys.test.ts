@@ -1,0 +1,91 @@
+// An answer that shows the key knows which rows it holds (C22): a change of another row leaves it alone though the stream does not tell what
+// that row was. Where no keys are shown the change must be taken for one of the answer's rows, and is counted.
+import { expect, it } from 'vitest';
+import { ask, useProxy } from '../support/fixture.ts';
+import { spawnCli } from '../support/pgfresh.ts';
+
+const schema = `CREATE TABLE notes (id int PRIMARY KEY, grp int, body text);
+  INSERT INTO notes SELECT n, n % 3, 'note ' || n FROM generate_series(1, 9) n;`;
+const proxy = useProxy(schema);
+interface Tables {
+  readonly imprecise: readonly { readonly table: string; readonly changes: number; readonly entries: number }[];
+}
+const imprecise = async () => ((await proxy.pgfresh.status()) as unknown as { tables: Tables }).tables.imprecise;
+
+const lists = [
+  'SELECT id, body FROM notes WHERE grp = 1 ORDER BY id',
+  'SELECT * FROM notes WHERE grp BETWEEN 1 AND 1 ORDER BY id',
+  "SELECT n.body, n.id FROM notes n WHERE body LIKE 'note 4%'",
+  'SELECT id FROM notes WHERE grp = 7',
+];
+const groups = ['SELECT count(*) FROM notes WHERE grp = 1', 'SELECT body FROM notes WHERE grp = 1 ORDER BY id'];
+
+/** Statements that are answered from the cache at the first time of asking. */
+async function held(statements: readonly string[]): Promise<string[]> {
+  const session = await proxy.session();
+  const kept: string[] = [];
+  for (const sql of statements) {
+    const before = await proxy.hits();
+    await ask(session, sql);
+    if ((await proxy.hits()) > before) kept.push(sql);
+  }
+  return kept;
+}
+
+/** Writes past pgfresh, and waits until the change has come through. */
+async function write(sql: string, mark: number): Promise<void> {
+  const [through, direct] = [await proxy.session(), await proxy.session(proxy.originUrl)];
+  await proxy.warm(() => ask(through, `SELECT body FROM notes WHERE id = ${mark}`));
+  const { invalidated } = (await proxy.pgfresh.status()).cache;
+  await direct.query(sql);
+  await proxy.pgfresh.waitForStatus('the change', ({ cache }) => cache.invalidated > invalidated);
+}
+
+it('other rows may change without an answer that knows its keys', async () => {
+  const session = await proxy.session();
+  for (const sql of lists) await proxy.warm(() => ask(session, sql), sql);
+  await write("UPDATE notes SET body = 'other' WHERE id = 2", 2);
+  expect(await held(lists)).toEqual(lists);
+  await write('DELETE FROM notes WHERE id = 5', 5);
+  expect(await held(lists)).toEqual(lists);
+  expect(await imprecise()).toEqual([]);
+});
+
+it('its own rows may not, and none may join it', async () => {
+  const [session, direct] = [await proxy.session(), await proxy.session(proxy.originUrl)];
+  for (const [sql, changed] of [
+    ["UPDATE notes SET body = 'left' WHERE id = 4", [0, 1, 2]],
+    ['UPDATE notes SET grp = 7 WHERE id = 6', [3]],
+    ['UPDATE notes SET grp = 2 WHERE id = 1', [0, 1]],
+    ['DELETE FROM notes WHERE id = 6', [3]],
+    ["INSERT INTO notes VALUES (40, 1, 'note 40')", [0, 1, 2]],
+    ['UPDATE notes SET id = 41 WHERE id = 40', [0, 1, 2]],
+  ] as const) {
+    for (const each of lists) await proxy.warm(() => ask(session, each), each);
+    await write(sql, Number(/id = (\d+)/.exec(sql)?.[1] ?? 40));
+    const kept = await held(lists);
+    expect({ sql, kept }).toEqual({ sql, kept: lists.filter((_, i) => !(changed as readonly number[]).includes(i)) });
+    for (const each of lists) expect(await ask(session, each)).toEqual(await ask(direct, each));
+  }
+});
+
+it('where no keys are shown, changes are counted, and doctor says what would help', async () => {
+  const session = await proxy.session();
+  for (const sql of groups) await proxy.warm(() => ask(session, sql), sql);
+  await write("UPDATE notes SET body = 'again' WHERE id = 3", 3);
+  expect(await held(groups)).toEqual([]);
+  expect(await imprecise()).toEqual([
+    {
+      table: 'public.notes',
+      changes: 1,
+      entries: 2,
+      remedy: 'ALTER TABLE public.notes REPLICA IDENTITY FULL',
+    },
+  ]);
+  const admin = new URL(proxy.pgfresh.adminUrl).host;
+  const doctor = spawnCli(['doctor', '--upstream', proxy.originUrl, '--admin', admin]);
+  expect((await doctor.exited).code).toBe(0);
+  expect(doctor.lines.join('\n')).toMatch(
+    /note public\.notes: 1 changes without a whole old row invalidated 2 answers .* REPLICA IDENTITY FULL/,
+  );
+});
