@@ -45,7 +45,7 @@ export function usefulKeys(
   return columns.every((column) => known.columns.includes(column)) ? null : known;
 }
 
-export function tupleCount(terms: readonly EqualityTerm[]): number {
+function tupleCount(terms: readonly EqualityTerm[]): number {
   return terms.reduce((product, term) => product * term.values.length, 1);
 }
 
