@@ -9,7 +9,8 @@ import { expose } from 'threads/worker';
 import { monotonicClock, wallClock } from '../shared/clock.ts';
 import { toError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
-import { beatCacheHeartbeat, openControl } from '../shared/memory/control.ts';
+import { watchLoopDelay } from '../shared/loop-delay.ts';
+import { beatCacheHeartbeat, openControl, publishCacheLoopDelay } from '../shared/memory/control.ts';
 import type { CacheControl, CacheInit } from '../shared/messages.ts';
 import { Analyser } from './analyse/analyser.ts';
 import { Parser } from './analyse/parser.ts';
@@ -46,6 +47,7 @@ const control: CacheControl = {
   async start(init: CacheInit): Promise<SharedArrayBuffer> {
     log = createLogger(init.config, 'cache');
     const words = openControl(init.control);
+    watchLoopDelay((delay) => publishCacheLoopDelay(words, delay));
     const parser = await Parser.load();
     setInterval(() => {
       if (parser.broken) die(new Error('the parser of statements is broken'));

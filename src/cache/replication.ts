@@ -74,6 +74,9 @@ const settings = [
 
 /** Bytes applied in one turn of the event loop before others get their turn (C25). */
 const BURST_BYTES_MAX = 256 * 1024;
+/** After a small burst the socket is left alone for so long: the walsender sends each message by itself, and to be woken for each costs more
+ * than to apply it (ADR-015). What comes after a pause is applied at once, and a large burst is followed by the next without one. */
+const READ_GAP_MS = 1;
 
 export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   readonly #options: ReplicationOptions;
@@ -237,8 +240,15 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   }
 
   #endBurst(): void {
-    if (this.#burstBytes >= BURST_BYTES_MAX) this.#client?.connection.stream.resume();
+    const stream = this.#client?.connection.stream;
+    const isLarge = this.#burstBytes >= BURST_BYTES_MAX;
     this.#burstBytes = 0;
+    if (isLarge || this.#state !== 'streaming') {
+      stream?.resume();
+      return;
+    }
+    stream?.pause();
+    setTimeout(() => stream?.resume(), READ_GAP_MS);
   }
 
   #countCommits(sink: ChangeSink): ChangeSink {

@@ -2,12 +2,18 @@
  * Counters of all workers, past and present. Each incarnation writes an array of its own; when it dies its sums are folded
  * into `retired`, so that totals never fall, and its gauges (sessions open …) are dropped.
  */
+import { type Answerer, latencyMs } from '../shared/memory/latency.ts';
 import { COUNTERS_LENGTH, Counter } from '../shared/memory/layout.ts';
 import { type Reason, reasonCodes } from '../shared/reasons.ts';
 
-type CounterName = Exclude<keyof typeof Counter, 'reasons'>;
+type CounterName = Exclude<keyof typeof Counter, 'reasons' | 'latencyCache' | 'latencyOrigin'>;
 
-const gauges: ReadonlySet<number> = new Set([Counter.sessionsOpen, Counter.originPending]);
+const gauges: ReadonlySet<number> = new Set([
+  Counter.sessionsOpen,
+  Counter.originPending,
+  Counter.loopDelayMaxMs,
+  Counter.loopDelayP99Ms,
+]);
 
 export class WorkerCounters {
   readonly #live = new Map<number, Float64Array>();
@@ -32,6 +38,13 @@ export class WorkerCounters {
 
   of(workerSlot: number, name: CounterName): number {
     return this.#live.get(workerSlot)?.[Counter[name]] ?? 0;
+  }
+
+  /** A percentile of the sampled latencies, of one worker or (undefined) of all; null without samples. */
+  latencyMs(answerer: Answerer, share: number, workerSlot?: number): number | null {
+    const one = workerSlot === undefined ? undefined : this.#live.get(workerSlot);
+    if (workerSlot !== undefined && one === undefined) return null;
+    return latencyMs(one === undefined ? (index) => this.#sum(index) : (index) => one[index]!, answerer, share);
   }
 
   total(name: CounterName): number {

@@ -9,6 +9,8 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { ThreadError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
+import type { LoopDelay } from '../shared/loop-delay.ts';
+import { cacheLoopDelay } from '../shared/memory/control.ts';
 import { CONTROL_BYTES, Control, epochWord, Store, StoreState } from '../shared/memory/layout.ts';
 import type {
   CacheControl,
@@ -164,6 +166,15 @@ export class Supervisor {
   utilization(): Readonly<Record<string, number>> {
     const threads = [this.#cache, ...this.#workers.map(({ supervised }) => supervised)];
     return Object.fromEntries(threads.flatMap(({ name, thread }) => (thread ? [[name, thread.utilization()]] : [])));
+  }
+
+  /** Delay of each thread's event loop, by the thread's name. */
+  loopDelays(): Readonly<Record<string, LoopDelay>> {
+    const workers = this.#workers.map(({ slot, supervised }): [string, LoopDelay] => [
+      supervised.name,
+      { p99Ms: this.counters.of(slot, 'loopDelayP99Ms'), maxMs: this.counters.of(slot, 'loopDelayMaxMs') },
+    ]);
+    return Object.fromEntries([[this.#cache.name, cacheLoopDelay(this.#words)], ...workers]);
   }
 
   /** Lets sessions finish: resolves when every worker has drained, or has ended. */

@@ -16,7 +16,10 @@ import type {
   Explanation,
   FillToken,
 } from '../shared/messages.ts';
+import { simplePrefix } from '../shared/query-key.ts';
+import { Bypass } from './bypass.ts';
 import { Outbox } from './offer.ts';
+import { type KeyPrefix, keyPrefix } from './statements.ts';
 import { Verdicts } from './verdicts.ts';
 import { Worth } from './worth.ts';
 
@@ -41,8 +44,10 @@ export class AttachedCache {
   readonly verdicts: Verdicts;
   readonly outbox: Outbox;
   readonly worth = new Worth();
+  readonly bypass = new Bypass();
   private readonly service: RemoteService;
   private readonly control: ControlWords;
+  private simple: KeyPrefix | null = null;
   private readonly contexts = new Map<string, ContextAnswer>();
   private readonly queries = new Map<string, ContextQuery>();
 
@@ -59,6 +64,12 @@ export class AttachedCache {
   /** C19: to be asked first. */
   get isLive(): boolean {
     return currentGeneration(this.control) === this.generation && this.reader.state() === StoreState.live;
+  }
+
+  /** First part of the keys of this context's simple queries. */
+  simplePrefix(contextId: number): KeyPrefix {
+    if (this.simple?.contextId !== contextId) this.simple = keyPrefix(simplePrefix(contextId), contextId);
+    return this.simple;
   }
 
   token(): FillToken {

@@ -99,6 +99,7 @@ export class ReplyEffects implements ReplyEvents {
 
   ready(status: number, group: SyncGroup, forClient: boolean): void {
     const { transaction, consistency, portals } = this.session;
+    this.runtime.timing.end(group, this.runtime.cache?.bypass ?? null);
     transaction.ready(status, group);
     if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
     if (transaction.isIdle) {

@@ -5,7 +5,7 @@
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { FillToken } from '../shared/messages.ts';
-import { extendHash, finishHash, HASH_SEED, keyHash, simplePrefix } from '../shared/query-key.ts';
+import { finishHash, keyHash } from '../shared/query-key.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
 import { Frontend } from '../shared/wire/codes.ts';
@@ -15,6 +15,7 @@ import { type BlockCommand, blockCommand } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
+import { deallocated } from './deallocated.ts';
 import type { Owed, Work } from './owed.ts';
 import { type Points, pointsOf } from './points.ts';
 import { Replayer } from './replay.ts';
@@ -24,9 +25,6 @@ import type { Outcome } from './serve.ts';
 import type { Session } from './session.ts';
 import { type Resolution, Statement } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
-
-/** DEALLOCATE of one statement, name in group 1. */
-const deallocateOne = /^\s*deallocate\s+(?:prepare\s+)?(?!all\b)([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")\s*;?\s*$/i;
 
 const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
@@ -78,11 +76,14 @@ export class Forwarder {
     this.prepare(session, cache, batch, why);
     this.replayer.replay(session, cache, batch, this.trusted ? this.context : null);
     const { bytes, start, at, count } = batch;
+    const group = session.order.openGroup;
+    const isAlone = session.order.isQuiet;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
       this.frame(bytes, from, i + 1 < count ? start + at[i + 1]! : batch.end);
     }
     this.runtime.originOut.append(bytes, start, batch.end);
+    if (isAlone && batch.ended) this.runtime.timing.begin(group);
   }
 
   /** The beginning of a frame that is sent in pieces. */
@@ -133,8 +134,8 @@ export class Forwarder {
     this.executed = false;
     this.token = null;
     if (batch?.ended !== true || cache === null || !this.trusted || !settings.isKeyable || why === 'cache.off') return;
-    // Behind a fence the answer would be refused: what was written has not settled.
-    if (why === 'cache.fenced') return;
+    // Behind a fence the answer would be refused, since what was written has not settled; a bypassed one is there already.
+    if (why === 'cache.fenced' || why === 'cache.bypass') return;
     if (!order.isQuiet || !transaction.mayHit || !cache.isLive || !cache.outbox.hasRoom) return;
     const token = cache.token();
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
@@ -195,10 +196,10 @@ export class Forwarder {
     session.settings.sent(work);
     this.count(this.reasonOf(slot), () => sql);
     if (owed === null || !this.isCapturable(slot) || !this.isText(bytes, start, end)) return;
-    const prefix = simplePrefix(this.context!.contextId);
+    const prefix = this.cache!.simplePrefix(this.context!.contextId);
     const tail = Buffer.from(stripComments(sql));
-    const hash = keyHash(extendHash(HASH_SEED, prefix, 0, prefix.length), tail, 0, tail.length);
-    this.capture(owed, slot!, { hash, prefix, tail, tailStart: 0, tailEnd: tail.length }, false);
+    const hash = keyHash(prefix.hash, tail, 0, tail.length);
+    this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, false);
   }
 
   private parseFrame(bytes: Buffer, start: number, end: number): void {
@@ -366,7 +367,7 @@ export class Forwarder {
     if (slot.verdict === null) return slot.failed ? 'statement.unparseable' : 'statement.pending';
     if (slot.verdict.reason !== null) return slot.verdict.reason;
     if (why === 'notFound' || why === 'hold' || why === 'served') return 'miss';
-    return this.token === null || why === 'cache.stale' || why === 'cache.fenced' ? why : 'miss';
+    return this.token === null || isPassed(why) ? why : 'miss';
   }
 
   private count(reason: Reason | 'miss', sql: () => string): void {
@@ -379,9 +380,7 @@ export class Forwarder {
   }
 }
 
-/** Name of the statement that a text deallocates, as the protocol would spell it. */
-function deallocated(sql: string): string | null {
-  const name = deallocateOne.exec(sql)?.[1];
-  if (name === undefined) return null;
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name.toLowerCase();
+/** Reasons for which a cacheable statement is not counted as a miss. */
+function isPassed(why: Reason): boolean {
+  return why === 'cache.stale' || why === 'cache.fenced' || why === 'cache.bypass';
 }

@@ -2,6 +2,8 @@
 import { expose } from 'threads/worker';
 import { receiveHandoffs } from '../shared/handoff.ts';
 import { createLogger } from '../shared/log.ts';
+import { watchLoopDelay } from '../shared/loop-delay.ts';
+import { Counter } from '../shared/memory/layout.ts';
 import type { CacheLink, ReasonExamples, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
 import { Runtime } from './runtime.ts';
 
@@ -16,6 +18,10 @@ expose({
   async start(init: WorkerInit): Promise<void> {
     const started = new Runtime(init, createLogger(init.config, `worker-${init.workerId}`));
     runtime = started;
+    watchLoopDelay(({ p99Ms, maxMs }) => {
+      started.counters[Counter.loopDelayP99Ms] = p99Ms;
+      started.counters[Counter.loopDelayMaxMs] = maxMs;
+    });
     receiveHandoffs(init.handoff, (arrival) => started.accept(arrival));
   },
   async attach(link: CacheLink): Promise<void> {

@@ -61,6 +61,10 @@ export function isHarmless(work: Work): boolean {
 export class SyncGroup {
   readonly works: Work[] = [];
   readonly captures: Capture[] = [];
+  /** When it was sent, if it is timed; else 0. */
+  sentMs = 0;
+  /** It counts among the samples of latency. */
+  isSampled = false;
   /** An error, notice or changed parameter came: nothing of it is captured. */
   broken = false;
 }

@@ -21,6 +21,7 @@ import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer, SpareSlabs } from './out-buffer.ts';
 import { HitPath } from './serve.ts';
 import { Session } from './session.ts';
+import { Timing } from './timing.ts';
 import { TlsServer } from './tls-server.ts';
 
 export type RuntimeInit = Pick<WorkerInit, 'workerSlot' | 'config' | 'control' | 'counters' | 'tls'>;
@@ -42,6 +43,7 @@ export class Runtime {
   readonly verifiers: Verifiers | null;
   /** Makes up what an unknown role's password would be salted with. */
   readonly mockSecret: Buffer = randomBytes(32);
+  readonly timing: Timing;
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
   readonly examples = new ExampleTexts();
@@ -65,6 +67,7 @@ export class Runtime {
     this.tls = new TlsServer(init.config.tls, init.tls ?? null);
     this.originTarget = new OriginTarget(upstream, limits.originConnectTimeoutMs, keepaliveMs);
     this.verifiers = openVerifiers(init.config);
+    this.timing = new Timing(clock, this.counters);
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
   }

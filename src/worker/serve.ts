@@ -8,7 +8,7 @@ import { enterEpoch, leaveEpoch } from '../shared/memory/epochs.ts';
 import { entryRound } from '../shared/memory/fences.ts';
 import { Block } from '../shared/memory/layout.ts';
 import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
-import { extendHash, HASH_SEED, KeyForm, keyHash, simplePrefix } from '../shared/query-key.ts';
+import { KeyForm, keyHash } from '../shared/query-key.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
 import {
@@ -61,7 +61,6 @@ export class HitPath {
   /** The unnamed portal after the batch. */
   private portal: 'untouched' | 'bound' | 'begun' | 'gone' = 'untouched';
   private described = false;
-  private simple: KeyPrefix | null = null;
   /** Where the batch stands: outside a block, in one that only the client knows of, or in one of the origin's. */
   private block: 'none' | 'held' | 'open' = 'none';
   private begun: string | null = null;
@@ -69,6 +68,7 @@ export class HitPath {
   private commands = 0;
   /** Of the entries served. */
   private readonly shapes: number[] = [];
+  private startedMs = 0;
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
@@ -80,7 +80,8 @@ export class HitPath {
     if (cache === null || !cache.isLive) return 'cache.down';
     if (!session.transaction.mayHit) return 'session.inTransaction';
     const freshRound = cache.reader.freshRound();
-    const ageMs = ((this.runtime.clock.nowMs() | 0) - cache.reader.freshAsOfMs()) | 0;
+    this.startedMs = this.runtime.clock.nowMs();
+    const ageMs = ((this.startedMs | 0) - cache.reader.freshAsOfMs()) | 0;
     if (ageMs > this.runtime.config.cache.maxStalenessMs) {
       askForRound(this.runtime.control, freshRound + 1, cache);
       return 'cache.stale';
@@ -177,7 +178,7 @@ export class HitPath {
       if (outcome === 'served') this.sayReady();
       return outcome;
     }
-    const prefix = this.simplePrefix();
+    const prefix = this.cache.simplePrefix(this.context.contextId);
     let outcome: Outcome;
     if (mayHoldComment(bytes, text.start, text.end)) {
       const stripped = Buffer.from(stripComments(bytes.toString('utf8', text.start, text.end)));
@@ -211,15 +212,6 @@ export class HitPath {
 
   private sayReady(): void {
     this.say(this.block === 'none' ? READY_IDLE : READY_IN_BLOCK);
-  }
-
-  private simplePrefix(): KeyPrefix {
-    const { contextId } = this.context;
-    if (this.simple?.contextId !== contextId) {
-      const prefix = simplePrefix(contextId);
-      this.simple = { contextId, bytes: prefix, hash: extendHash(HASH_SEED, prefix, 0, prefix.length) };
-    }
-    return this.simple;
   }
 
   private parseFrame(bytes: Buffer, start: number, end: number): Outcome {
@@ -330,6 +322,8 @@ export class HitPath {
     const { reader } = this.cache;
     const block = reader.find(keyHash(prefix.hash, tail, start, end), prefix.bytes, tail, start, end);
     if (block === 0) return 'notFound';
+    const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
+    if (this.cache.bypass.takes(shape)) return 'cache.bypass';
     const isPortal = prefix.bytes[4] === KeyForm.portal;
     if (isPortal && describe && reader.rowDescriptionBytes(block) === 0) return 'notFound';
     if (!this.probing) {
@@ -337,7 +331,7 @@ export class HitPath {
       out.reserve(reader.framesBytes(block));
       out.advance(reader.copyFrames(block, out.bytes, out.position(), describe || !isPortal));
       reader.markVisited(block);
-      this.shapes.push(shapeOfAdmission(reader.word(block, Block.ADMISSION)));
+      this.shapes.push(shape);
     }
     return this.checkRound(block);
   }
@@ -378,6 +372,7 @@ export class HitPath {
       this.cache.worth.hit(shape);
     }
     session.countHits(this.entries, bytes);
+    this.runtime.timing.hit(this.startedMs, this.shapes, this.cache.bypass);
   }
 
   /** The unnamed portal outlives a Sync inside a block. */

@@ -64,6 +64,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private clientEnded = false;
   private draining = false;
   private turning = false;
+  private isPending = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(runtime: Runtime, arrival: Arrival) {
@@ -128,8 +129,16 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.turning = false;
     this.order.flush(this.client);
     if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
+    this.countPending();
     const holdsClient = this.state !== 'ending' && this.input.isBlocked;
     this.balance.update(this.client, this.origin?.socket ?? null, holdsClient, this.state !== 'ending');
+  }
+
+  private countPending(): void {
+    const isPending = this.order.length > 0 && this.origin !== null;
+    if (isPending === this.isPending) return;
+    this.isPending = isPending;
+    this.runtime.count(Counter.originPending, isPending ? 1 : -1);
   }
 
   /** A turn after a while, if the session is still there. */

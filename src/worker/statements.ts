@@ -26,7 +26,7 @@ export interface KeyPrefix {
   readonly hash: number;
 }
 
-function keyPrefix(bytes: Buffer, contextId: number): KeyPrefix {
+export function keyPrefix(bytes: Buffer, contextId: number): KeyPrefix {
   return { contextId, bytes, hash: extendHash(HASH_SEED, bytes, 0, bytes.length) };
 }
 

@@ -1,17 +1,8 @@
 /** Prometheus metrics, read at the moment of the scrape. Names: pgfresh_*, base units, `_total` for what only rises. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Supervisor } from '../supervisor.ts';
+import { type Family, type Sample, workerFamilies } from './metrics-workers.ts';
 import type { Reporter, StatusDocument } from './report.ts';
-
-/** A sample: labels and value. */
-type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
-
-interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly labels?: readonly string[];
-  readonly samples: (status: StatusDocument, supervisor: Supervisor) => readonly Sample[];
-}
 
 const one = (read: (status: StatusDocument, supervisor: Supervisor) => number): Family['samples'] => {
   return (status, supervisor) => [[{}, read(status, supervisor)]];
@@ -108,6 +99,7 @@ const families: readonly Family[] = [
     samples: (_status, supervisor) =>
       Object.entries(supervisor.utilization()).map(([thread, share]) => [{ thread }, share]),
   },
+  ...workerFamilies,
   {
     name: 'pgfresh_connections_accepted_total',
     help: 'Client connections accepted',

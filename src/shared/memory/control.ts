@@ -2,6 +2,7 @@
  * The control memory: one per process, created by main, opened by every thread, alive across cache generations. Words
  * and their writers: layout.ts.
  */
+import type { LoopDelay } from '../loop-delay.ts';
 import { CONTROL_BYTES, Control, LIMIT_ROUND } from './layout.ts';
 
 /** The control memory as every function of this folder takes it. */
@@ -57,6 +58,17 @@ export const openSessions = (words: ControlWords): number => Atomics.load(words,
 
 /** Counts sessions in (+1) and out (−1); returns how many are open now. */
 export const addSessions = (words: ControlWords, by: number): number => Atomics.add(words, Control.SESSIONS, by) + by;
+
+/** For the cache thread alone. */
+export function publishCacheLoopDelay(words: ControlWords, { p99Ms, maxMs }: LoopDelay): void {
+  Atomics.store(words, Control.CACHE_LOOP_P99_US, Math.round(p99Ms * 1e3));
+  Atomics.store(words, Control.CACHE_LOOP_MAX_US, Math.round(maxMs * 1e3));
+}
+
+export function cacheLoopDelay(words: ControlWords): LoopDelay {
+  const ms = (word: number): number => Atomics.load(words, word) / 1e3;
+  return { p99Ms: ms(Control.CACHE_LOOP_P99_US), maxMs: ms(Control.CACHE_LOOP_MAX_US) };
+}
 
 /** For the cache thread alone: its event loop goes round. */
 export function beatCacheHeartbeat(words: ControlWords): void {

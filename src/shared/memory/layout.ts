@@ -36,6 +36,9 @@ export const Control = {
   CACHE_HEARTBEAT: 5 * LINE,
   /** Highest round that a write made desirable though nobody waits for it yet. Writers: workers (raise), cache thread reads. */
   ROUND_WISHED: 6 * LINE,
+  /** Delay of the cache thread's event loop lately, microseconds (shared/loop-delay.ts). Writer: the cache thread. */
+  CACHE_LOOP_MAX_US: 7 * LINE,
+  CACHE_LOOP_P99_US: 8 * LINE,
 } as const;
 
 const CONTROL_WORDS = 16 * LINE;
@@ -125,8 +128,16 @@ export const Counter = {
   protocolErrors: 9,
   bytesHit: 10,
   statements: 11,
+  /** Sessions that wait for an answer of the origin. */
   originPending: 12,
+  /** Delay of the worker's event loop lately (shared/loop-delay.ts). */
+  loopDelayMaxMs: 13,
+  loopDelayP99Ms: 14,
   /** First of `reasonCodes.length` counters, by reason index. */
   reasons: 32,
+  /** First of `LATENCY_BUCKETS` counters each: samples of the time that answers took (memory/latency.ts). */
+  latencyCache: 256,
+  latencyOrigin: 384,
 } as const;
-export const COUNTERS_LENGTH = 256;
+export const LATENCY_BUCKETS = 128;
+export const COUNTERS_LENGTH = 512;
