@@ -57,6 +57,8 @@ export class PgoutputDecoder {
   #at = 0;
   #transaction: OpenTransaction | null = null;
   #rows = 0;
+  /** End of the last transaction. */
+  #endLsn: Lsn = 0n;
 
   constructor(sink: ChangeSink) {
     this.#sink = sink;
@@ -113,6 +115,8 @@ export class PgoutputDecoder {
   #begin(): void {
     if (this.#transaction !== null) throw new DecodeError('Begin inside a transaction');
     const finalLsn = this.#uint64();
+    // Transactions come in the order of their commits: anything else is not the log that we have read so far.
+    if (finalLsn < this.#endLsn) throw new DecodeError('a transaction from before the one read last');
     this.#skip(8); // commit time
     const xid = this.#uint32();
     this.#end();
@@ -121,11 +125,13 @@ export class PgoutputDecoder {
   }
 
   #commit(): void {
-    this.#inTransaction('Commit');
-    this.#skip(1 + 8); // flags (unused), start of the commit record
+    const { finalLsn } = this.#inTransaction('Commit');
+    this.#skip(1); // flags (unused)
+    if (this.#uint64() !== finalLsn) throw new DecodeError('the Commit of another transaction than the one begun');
     const endLsn = this.#uint64();
     this.#skip(8); // commit time
     this.#end();
+    this.#endLsn = endLsn;
     this.#transaction = null;
     this.#sink.commit(endLsn);
   }
@@ -239,8 +245,9 @@ export class PgoutputDecoder {
     return relation;
   }
 
-  #inTransaction(what: string): void {
+  #inTransaction(what: string): OpenTransaction {
     if (this.#transaction === null) throw new DecodeError(`${what} outside a transaction`);
+    return this.#transaction;
   }
 
   #expect(byte: number): void {

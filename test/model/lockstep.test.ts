@@ -21,7 +21,7 @@ async function run(
   faults: string | null,
 ): Promise<{ hits: number; compared: number; differences: string[] }> {
   database = await createDatabase(inject('pg18'), authorSchemaSql);
-  stream = await startDelayedStream(database.url, lateness(seededRandom(seed).fork(2), 1_000));
+  stream = await startDelayedStream(database.url, { delayMs: lateness(seededRandom(seed).fork(2), 1_000) });
   const env = faults === null ? {} : { PGFRESH_FAULTS: faults };
   pgfresh = await startPgfresh({ upstream: database.url, args: ['--cdc-url', stream.url], env });
   const result = await runLockstep({

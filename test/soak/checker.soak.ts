@@ -53,7 +53,7 @@ async function begin(
   database = await createDatabase(clusters.get(version)!.url, setup);
   const cdc: string[] = [];
   if (delayMsMax !== null) {
-    stream = await startDelayedStream(database.url, lateness(seededRandom(seed).fork(999), delayMsMax));
+    stream = await startDelayedStream(database.url, { delayMs: lateness(seededRandom(seed).fork(999), delayMsMax) });
     cdc.push('--cdc-url', stream.url);
   }
   pgfresh = await startPgfresh({ upstream: database.url, args: cdc, env: { PGFRESH_FAULTS: faults } });

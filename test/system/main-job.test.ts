@@ -41,7 +41,7 @@ async function begin(proof: Proof, seed: number): Promise<void> {
   database = await createDatabase(inject(origin), schemaSql);
   const cdc: string[] = [];
   if (delayMsMax !== undefined) {
-    stream = await startDelayedStream(database.url, lateness(seededRandom(seed).fork(999), delayMsMax));
+    stream = await startDelayedStream(database.url, { delayMs: lateness(seededRandom(seed).fork(999), delayMsMax) });
     cdc.push('--cdc-url', stream.url);
   }
   pgfresh = await startPgfresh({

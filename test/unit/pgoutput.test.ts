@@ -31,7 +31,7 @@ const tuple = (kind: string, values: readonly Value[]): Buffer =>
   ]);
 
 const begin = (xid = 7, finalLsn = 100n): Buffer => msg('B', long(finalLsn), long(0n), int(4, xid));
-const commit = (endLsn = 120n): Buffer => msg('C', int(1, 0), long(100n), long(endLsn), long(0n));
+const commit = (endLsn = 120n, finalLsn = 100n): Buffer => msg('C', int(1, 0), long(finalLsn), long(endLsn), long(0n));
 const relation = (oid: number, columns: readonly string[], identity = 'd', schema = 's'): Buffer =>
   msg(
     'R',
@@ -188,6 +188,8 @@ describe('pgoutput', () => {
     ['a change outside a transaction', [relation(1, ['a']), insert(1, ['1'])]],
     ['a second Begin', [begin(), begin()]],
     ['a Commit without Begin', [commit()]],
+    ['the Commit of another transaction', [begin(7, 100n), commit(140n, 130n)]],
+    ['a transaction of before the last one', [begin(7, 100n), commit(120n), begin(8, 90n)]],
     ['another number of columns', [begin(), relation(1, ['a', 'b']), insert(1, ['1'])]],
     [
       'a binary value',
