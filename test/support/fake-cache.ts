@@ -8,6 +8,7 @@ import { monotonicClock } from '../../src/shared/clock.ts';
 import { openControl, startRound } from '../../src/shared/memory/control.ts';
 import { entryFenceSlots } from '../../src/shared/memory/fences.ts';
 import { Control, consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
+import { encodeAdmission } from '../../src/shared/memory/shape-hits.ts';
 import type { AnalyseRequest, ContextRow, Offer, OfferBatch, Verdict } from '../../src/shared/messages.ts';
 import type { RemoteService } from '../../src/worker/cache-link.ts';
 import type { Runtime } from '../../src/worker/runtime.ts';
@@ -32,6 +33,9 @@ export interface FakeCache {
   hold(held: boolean): void;
 }
 
+/** All reads have one. */
+const SHAPE = 5;
+
 function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: number): Verdict {
   const text = request.text.trim().toLowerCase();
   const isRead = /^(\/\*.*?\*\/\s*)?(select|with|values|table)\b/.test(text) && !/volatile|random\(|now\(/.test(text);
@@ -40,7 +44,7 @@ function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: n
   const isSetting = /^(set|reset|discard|deallocate|prepare)\b/.test(text);
   return {
     verdictId,
-    shape: 0,
+    shape: isRead ? SHAPE : 0,
     catalogVersion,
     cacheable: isRead && request.contextId > 0,
     reason: isRead ? null : isWrite ? 'statement.write' : 'statement.utility',
@@ -75,7 +79,15 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
     const key = offer.bytes.subarray(0, offer.keyBytes);
     const frames = offer.bytes.subarray(offer.keyBytes);
     const { hash, rowDescriptionBytes, filledRound } = offer;
-    store.insert({ hash, key, frames, rowDescriptionBytes, filledRound, fenceSlots: entryFenceSlots([RELATION]) });
+    store.insert({
+      hash,
+      key,
+      frames,
+      rowDescriptionBytes,
+      filledRound,
+      fenceSlots: entryFenceSlots([RELATION]),
+      admission: encodeAdmission(offer.shape, 0),
+    });
     store.publish(consumedWord(0), ++consumed);
   };
   const service = {

@@ -1,11 +1,13 @@
 /** A worker runtime in this process, behind a listening socket: what main does for a worker, without threads. */
 import net from 'node:net';
+import type { Clock } from '../../src/shared/clock.ts';
 import type { Config } from '../../src/shared/config.ts';
 import type { Arrival, OpenOptions } from '../../src/shared/handoff.ts';
 import { silentLogger } from '../../src/shared/log.ts';
 import { createControl } from '../../src/shared/memory/control.ts';
 import { createCounters, openCounters } from '../../src/shared/memory/counters.ts';
 import { Counter } from '../../src/shared/memory/layout.ts';
+import { type Reason, reasonIndex } from '../../src/shared/reasons.ts';
 import { Runtime } from '../../src/worker/runtime.ts';
 
 export interface TestWorker {
@@ -14,6 +16,7 @@ export interface TestWorker {
   /** The same URL with the worker's port. */
   url(origin: string): string;
   count(counter: keyof typeof Counter): number;
+  reason(code: Reason): number;
   stop(): Promise<void>;
 }
 
@@ -76,10 +79,10 @@ function arrivalOf(socket: net.Socket): Arrival {
   return { transport: 'tcp', peer: `${socket.remoteAddress}:${socket.remotePort}`, open };
 }
 
-export async function startWorker(config: Config, workerSlot = 0): Promise<TestWorker> {
+export async function startWorker(config: Config, workerSlot = 0, clock?: Clock): Promise<TestWorker> {
   const control = createControl();
   const counters = createCounters();
-  const runtime = new Runtime({ workerSlot, config, control, counters }, silentLogger());
+  const runtime = new Runtime({ workerSlot, config, control, counters }, silentLogger(), clock);
   const server = net.createServer({ allowHalfOpen: true }, (socket) => runtime.accept(arrivalOf(socket)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as net.AddressInfo;
@@ -93,6 +96,7 @@ export async function startWorker(config: Config, workerSlot = 0): Promise<TestW
       return url.href;
     },
     count: (counter) => openCounters(counters)[Counter[counter]]!,
+    reason: (code) => openCounters(counters)[Counter.reasons + reasonIndex[code]]!,
     stop: async () => {
       server.close();
       await runtime.drain(0);

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { createCounters, openCounters } from '../../src/shared/memory/counters.ts';
 import { latencyMs, recordLatency } from '../../src/shared/memory/latency.ts';
-import { Counter, COUNTERS_LENGTH, LATENCY_BUCKETS } from '../../src/shared/memory/layout.ts';
+import { COUNTERS_LENGTH, Counter, LATENCY_BUCKETS } from '../../src/shared/memory/layout.ts';
 import { reasonCodes } from '../../src/shared/reasons.ts';
 
 const lane = () => {
