@@ -52,6 +52,7 @@ export function isResultSetting(name: string): boolean {
 }
 
 const text = '::pg_catalog.text';
+const idleTimeout = `pg_catalog.current_setting('idle_session_timeout', true)`;
 const eq = 'OPERATOR(pg_catalog.=)';
 
 function roleOid(role: 'current_user' | 'session_user'): string {
@@ -113,8 +114,8 @@ const at = Object.fromEntries(factNames.map((name, i) => [name, i])) as Readonly
 const settingAt = (name: (typeof resultSettings)[number]): number => factNames.length + resultSettings.indexOf(name);
 
 /**
- * The statement that a worker runs on a session's own origin connection. First column `pg_backend_pid()`, which the worker
- * takes off; then one text or NULL for each column of a `ContextRow`. Every function, operator, type and relation is
+ * The statement that a worker runs on a session's own origin connection. First columns `pg_backend_pid()` and
+ * `idle_session_timeout`, which the worker takes off; then one text or NULL for each column of a `ContextRow`. Every function, operator, type and relation is
  * qualified: whatever the session's search_path holds, it asks PostgreSQL's own.
  */
 export function contextQuery(catalog: Pick<Catalog, 'systemIdentifier' | 'keySettings'>): string {
@@ -123,7 +124,7 @@ export function contextQuery(catalog: Pick<Catalog, 'systemIdentifier' | 'keySet
   );
   const { keySettings } = catalog;
   const settings = [...resultSettings, ...keySettings].map((name) => `pg_catalog.current_setting('${name}', true)`);
-  return `SELECT ${['pg_catalog.pg_backend_pid()', ...columns, ...settings, `'${keySettings}'${text}`].join(', ')}`;
+  return `SELECT ${['pg_catalog.pg_backend_pid()', idleTimeout, ...columns, ...settings, `'${keySettings}'${text}`].join(', ')}`;
 }
 
 /** What names of temporary objects may stand in front of others: none, plain tables, or anything. */

@@ -84,6 +84,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
     listen: values.listen!,
     listenUnix: values.listen_unix,
     listenUnixMode: values.listen_unix_mode!,
+    proxyProtocol: values.proxy_protocol ?? [],
     tls: {
       mode: values.client_tls ?? (values['tls.cert'] === undefined ? 'disable' : 'allow'),
       cert: values['tls.cert'],
@@ -118,6 +119,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       connectionsMax: values['limits.max_connections']!,
       startupTimeoutMs: values['limits.startup_timeout']!,
       originConnectTimeoutMs: values['limits.origin_connect_timeout']!,
+      idleTimeoutMs: values['limits.idle_timeout']!,
     },
     cdc: {
       slot: values['cdc.slot'],

@@ -172,7 +172,7 @@ export class Dispatcher {
 
   #refuse(incoming: Incoming, sqlState: string, message: string): void {
     this.refused++;
-    refuse(incoming.socket, sqlState, message);
+    refuse(incoming.socket, sqlState, message, incoming.proxied === true);
   }
 
   #retryLater(): void {

@@ -23,6 +23,8 @@ export interface Incoming {
   readonly socket: Socket;
   readonly transport: 'tcp' | 'unix';
   readonly peer: string;
+  /** It begins with a header of the PROXY protocol. */
+  readonly proxied?: boolean;
 }
 
 /** The way to one incarnation of a worker. */

@@ -7,6 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import type { TcpAddress } from '../shared/config.ts';
 import { ListenError, toError } from '../shared/errors.ts';
+import { formatPeer } from '../shared/proxy-protocol.ts';
 import { formatAddress } from './config-text.ts';
 import type { Incoming } from './handoff.ts';
 
@@ -63,7 +64,7 @@ async function listenTcp(
   const keepAlive = { keepAlive: options.keepaliveMs > 0, keepAliveInitialDelay: options.keepaliveMs };
   const server = net.createServer({ pauseOnConnect: true, noDelay: true, ...keepAlive, allowHalfOpen: true });
   server.on('connection', (socket) => {
-    onConnection({ socket, transport: 'tcp', peer: `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}` });
+    onConnection({ socket, transport: 'tcp', peer: formatPeer(socket.remoteAddress ?? '?', socket.remotePort ?? 0) });
   });
   await bind(server, formatAddress(address), { host: address.host, port: address.port, backlog });
   servers.push(server);

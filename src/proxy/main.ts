@@ -4,6 +4,7 @@ import { availableParallelism, hostname } from 'node:os';
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { historyStepMs } from './admin/history.ts';
 import { type Admin, startAdmin } from './admin/http.ts';
 import { Reporter } from './admin/report.ts';
@@ -78,7 +79,9 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
     warn: (message, err) => log.warn({ err }, message),
   });
   const listenOptions = { unixMode: config.listenUnixMode, keepaliveMs: config.keepaliveMs };
-  const accept = (incoming: Incoming): void => dispatcher.dispatch(incoming);
+  const proxies = new TrustedProxies(config.proxyProtocol);
+  const accept = (incoming: Incoming): void =>
+    dispatcher.dispatch({ ...incoming, proxied: proxies.trusts(incoming.transport, incoming.peer) });
   const listener = await listen(config.listen, config.listenUnix, accept, listenOptions);
   const files = { worker: threadFile('worker'), cache: threadFile('cache') };
   supervisor = new Supervisor({

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { Limits } from '../shared/limits.ts';
+import { decodeProxyHeader } from '../shared/proxy-protocol.ts';
 
 const SSL_REQUEST = 80877103;
 const GSSENC_REQUEST = 80877104;
@@ -25,8 +26,8 @@ function fatalError(sqlState: string, message: string): Buffer {
   return Buffer.concat([head, fields]);
 }
 
-/** Takes the socket over and ends it. */
-export function refuse(socket: Socket, sqlState: string, message: string): void {
+/** Takes the socket over and ends it. `proxied`: it begins with a header of the PROXY protocol. */
+export function refuse(socket: Socket, sqlState: string, message: string, proxied = false): void {
   socket.on('error', () => socket.destroy());
   if (refusals >= refusalsMax) {
     socket.destroy();
@@ -34,6 +35,7 @@ export function refuse(socket: Socket, sqlState: string, message: string): void 
   }
   refusals++;
   let received: Buffer = Buffer.alloc(0);
+  let isHeaderDue = proxied;
   const timer = setTimeout(() => socket.destroy(), refusalMsMax);
   socket.once('close', () => {
     refusals--;
@@ -41,6 +43,13 @@ export function refuse(socket: Socket, sqlState: string, message: string): void 
   });
   socket.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
+    if (isHeaderDue) {
+      const header = decodeProxyHeader(received);
+      if (header.kind === 'malformed') socket.destroy();
+      if (header.kind !== 'complete') return;
+      isHeaderDue = false;
+      received = received.subarray(header.bytes);
+    }
     received = answerPackets(socket, received, sqlState, message);
   });
   socket.resume();

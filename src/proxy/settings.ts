@@ -5,7 +5,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { ClientTlsModes, ConcurrencyModels, ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
+import { toError } from '../shared/errors.ts';
 import { Limits } from '../shared/limits.ts';
+import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import {
   BadValue,
   parseAddress,
@@ -41,6 +43,16 @@ function setting<V>(
 
 const addressList = (text: string): readonly TcpAddress[] => text.split(',').map(parseAddress);
 
+function networkList(text: string): readonly string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  try {
+    new TrustedProxies(entries);
+  } catch (thrown) {
+    throw new BadValue(toError(thrown).message);
+  }
+  return entries;
+}
+
 function positive(parse: (text: string) => number, min: number): (text: string) => number {
   return (text) => {
     const value = parse(text);
@@ -60,6 +72,15 @@ export const settings = {
   listen: { ...setting('127.0.0.1:6432', 'HOST:PORT', addressList, 'address for clients (repeatable)'), list: true },
   listen_unix: setting(null, 'DIR', text, 'directory for the Unix socket .s.PGSQL.PORT'),
   listen_unix_mode: setting('0777', 'MODE', parseFileMode, 'permission bits of the Unix socket, in octal'),
+  proxy_protocol: {
+    ...setting(
+      null,
+      'NETWORK',
+      networkList,
+      'load balancers that speak the PROXY protocol v2: addresses, networks or unix',
+    ),
+    list: true,
+  },
   keepalive: setting('60s', 'TIME', parseDuration, 'silence after which TCP asks whether a peer is there (0: never)'),
   'tls.cert': setting(null, 'FILE', text, 'certificate shown to clients (PEM, with its chain); SIGHUP reads it again'),
   'tls.key': setting(null, 'FILE', text, 'its private key (PEM)'),
@@ -116,6 +137,7 @@ export const settings = {
   'limits.max_connections': setting('10000', 'N', (t) => parseCount(t, 1, 1_000_000), 'clients at once'),
   'limits.startup_timeout': setting('60s', 'TIME', positive(parseDuration, 1), 'time for a client to log in'),
   'limits.origin_connect_timeout': setting('10s', 'TIME', positive(parseDuration, 1), 'time to reach the origin'),
+  'limits.idle_timeout': setting('0', 'TIME', parseDuration, 'end sessions idle outside a transaction (0: never)'),
   'cdc.slot': setting(null, 'NAME', text, 'a named replication slot instead of a temporary one'),
   'cdc.max_slot_lag': setting('1GB', 'SIZE', positive(parseSize, MIB), 'give the slot up when it holds back more WAL'),
   'cdc.lock_timeout': setting('2s', 'TIME', positive(parseDuration, 1), 'lock_timeout of ALTER PUBLICATION'),

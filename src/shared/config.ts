@@ -73,6 +73,8 @@ export interface Config {
   readonly listenUnix: string | undefined;
   /** Permission bits of the Unix socket. */
   readonly listenUnixMode: number;
+  /** From where connections begin with a header of the PROXY protocol: addresses, networks, `unix`. */
+  readonly proxyProtocol: readonly string[];
   readonly tls: ClientTls;
   readonly auth: AuthConfig;
   /** Silence after which TCP asks whether the peer is still there, on both sides; 0: never. */
@@ -92,6 +94,8 @@ export interface Config {
     readonly connectionsMax: number;
     readonly startupTimeoutMs: number;
     readonly originConnectTimeoutMs: number;
+    /** How long a client may do nothing outside of a transaction; 0: for ever. */
+    readonly idleTimeoutMs: number;
   };
   readonly cdc: {
     /** Undefined: a temporary slot, gone with the connection. */

@@ -54,6 +54,11 @@ export const Limits = {
   fencePointsPerTableMax: 64,
   /** Rows of one table that an entry may be pointed at; beyond it it needs every write to the table. */
   fencePointsPerEntryMax: 8,
+  /** The longest header of the PROXY protocol, TLVs included; balancers send some hundred bytes. */
+  proxyHeaderBytesMax: 4096,
+  /** How often sessions are looked at for being idle: an eighth of the shortest timeout, within these. */
+  idleLookMsMin: 10,
+  idleLookMsMax: 1000,
   /** How long a client may keep its end open after our last words. */
   lingerMsMax: 5_000,
   /** How long an acknowledgement may wait for the verdict that says what was written; and how much behind it. */

@@ -182,6 +182,8 @@ export class ReplyEffects implements ReplyEvents {
   /** Asks the origin for the session's settings, on the session's own connection; only when nothing is under way. */
   askContext(database: string): void {
     const { session } = this;
+    const { originIdleMsMax } = session.settings;
+    if (originIdleMsMax > 0) this.runtime.idle.watch(originIdleMsMax);
     const cache = session.liveCache;
     if (cache === null) return;
     if (!session.settings.mustAsk(cache)) {

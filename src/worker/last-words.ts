@@ -11,6 +11,12 @@ export const shutdown: ErrorToSend = {
   message: 'terminating connection due to administrator command',
 };
 
+export const startupTimedOut: ErrorToSend = {
+  severity: 'FATAL',
+  sqlstate: '08P01',
+  message: 'startup packet timed out',
+};
+
 export function unsupportedProtocol(major: number, minor: number): ErrorToSend {
   const message = `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`;
   return { severity: 'FATAL', sqlstate: '0A000', message };

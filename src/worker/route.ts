@@ -4,7 +4,7 @@
  */
 import { encodeReady } from '../shared/wire/backend.ts';
 import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
-import { encodeQuestion } from '../shared/wire/frontend.ts';
+import { encodeQuestion, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
 import { LevelCommands } from './level-commands.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
@@ -69,6 +69,16 @@ export class Router {
     order.oweQuestion(kinds, Array(kinds.length).fill(end), end);
     this.runtime.originOut.appendAll(encodeQuestion(held, closes));
     return false;
+  }
+
+  /**
+   * Lets the origin know that the session is not idle; only when nothing is owed. A BEGIN held back for that long is sent: the origin's
+   * patience with blocks is another one.
+   */
+  stir(): void {
+    if (!this.mayForward()) return;
+    this.session.order.oweSync(true);
+    this.runtime.originOut.appendAll(SYNC);
   }
 
   private begun(text: string, closed: boolean): void {

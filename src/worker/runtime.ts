@@ -14,9 +14,11 @@ import { type Counters, openCounters } from '../shared/memory/counters.ts';
 import { Counter, epochWord } from '../shared/memory/layout.ts';
 import { openShapeHits, type ShapeHits } from '../shared/memory/shape-hits.ts';
 import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
+import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { AttachedCache, type RemoteService } from './cache-link.ts';
 import { Forwarder } from './forward.ts';
+import { IdleWatch } from './idle.ts';
 import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer, SpareSlabs } from './out-buffer.ts';
 import { HitPath } from './serve.ts';
@@ -50,7 +52,10 @@ export class Runtime {
   readonly shapeHits: ShapeHits;
   cache: AttachedCache | null = null;
   private readonly workerSlot: number;
+  /** Load balancers that say where their connections come from. */
+  readonly proxies: TrustedProxies;
   private readonly sessions = new Map<Session, Arrival>();
+  readonly idle: IdleWatch;
   private emptied: (() => void) | null = null;
   private draining = false;
 
@@ -68,6 +73,8 @@ export class Runtime {
     this.originTarget = new OriginTarget(upstream, limits.originConnectTimeoutMs, keepaliveMs);
     this.verifiers = openVerifiers(init.config);
     this.timing = new Timing(clock, this.counters);
+    this.proxies = new TrustedProxies(init.config.proxyProtocol);
+    this.idle = new IdleWatch(this, () => this.sessions.keys());
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
   }

@@ -20,7 +20,8 @@ import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
 import { parseLevel, SessionConsistency } from './consistency.ts';
 import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
-import { originLost, shutdown } from './last-words.ts';
+import { Activity } from './idle.ts';
+import { originLost, shutdown, startupTimedOut } from './last-words.ts';
 import { LateCancel } from './late-cancel.ts';
 import { Origin, type OriginEvents } from './origin.ts';
 import { ReplyOrder } from './reply-order.ts';
@@ -47,11 +48,12 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   readonly lateCancel: LateCancel;
   consistency: SessionConsistency;
   statementsSeen = 0;
+  readonly activity: Activity;
   private readonly runtime: Runtime;
   private readonly link: ClientLink;
   readonly input = new ClientInput(this);
   private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
-  private readonly router: Router;
+  readonly router: Router;
   private readonly effects: ReplyEffects;
   private readonly entrance: Entrance;
   private login: Login | null = null;
@@ -69,6 +71,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
 
   constructor(runtime: Runtime, arrival: Arrival) {
     this.runtime = runtime;
+    this.activity = new Activity(runtime.idle.nowMs);
     this.effects = new ReplyEffects(this, runtime);
     this.unresolved = new Unresolved(this, runtime);
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
@@ -81,9 +84,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       ended: () => this.turn(() => this.clientEnd()),
       closed: () => this.turn(() => this.clientClosed()),
       secured: (socket) => this.turn(() => this.entrance.secured(socket)),
-      handshakeFailed: (error) => runtime.turnedAway(arrival.peer, handshakeFault(error)),
+      handshakeFailed: (error) => runtime.turnedAway(this.link.peer, handshakeFault(error)),
     });
-    this.entrance = new Entrance(runtime.tls, arrival.transport, {
+    const proxied = runtime.proxies.trusts(arrival.transport, arrival.peer);
+    this.entrance = new Entrance(runtime.tls, arrival.transport, proxied, {
       say: (bytes) => this.order.say(bytes),
       startTls: (first) => {
         this.order.flush(this.client);
@@ -91,12 +95,14 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
       },
       cancel: (packet) => this.cancel(packet),
       logIn: (packet, parameters) => this.connect(packet, parameters),
-      refuse: (error) => {
-        runtime.turnedAway(arrival.peer, error.message);
-        this.finish(error);
+      comesFrom: (peer) => void (this.link.peer = peer),
+      turnAway: (why, words) => {
+        runtime.turnedAway(this.link.peer, why);
+        this.finish(words);
       },
     });
-    this.timer = setTimeout(() => this.turn(() => this.startupTimedOut()), runtime.config.limits.startupTimeoutMs);
+    const outOfTime = () => this.state === 'startup' && this.finish(startupTimedOut);
+    this.timer = setTimeout(() => this.turn(outOfTime), runtime.config.limits.startupTimeoutMs);
   }
 
   get summary(): SessionSummary {
@@ -184,6 +190,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private clientBytes(count: number): void {
     const bytes = this.runtime.readBuffer;
     this.runtime.count(Counter.bytesFromClients, count);
+    this.activity.clientSpoke(this.runtime.idle.nowMs);
     if (this.state === 'startup') this.entrance.push(bytes, 0, count);
     else if (this.state === 'tunnelling') this.runtime.originOut.append(bytes, 0, count);
     else if (this.state !== 'ending' && this.state !== 'closed') this.input.push(bytes, 0, count);
@@ -210,11 +217,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     if (rest.length > 0) this.input.push(rest, 0, rest.length);
     this.runtime.count(Counter.originConnections, 1);
     this.origin = new Origin(this.runtime.originTarget, this.runtime.readBuffer, this);
-  }
-
-  private startupTimedOut(): void {
-    if (this.state === 'startup')
-      this.finish({ severity: 'FATAL', sqlstate: '08P01', message: 'startup packet timed out' });
   }
 
   private clientEnd(): void {
@@ -301,6 +303,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   bytes(count: number): void {
     this.turn(() => {
       this.runtime.count(Counter.bytesToClients, count);
+      this.activity.originSpoke(this.runtime.idle.nowMs);
       const isRaw = this.state === 'tunnelling' && this.framer.atBoundary;
       if (isRaw) this.order.passThrough(this.runtime.readBuffer, 0, count);
       else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);

@@ -13,6 +13,7 @@ import type { ContextAnswer } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { decodeDataRow } from '../shared/wire/backend.ts';
 import type { AttachedCache } from './cache-link.ts';
+import { parseTimeSetting } from './idle.ts';
 import type { ReplySink, Work } from './owed.ts';
 import { type Resolution, type Statement, sameResolution } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
@@ -45,6 +46,8 @@ export class Settings {
   private changes = 0;
   private learningUntilMs = 0;
   private learningFor = -1;
+  /** The session's `idle_session_timeout`, as last heard; 0: none. */
+  originIdleMsMax = 0;
   /** Of BackendKeyData; the context query must be answered by the same process (C9). */
   backendPid = 0;
   /** Texts are decoded as UTF-8; under another client_encoding only ASCII is understood. */
@@ -202,7 +205,8 @@ export class Settings {
   }
 
   private answered(cache: AttachedCache, database: string, frame: Buffer, settled: () => void): void {
-    const [pid, ...row] = decodeDataRow(frame, 0, frame.length);
+    const [pid, originIdle, ...row] = decodeDataRow(frame, 0, frame.length);
+    this.originIdleMsMax = parseTimeSetting(originIdle);
     // C9: behind a pooler each statement may meet another server process; they are taken to be alike, but nothing is keyed.
     const pooler: Reason | null = pid === String(this.backendPid) ? null : 'session.pooler';
     const intern = (answer: ContextAnswer): void => {

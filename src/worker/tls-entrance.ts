@@ -2,6 +2,7 @@
  * What a client may say before it logs in, and whether it has to be encrypted by then. Manual: Start-up, SSL Session
  * Encryption, Canceling Requests.
  *
+ *   (header of the PROXY protocol, from trusted load balancers, in front of it all)
  *   ClientHello ─────────────▶ TLS ─▶┐
  *   GSSENCRequest ─▶ 'N' ─▶┐         ├─▶ StartupMessage, CancelRequest
  *   SSLRequest ─▶ 'S' ─▶ TLS ────────┤
@@ -10,6 +11,7 @@
  * Unix sockets are not encrypted and need not be, as in PostgreSQL; cancels are taken in the clear, as libpq sends them.
  */
 import type tls from 'node:tls';
+import { decodeProxyHeader } from '../shared/proxy-protocol.ts';
 import type { ErrorToSend } from '../shared/wire/backend.ts';
 import { WireError } from '../shared/wire/framer.ts';
 import { REFUSED, unsupportedProtocol } from './last-words.ts';
@@ -22,7 +24,10 @@ export interface EntranceEvents {
   startTls(first: Buffer | null): void;
   cancel(packet: Buffer): void;
   logIn(packet: Buffer, parameters: ReadonlyMap<string, string>): void;
-  refuse(error: ErrorToSend): void;
+  /** Where the client is, as the load balancer says. */
+  comesFrom(peer: string): void;
+  /** The connection ends, with `words` if they would be understood. */
+  turnAway(why: string, words: ErrorToSend | null): void;
 }
 
 export class Entrance {
@@ -34,16 +39,25 @@ export class Entrance {
   private state: 'clear' | 'handshake' | 'encrypted' = 'clear';
   private direct = false;
   private untouched = true;
+  /** The header of the PROXY protocol as far as it has come; null: none is due. */
+  private header: Buffer | null;
 
-  constructor(server: TlsServer, transport: 'tcp' | 'unix', events: EntranceEvents) {
+  /** `proxied`: the connection begins with a header of the PROXY protocol. */
+  constructor(server: TlsServer, transport: 'tcp' | 'unix', proxied: boolean, events: EntranceEvents) {
     this.server = server;
     this.mayEncrypt = transport === 'tcp' && server.isOffered;
     this.mustEncrypt = transport === 'tcp' && server.isRequired;
     this.events = events;
+    this.header = proxied ? Buffer.alloc(0) : null;
   }
 
   /** @throws WireError when the bytes are no startup packet. */
   push(bytes: Buffer, start: number, end: number): void {
+    if (this.header !== null) {
+      this.proxyHeader(Buffer.concat([this.header, bytes.subarray(start, end)]));
+      return;
+    }
+    if (start === end) return;
     if (this.untouched && this.mayEncrypt && bytes[start] === TLS_HANDSHAKE_RECORD) {
       this.untouched = false;
       this.direct = true;
@@ -57,16 +71,30 @@ export class Entrance {
     while (this.step());
   }
 
+  private proxyHeader(bytes: Buffer): void {
+    this.header = bytes;
+    const header = decodeProxyHeader(bytes);
+    if (header.kind === 'malformed') this.events.turnAway(header.why, null);
+    if (header.kind !== 'complete') return;
+    this.header = null;
+    if (header.peer !== null) this.events.comesFrom(header.peer);
+    this.push(bytes, header.bytes, bytes.length);
+  }
+
   /** The handshake is done; says whether the client is let in. */
   secured(socket: tls.TLSSocket): void {
     this.state = 'encrypted';
     const refusal = this.server.refusal(socket, this.direct);
-    if (refusal !== null) this.events.refuse(refusal);
+    if (refusal !== null) this.refuse(refusal);
   }
 
   /** What came behind the startup packet. */
   rest(): Buffer {
     return this.reader.rest();
+  }
+
+  private refuse(error: ErrorToSend): void {
+    this.events.turnAway(error.message, error);
   }
 
   /** One packet; false: no more now. */
@@ -83,10 +111,10 @@ export class Entrance {
         this.events.cancel(packet.packet);
         return false;
       case 'unsupported':
-        this.events.refuse(unsupportedProtocol(packet.major, packet.minor));
+        this.refuse(unsupportedProtocol(packet.major, packet.minor));
         return false;
       case 'startup':
-        if (this.state === 'clear' && this.mustEncrypt) this.events.refuse(tlsRequired);
+        if (this.state === 'clear' && this.mustEncrypt) this.refuse(tlsRequired);
         else this.events.logIn(packet.packet, packet.parameters);
         return false;
     }
@@ -99,7 +127,7 @@ export class Entrance {
       return true;
     }
     if (!this.reader.isEmpty) {
-      this.events.refuse(unencryptedData);
+      this.refuse(unencryptedData);
       return false;
     }
     this.state = 'handshake';

@@ -26,7 +26,8 @@ export interface ClientEvents {
 export class ClientLink {
   /** What is written to: the raw socket, or TLS over it. */
   socket: ClientSocket;
-  readonly peer: string;
+  /** As the kernel says, or the load balancer in front. */
+  peer: string;
   readonly transport: 'tcp' | 'unix';
   private readonly readBuffer: Buffer;
   private readonly events: ClientEvents;

@@ -110,7 +110,7 @@ export class CacheClient {
   async contextRow(database = this.#database): Promise<ContextRow> {
     const query = (await this.#service.contextQuery(database))!;
     const { rows } = await this.session.query<string[]>({ text: query.sql, rowMode: 'array' });
-    return rows[0]!.slice(1);
+    return rows[0]!.slice(2);
   }
 
   intern(row: ContextRow, database = this.#database): Promise<ContextAnswer> {

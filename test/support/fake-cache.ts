@@ -92,7 +92,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   };
   const service = {
     contextQuery: async () => ({
-      sql: "SELECT pg_catalog.pg_backend_pid()::text, current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
+      sql: "SELECT pg_catalog.pg_backend_pid()::text, '0', current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
       catalogVersion,
     }),
     internContext: async (_database: string, row: ContextRow) => {

@@ -284,7 +284,7 @@ describe('strangers and failures', () => {
   it('refuses garbage, oversized and half startup packets, and serves the others on', async () => {
     const worker = await startWorker(
       testConfig(addressOf(inject('pg18')), {
-        limits: { connectionsMax: 10, startupTimeoutMs: 300, originConnectTimeoutMs: 2000 },
+        limits: { connectionsMax: 10, startupTimeoutMs: 300, originConnectTimeoutMs: 2000, idleTimeoutMs: 0 },
       }),
     );
     const other = new pg.Client({ connectionString: worker.url(inject('pg18')) });
