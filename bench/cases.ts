@@ -10,6 +10,7 @@ import { idle } from './cases/idle.ts';
 import { miss } from './cases/miss.ts';
 import { passthrough } from './cases/passthrough.ts';
 import { point } from './cases/point.ts';
+import { precision } from './cases/precision.ts';
 import { recovery } from './cases/recovery.ts';
 import { rows } from './cases/rows.ts';
 import { shapesCase } from './cases/shapes.ts';
@@ -36,4 +37,5 @@ export const cases: readonly BenchCase[] = [
   recovery,
   zipfCase,
   cdc,
+  ...precision,
 ];

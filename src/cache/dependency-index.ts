@@ -9,6 +9,8 @@
  * An entry that compares one column with an interval of ranks (rank.ts), and nothing with a value, is in the signature of that column's
  * intervals, which a row searches (range-index.ts). With other comparisons the interval is left out here: fewer rows get that far.
  *
+ * A signature also says which columns the statements of its entries use: an update that changes none of them does not probe it.
+ *
  * What the row does not tell (C22): the old row of an update or delete under a key identity knows the key only. A signature that
  * compares key and other columns is therefore filed a second time by its key columns alone (its *projection*); a row that
  * knows those probes the projection, a row that knows less matches the whole signature and is counted as a *fall-back*.
@@ -131,6 +133,7 @@ export class DependencyIndex {
   }
 
   #probe(signature: Signature, row: RowView, into: Set<number>): void {
+    if (signature.uses !== null && row.touches?.(signature.uses) === false) return;
     if (signature.ranges !== null) {
       this.#probeRanges(signature, signature.ranges, row, into);
       return;
@@ -187,7 +190,12 @@ export class DependencyIndex {
     const columns = isRange ? [range.column] : terms.map(({ column }) => column);
     const known = usefulKeys(dependency.known, columns, tuplesMax);
     const rankedAs = isRange ? range.type : null;
-    const signature = this.#signatureOf(relation, { columns, rankedAs, keyColumns: known?.columns ?? null });
+    const signature = this.#signatureOf(relation, {
+      columns,
+      rankedAs,
+      keyColumns: known?.columns ?? null,
+      uses: dependency.uses ?? null,
+    });
     if (signature.columns.length === 0) this.#fileTuples(entry, signature, signature.id, []);
     else if (signature.ranges !== null) this.#fileRange(entry, signature, signature.ranges, range!);
     else this.#fileTuples(entry, signature, signature.id, terms);
@@ -230,8 +238,8 @@ export class DependencyIndex {
     const key = signatureKey(shape);
     const found = known.signatures.get(key);
     if (found !== undefined) return found;
-    const { columns, rankedAs, keyColumns } = shape;
-    if (columns.length > 0 && known.signatures.size >= Limits.signaturesPerRelationMax)
+    const { columns, rankedAs, keyColumns, uses } = shape;
+    if (shape !== everyRow && known.signatures.size >= Limits.signaturesPerRelationMax)
       return this.#signatureOf(relation, everyRow);
     const identity = this.#identityOf(relation) ?? columns;
     const projected = columns.filter((column) => identity.includes(column));
@@ -246,6 +254,7 @@ export class DependencyIndex {
       projectionId: hasProjection ? this.#takeSignature() : -1,
       ranges: rankedAs !== null ? new RangeIndex() : null,
       rankedAs: rankedAs ?? 'none',
+      uses,
       members: 0,
     };
     known.signatures.set(key, signature);
@@ -270,9 +279,9 @@ export class DependencyIndex {
       this.#signatureFree.push(signature.projectionId);
     }
     const known = this.#relations.get(signature.relation)!;
-    const { columns, ranges, keyed, projected } = signature;
+    const { columns, ranges, keyed, projected, uses } = signature;
     const rankedAs = ranges === null ? null : signature.rankedAs;
-    known.signatures.delete(signatureKey({ columns, rankedAs, keyColumns: keyed ? projected : null }));
+    known.signatures.delete(signatureKey({ columns, rankedAs, keyColumns: keyed ? projected : null, uses }));
     if (known.signatures.size === 0) this.#relations.delete(signature.relation);
   }
 

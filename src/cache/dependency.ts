@@ -39,6 +39,8 @@ export interface Dependency {
   /** Holds as well. */
   readonly range?: RangeTerm;
   readonly known?: KnownKeys;
+  /** The columns that the statement names or shows, sorted; missing: any. */
+  readonly uses?: readonly string[];
 }
 
 /** A constant, each element of the array that a parameter is (0-based number), or NULL, which `IS NULL` asks for. */
@@ -73,4 +75,5 @@ export interface DependencyTemplate {
   readonly relation: number;
   readonly terms: readonly TermTemplate[];
   readonly range?: RangeTemplate;
+  readonly uses?: readonly string[];
 }

@@ -8,6 +8,8 @@ export interface RowView {
   (column: string): string | null | undefined;
   /** The row is one that a change took away. */
   isOld?: true;
+  /** The row is of an update: whether that may have changed one of these columns. Missing: the row came or went. */
+  touches?: (columns: readonly string[]) => boolean;
 }
 
 const positions = new WeakMap<StreamRelation, ReadonlyMap<string, number>>();
@@ -47,7 +49,20 @@ export function viewsOf(change: RowChange): readonly RowView[] {
   if (oldRow !== null) views.push(asOld(viewOf(relation, oldRow)));
   else if (change.kind === 'update' && newRow !== null) views.push(asOld(viewOfUnsentOld(relation, newRow)));
   else if (change.kind === 'delete') views.push(asOld(() => undefined));
+  if (change.kind === 'update') for (const view of views) view.touches = (columns) => mayTouch(change, columns);
   return views;
+}
+
+/** New rows are sent whole but for large values that did not change; of an old row that was not sent the key did not. */
+function mayTouch({ relation, oldRow, newRow }: RowChange, columns: readonly string[]): boolean {
+  const at = positionsOf(relation);
+  return columns.some((column) => {
+    const i = at.get(column);
+    // Generated columns are computed from others.
+    if (i === undefined) return true;
+    if (newRow![i] === undefined) return false;
+    return oldRow === null ? !relation.columns[i]!.isKey : oldRow[i] !== newRow![i];
+  });
 }
 
 function asOld(row: RowView): RowView {
@@ -57,9 +72,11 @@ function asOld(row: RowView): RowView {
 
 /**
  * Whether the row may satisfy the constraint: an unknown value may equal anything, NULL only what asks for NULL. An old row that did satisfy
- * it is in the answer: where the answer's keys are known, one with another key did not.
+ * it is in the answer: where the answer's keys are known, one with another key did not. An update of columns that the answer does not rest on
+ * leaves the answer as it is.
  */
 export function maySatisfy(row: RowView, dependency: Dependency): boolean {
+  if (dependency.uses !== undefined && row.touches?.(dependency.uses) === false) return false;
   if (row.isOld === true && dependency.known !== undefined && !mayBeAmong(row, dependency.known)) return false;
   for (const term of dependency.terms) {
     const value = row(term.column);

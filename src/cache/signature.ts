@@ -16,6 +16,8 @@ export interface Signature {
   readonly ranges: RangeIndex | null;
   /** How the column's values are ranked for `ranges`. */
   readonly rankedAs: RankedType;
+  /** What the statements of its entries use of a row; null: anything. */
+  readonly uses: readonly string[] | null;
   members: number;
 }
 
@@ -25,14 +27,13 @@ export interface SignatureShape {
   readonly rankedAs: RankedType | null;
   /** Columns of the keys that its entries know; null: they know none. */
   readonly keyColumns: readonly string[] | null;
+  readonly uses: readonly string[] | null;
 }
 
-export const everyRow: SignatureShape = { columns: [], rankedAs: null, keyColumns: null };
+export const everyRow: SignatureShape = { columns: [], rankedAs: null, keyColumns: null, uses: null };
 
-/** No name of a column is empty or has a NUL in it. */
-export function signatureKey({ columns, rankedAs, keyColumns }: SignatureShape): string {
-  const compared = rankedAs === null ? columns.join('\0') : `\0\0${columns[0]}`;
-  return keyColumns === null ? compared : `${compared}\0\0\0${keyColumns.join('\0')}`;
+export function signatureKey({ columns, rankedAs, keyColumns, uses }: SignatureShape): string {
+  return JSON.stringify([columns, rankedAs !== null, keyColumns, uses]);
 }
 
 /** Keys help where other columns are compared: a row that knows its key knows these as well. Too many are not worth their places. */

@@ -35,8 +35,8 @@ export const Limits = {
   changeLogTextMax: 16 * 1024 * 1024,
   /** Value tuples one entry may be filed under per relation (IN lists); beyond it the longest list is ignored. */
   tuplesPerEntryMax: 128,
-  /** Sets of compared columns per relation; entries of further shapes depend on every row. */
-  signaturesPerRelationMax: 64,
+  /** Sets of columns compared, and used beside them, per relation; entries of further shapes depend on every row. */
+  signaturesPerRelationMax: 128,
   /** Tables whose fall-backs (changes with an old row that is not told) are counted. */
   tablesCountedMax: 1_000,
   /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. */

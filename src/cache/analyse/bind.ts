@@ -71,8 +71,8 @@ export function bindDependencies(analysis: Bindable, key: BindKey): Dependency[]
     const range = template.range === undefined ? null : bindRange(template.range, execution.constants);
     // A column that must equal one of no values, or lie between such as have none between them: no row can be seen.
     if (range === 'empty' || !terms.every(({ values }) => values.length > 0)) continue;
-    const { relation } = template;
-    dependencies.push(range === null ? { relation, terms } : { relation, terms, range });
+    const { relation, uses } = template;
+    dependencies.push({ relation, terms, ...(range !== null && { range }), ...(uses !== undefined && { uses }) });
   }
   return dependencies;
 }

@@ -32,6 +32,8 @@ export class Reads {
   readonly #objects: number[] = [];
   /** What names were resolved to, in the order of the walk. */
   readonly #facts: string[] = [];
+  /** Names of columns that are read, by relation. */
+  readonly #columns = new Map<number, Set<string>>();
   readonly #uses = new Map<number, ParameterUse>();
   readonly #parameterTypes: readonly number[];
 
@@ -68,6 +70,9 @@ export class Reads {
   /** The statement means this column, or type, by a name of it. */
   restOnColumn(relation: number, { number, name, type, typeModifier, collation }: Column): void {
     this.#facts.push([relation, number, name, type, typeModifier, collation].join(' '));
+    const columns = this.#columns.get(relation);
+    if (columns === undefined) this.#columns.set(relation, new Set([name]));
+    else columns.add(name);
   }
 
   /** A view or function whose definition is walked. */
@@ -149,7 +154,14 @@ export class Reads {
     // One is kept: the narrower kind.
     const bounds = ({ low, high }: RangeTemplate): number => (low === null ? 0 : 1) + (high === null ? 0 : 1);
     const range = ranges.toSorted((a, b) => bounds(b) - bounds(a))[0];
-    return range === undefined ? { relation: oid, terms } : { relation: oid, terms, range };
+    const uses = this.#usesOf(oid, column.size);
+    return { relation: oid, terms, ...(range !== undefined && { range }), ...(uses !== null && { uses }) };
+  }
+
+  /** Null: all of them. */
+  #usesOf(relation: number, count: number): readonly string[] | null {
+    const columns = this.#columns.get(relation);
+    return columns?.size === count ? null : [...(columns ?? [])].sort();
   }
 
   #bound({ type }: RangeTemplate, bound: BoundTemplate | null): BoundTemplate | null {
