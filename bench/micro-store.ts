@@ -6,7 +6,7 @@ import { CacheStore, type NewEntry } from '../src/cache/store.ts';
 import { createControl, openControl } from '../src/shared/memory/control.ts';
 import { enterEpoch, leaveEpoch } from '../src/shared/memory/epochs.ts';
 import { entryFenceSlots, entryFresh } from '../src/shared/memory/fences.ts';
-import { BUCKET_SLOTS, epochWord, Store } from '../src/shared/memory/layout.ts';
+import { BUCKET_SLOTS, DATABASE_FENCES, epochWord, Store } from '../src/shared/memory/layout.ts';
 import { extendHash, HASH_SEED, KeyForm, keyHash, preparedPrefix } from '../src/shared/query-key.ts';
 import { seededRandom } from '../test/model/random.ts';
 import { belady, lru, ours, type SimulationMaker, s3fifo, sieve } from './store/policies.ts';
@@ -56,7 +56,7 @@ function readOnce(store: CacheStore, tail: Buffer, target: Buffer): number {
   if (block !== 0) {
     length = reader.copyFrames(block, target, 13, true);
     reader.markVisited(block);
-    if (!entryFresh(control, reader, block, 1, 0)) length = 0;
+    if (!entryFresh(control, reader, block, DATABASE_FENCES, 1, 0)) length = 0;
   }
   leaveEpoch(control, epochWord(0));
   return length;

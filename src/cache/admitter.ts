@@ -52,6 +52,8 @@ export interface AdmitterOptions<A extends Admissible> {
   readonly admissionOf?: (offer: Offer) => number;
   /** Tables whose rows a relation shows besides its own, under the current catalog. */
   readonly descendantsOf: (relation: number) => readonly number[];
+  /** `databaseHash` of the database, which fences know its tables by. */
+  readonly database: number;
   /** Test-only: rules to break on purpose. */
   readonly faults: readonly string[];
 }
@@ -162,7 +164,7 @@ export class Admitter<A extends Admissible> {
   }
 
   #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
-    const { store, index, primaryKeyOf, admissionOf } = this.#options;
+    const { store, index, primaryKeyOf, database, admissionOf } = this.#options;
     const key = offer.bytes.subarray(0, offer.keyBytes);
     const block = store.insert({
       hash: offer.hash,
@@ -170,7 +172,7 @@ export class Admitter<A extends Admissible> {
       frames: offer.bytes.subarray(offer.keyBytes),
       rowDescriptionBytes: offer.rowDescriptionBytes,
       filledRound: offer.filledRound,
-      fenceSlots: pointedFenceSlots(relations, dependencies, primaryKeyOf),
+      fenceSlots: pointedFenceSlots(database, relations, dependencies, primaryKeyOf),
       admission: admissionOf?.(offer) ?? 0,
     });
     // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.

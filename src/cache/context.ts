@@ -285,12 +285,13 @@ export class ContextRegistry {
   readonly #catalogVersion: number;
   readonly #contextsMax: number;
   readonly #keyable = new Set<number>();
-  #nextId: number;
+  readonly #nextId: () => number;
 
-  constructor(origin: OriginFacts, catalogVersion: number, firstId = 1, max = contextsMax) {
+  /** @param nextId gives a number that no context of this generation has had. */
+  constructor(origin: OriginFacts, catalogVersion: number, nextId: () => number, max = contextsMax) {
     this.#origin = origin;
     this.#catalogVersion = catalogVersion;
-    this.#nextId = firstId;
+    this.#nextId = nextId;
     this.#contextsMax = max;
   }
 
@@ -321,11 +322,6 @@ export class ContextRegistry {
     return this.#contexts.size;
   }
 
-  /** The first id that has not been given away: where the next registry goes on. */
-  get nextId(): number {
-    return this.#nextId;
-  }
-
   #answer(context: SessionContext): ContextAnswer {
     const reason = contextProblem(context, this.#origin);
     if (reason === null) {
@@ -344,7 +340,7 @@ export class ContextRegistry {
 
   #add(context: SessionContext, reason: Reason | null): ContextAnswer {
     if (this.#contexts.size >= this.#contextsMax) return this.#none(reason ?? 'session.contextUnknown');
-    const contextId = this.#nextId++;
+    const contextId = this.#nextId();
     this.#contexts.set(contextId, context);
     return { contextId, reason, catalogVersion: this.#catalogVersion };
   }

@@ -7,39 +7,45 @@
  * Sound because a point write changes rows of its keys alone: where no dependency has such a key among its rows, the answer stays right.
  */
 import { Limits } from '../shared/limits.ts';
-import { entryFenceSlots, fenceSlotAll, fenceSlotKey } from '../shared/memory/fences.ts';
+import { entryFenceSlots, fencedTable, fenceSlotAll, fenceSlotKey } from '../shared/memory/fences.ts';
 import type { Dependency, EqualityTerm } from './dependency.ts';
 
 /** Columns of a relation's primary key in the order of the table; empty when it has none that is known. */
 export type PrimaryKeyOf = (relation: number) => readonly string[];
 
-/** Slots of a block, in number even as a block has them. */
+/** Slots of a block, in number even as a block has them. @param database `databaseHash` */
 export function pointedFenceSlots(
+  database: number,
   relations: readonly number[],
   dependencies: readonly Dependency[],
   primaryKeyOf: PrimaryKeyOf,
 ): number[] {
   return relations.flatMap((relation) => {
-    const all = fenceSlotAll(relation);
+    const table = fencedTable(database, relation);
+    const all = fenceSlotAll(table);
     const own = dependencies.filter((dependency) => dependency.relation === relation);
-    const points = pointSlots(own, primaryKeyOf(relation));
-    if (points === null) return entryFenceSlots([relation]);
+    const points = pointSlots(table, own, primaryKeyOf(relation));
+    if (points === null) return entryFenceSlots([table]);
     const slots = [...points, all];
     return slots.length % 2 === 0 ? slots : [...slots, all];
   });
 }
 
 /** Slots of the keys that the dependencies of one relation fix; null when one of them fixes none, or they are too many. */
-function pointSlots(dependencies: readonly Dependency[], key: readonly string[]): ReadonlySet<number> | null {
+function pointSlots(
+  table: number,
+  dependencies: readonly Dependency[],
+  key: readonly string[],
+): ReadonlySet<number> | null {
   if (dependencies.length === 0 || key.length === 0) return null;
   const slots = new Set<number>();
-  for (const { relation, terms } of dependencies) {
+  for (const { terms } of dependencies) {
     const columns = key.map((column) => textsOf(terms.find((term) => term.column === column)));
     if (!columns.every((values) => values !== null)) return null;
     const count = columns.reduce((product, values) => product * values.length, 1);
     if (count > Limits.fencePointsPerEntryMax) return null;
     for (const values of productOf(columns)) {
-      const slot = fenceSlotKey(relation, values);
+      const slot = fenceSlotKey(table, values);
       if (slot === null) return null;
       slots.add(slot);
     }

@@ -11,8 +11,8 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config, Upstream } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import { formatLsn } from '../shared/lsn.ts';
-import { type ControlWords, startedRound, wantedRound, wishedRound } from '../shared/memory/control.ts';
-import { StoreState } from '../shared/memory/layout.ts';
+import { type ControlWords, startedRound } from '../shared/memory/control.ts';
+import { RENUMBER_ROUND, StoreState } from '../shared/memory/layout.ts';
 import type { CacheStatus } from '../shared/messages.ts';
 import { Apply } from './apply.ts';
 import type { Catalog } from './catalog.ts';
@@ -36,10 +36,27 @@ export interface FeedOptions {
   readonly wallClock: Clock;
   readonly log: Logger;
   readonly header: StoreHeader;
-  readonly store: Pick<CacheStore, 'remove' | 'clear' | 'entries'>;
+  readonly store: Pick<CacheStore, 'remove'>;
+  /** Removes the entries of this database; how many there were. */
+  readonly clear: () => number;
+  /** How many entries it has. */
+  readonly entries: () => number;
   readonly index: DependencyIndex;
   readonly changeLog: ChangeLog;
   readonly analyserOf: (catalog: Catalog) => StatementAnalyser;
+  /** Unique within the generation; so are the two that follow. */
+  readonly nextContextId: () => number;
+  readonly nextVerdictId: () => number;
+  /** Numbers lives of the stream. */
+  readonly nextAttempt: () => number;
+  /** How many there are whose database this is, or a sign that there are some. */
+  readonly sessions: () => number;
+  /** The round that workers wait for. */
+  readonly wantedRound: () => number;
+  /** The round that a write made desirable. */
+  readonly wishedRound: () => number;
+  /** Rounds should be numbered anew. */
+  readonly onRoundsLong: () => void;
 }
 
 export type FeedState = CacheStatus['cdc']['state'];
@@ -59,13 +76,10 @@ export class Feed {
   /** Names tables while a new catalog is being loaded. */
   #lastModel: CatalogModel | null = null;
   #modelWaiters: ((model: CatalogModel) => void)[] = [];
-  #nextContextId = 1;
-  #verdicts = 0;
   #life: StreamLife | null = null;
   #wanted: WantedTables | null = null;
   #state: FeedState = 'connecting';
   #problem: string | null = null;
-  #attempts = 0;
   #failures = 0;
   #freshAsOfMs: number | null = null;
   /** Transactions that found no room in earlier lives. */
@@ -94,11 +108,6 @@ export class Feed {
     });
   }
 
-  /** Statements analysed so far: one for each shape, catalog version and way to resolve names. */
-  get analysed(): number {
-    return this.#verdicts;
-  }
-
   /** Null while the catalog is being loaded. */
   get model(): CatalogModel | null {
     return this.#model;
@@ -116,13 +125,14 @@ export class Feed {
 
   start(): void {
     if (this.#stopped) return;
-    const { config, nodeName, control, clock, wallClock } = this.#options;
+    const { config, nodeName, control, clock, wallClock, sessions, nextAttempt } = this.#options;
     this.#state = 'connecting';
     const life = new StreamLife({
       config,
       nodeName,
-      attempt: ++this.#attempts,
+      attempt: nextAttempt(),
       control,
+      sessions,
       clock,
       wallClock,
       sink: this.#sink(() => life),
@@ -152,10 +162,11 @@ export class Feed {
 
   /** A worker waits for a round, or wrote something that one should cover before long. */
   nudged(): void {
-    const { control } = this.#options;
+    const { control, wantedRound, wishedRound } = this.#options;
     const clock = this.#life?.clock;
-    clock?.request(wantedRound(control));
-    if (wishedRound(control) > startedRound(control)) clock?.settleSoon(this.#soonMs);
+    // A worker that read a round before they were numbered anew may want one that is years away.
+    clock?.request(Math.min(wantedRound(), startedRound(control) + 1));
+    if (wishedRound() > startedRound(control)) clock?.settleSoon(this.#soonMs);
   }
 
   /** An answer could not be admitted for changes that no snapshot has shown: somebody fills. */
@@ -165,9 +176,15 @@ export class Feed {
 
   /** How long what was written may wait for its round. */
   get #soonMs(): number {
-    const { store } = this.#options;
-    const isPressing = store.entries > 0 || this.#settler.pending > SETTLING_MAX / 100;
+    const { entries } = this.#options;
+    const isPressing = entries() > 0 || this.#settler.pending > SETTLING_MAX / 100;
     return isPressing ? SETTLE_MS : SETTLE_IDLE_MS;
+  }
+
+  /** Ends this life, so that nothing of it refers to a round any more; the next one follows soon. */
+  forgetRounds(): void {
+    this.#life?.fail(new StreamError('ROUNDS_RENUMBERED', 'rounds are numbered anew', null));
+    this.#options.header.forgetRounds();
   }
 
   /** Resolves when each table is published or refused; never rejects. */
@@ -232,30 +249,29 @@ export class Feed {
 
   /** Tokens, verdicts and contexts of before are void; tables go on being live. */
   #forgetCatalog(catalogs: readonly string[]): void {
-    const { header, store, log } = this.#options;
+    const { header, clear, log } = this.#options;
     this.#voidModel();
     header.raiseStamp();
-    const entries = store.clear();
+    const entries = clear();
     log.info({ catalogs, entries }, 'the catalog of the origin changed: cache emptied');
   }
 
   #takeCatalog(catalog: Catalog): void {
-    const { header, analyserOf } = this.#options;
+    const { header, analyserOf, nextContextId, nextVerdictId } = this.#options;
     // The first catalog of a life replaces what an earlier life left; the store is empty then.
     if (this.#model !== null || header.catalogVersion === 0) this.#voidModel();
     this.#model = new CatalogModel({
       catalog,
       catalogVersion: header.catalogVersion,
       analyser: analyserOf(catalog),
-      firstContextId: this.#nextContextId,
-      nextVerdictId: () => ++this.#verdicts,
+      nextContextId,
+      nextVerdictId,
     });
     this.#lastModel = this.#model;
     for (const resolve of this.#modelWaiters.splice(0)) resolve(this.#model);
   }
 
   #voidModel(): void {
-    this.#nextContextId = this.#model?.contexts.nextId ?? this.#nextContextId;
     this.#model = null;
     this.#options.header.raiseCatalogVersion();
     this.tables.forgetRefusals();
@@ -278,16 +294,17 @@ export class Feed {
   }
 
   #fresh(round: number, startMs: number): void {
-    const { header, log } = this.#options;
+    const { header, config, log } = this.#options;
     this.#rounds++;
     this.#freshAsOfMs = startMs;
     header.publishFreshness(round, startMs);
+    if (round >= RENUMBER_ROUND) this.#options.onRoundsLong();
     if (header.state === StoreState.live || this.#stopped) return;
     header.setState(StoreState.live);
     this.#state = 'streaming';
     this.#problem = null;
     this.#failures = 0;
-    log.info({ attempt: this.#attempts }, 'change stream is live');
+    log.info({ database: config.cdcUpstream.database }, 'change stream is live');
   }
 
   /** Down until the next round completes; what is stored stays, since the stream has not lost anything. */
@@ -302,9 +319,9 @@ export class Feed {
   /** C3, C20: first nobody may read, then nothing is left, then no token of before counts. */
   #ended(life: StreamLife, error: Error): void {
     if (this.#life !== life || this.#stopped) return;
-    const { header, store, changeLog, config, log } = this.#options;
+    const { header, clear, changeLog, config, log } = this.#options;
     header.setState(StoreState.down);
-    store.clear();
+    clear();
     header.raiseStreamEpoch();
     this.#life = null;
     this.#wanted = null;

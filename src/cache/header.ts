@@ -1,12 +1,13 @@
 /**
- * Words of the store's header that say how far answers may be trusted. This thread is their only writer, through this class alone.
+ * Words of the store's header that say how far the answers of one database may be trusted. This thread is their only writer, through this
+ * class alone. They belong to a slot: a database that gets the slot of another goes on counting where that one stopped.
  *
  * Stamps are numbered here: transactions that settled, tables that went live and catalog changes draw from one sequence, so that a token
  * is comparable with all of them.
  */
 
 import { PgfreshError } from '../shared/errors.ts';
-import { LIMIT_ROUND, Store, StoreState } from '../shared/memory/layout.ts';
+import { databaseWords, LIMIT_ROUND, Store, StoreState } from '../shared/memory/layout.ts';
 import type { CacheStore } from './store.ts';
 
 /** A number that workers read as 32 bits is used up; a new generation begins again at zero. */
@@ -23,8 +24,9 @@ export class StoreHeader {
   #streamEpoch = 0;
   #catalogVersion = 0;
 
-  constructor(store: Pick<CacheStore, 'publish'>) {
-    this.#publish = (word, value) => store.publish(word, value);
+  constructor(store: Pick<CacheStore, 'publish'>, databaseSlot = 0) {
+    const offset = databaseWords(databaseSlot);
+    this.#publish = (word, value) => store.publish(word + offset, value);
   }
 
   get state(): StoreState {
@@ -69,6 +71,11 @@ export class StoreHeader {
   /** Makes verdicts and contexts unknown (C6). */
   raiseCatalogVersion(): void {
     this.#publish(Store.CATALOG_VERSION, ++this.#catalogVersion);
+  }
+
+  /** Rounds are about to be numbered anew: whoever has read the round of before sees that it is no more. */
+  forgetRounds(): void {
+    this.#publish(Store.FRESH_ROUND, 0);
   }
 
   /** The time first: whoever sees the round sees a time that is at least as late. */

@@ -11,7 +11,7 @@ import type { Config } from '../shared/config.ts';
 import { diagnose, firstProblem } from '../shared/diagnose.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
-import { type ControlWords, openSessions, startRound } from '../shared/memory/control.ts';
+import { type ControlWords, startRound } from '../shared/memory/control.ts';
 import { type Catalog, loadCatalog } from './catalog.ts';
 import type { ChangeSink } from './change.ts';
 import { FreshnessClock } from './clock.ts';
@@ -31,6 +31,7 @@ export interface LifeOptions {
   /** Counts lives, for the name of the slot. */
   readonly attempt: number;
   readonly control: ControlWords;
+  readonly sessions: () => number;
   readonly clock: Clock;
   readonly wallClock: Clock;
   readonly sink: ChangeSink;
@@ -233,7 +234,7 @@ export class StreamLife {
   // ── the clock ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #makeClock(serverVersion: number): FreshnessClock {
-    const { config, control, clock, wallClock, settler } = this.#options;
+    const { config, clock, wallClock, sessions, settler } = this.#options;
     return new FreshnessClock(
       {
         clock,
@@ -242,7 +243,7 @@ export class StreamLife {
         nudge: () => nudgeOrigin(this.#rounds!, serverVersion),
         appliedLsn: () => this.#stream!.appliedLsn,
         published: () => this.#publication!.published,
-        sessions: () => openSessions(control),
+        sessions,
         beginRound: () => this.#beginRound(),
         publish: (round, startMs) => this.#publish(round, startMs),
         onSnapshot: (snapshot) => void settler.observe(snapshot),

@@ -65,8 +65,7 @@ const control: CacheControl = {
   async connectWorker(workerSlot, service, offers) {
     disconnect(workerSlot);
     services.set(workerSlot, service);
-    exposeToWorker(running().service, nodeEndpoint(service));
-    running().connectWorker(workerSlot, offers);
+    exposeToWorker(running().connectWorker(workerSlot, offers), nodeEndpoint(service));
   },
   async disconnectWorker(workerSlot) {
     disconnect(workerSlot);

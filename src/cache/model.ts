@@ -24,7 +24,7 @@ export interface ModelOptions {
   readonly catalog: Catalog;
   readonly catalogVersion: number;
   readonly analyser: StatementAnalyser;
-  readonly firstContextId: number;
+  readonly nextContextId: () => number;
   readonly nextVerdictId: () => number;
 }
 
@@ -40,7 +40,7 @@ export class CatalogModel {
   constructor(options: ModelOptions) {
     this.catalog = options.catalog;
     this.catalogVersion = options.catalogVersion;
-    this.contexts = new ContextRegistry(options.catalog, options.catalogVersion, options.firstContextId);
+    this.contexts = new ContextRegistry(options.catalog, options.catalogVersion, options.nextContextId);
     this.analyses = new Analyses({
       analyse: (statement, context) => options.analyser.analyse({ ...statement, context }),
       scopeOf: (analysis) => analysis.scope,

@@ -154,11 +154,14 @@ export class CacheStore {
     this.#unlink(slot, 'removed');
   }
 
-  /** Removes every entry; returns how many there were. */
-  clear(): number {
-    const count = this.#entries;
-    for (let slot = 0; this.#entries > 0; slot++) if (this.#slots.blockAt(slot) !== 0) this.#unlink(slot, 'cleared');
-    return count;
+  /** Removes every entry, or those of which `mustGo` is true; returns how many there were. */
+  clear(mustGo?: (block: number) => boolean): number {
+    const before = this.#entries;
+    for (let slot = 0; slot < this.#slots.count && this.#entries > 0; slot++) {
+      const block = this.#slots.blockAt(slot);
+      if (block !== 0 && (mustGo === undefined || mustGo(block))) this.#unlink(slot, 'cleared');
+    }
+    return before - this.#entries;
   }
 
   statistics(): StoreStatistics {

@@ -126,6 +126,8 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       slotLagBytesMax: values['cdc.max_slot_lag']!,
       lockTimeoutMs: values['cdc.lock_timeout']!,
       slotTimeoutMs: values['cdc.slot_timeout']!,
+      databasesMax: values['cdc.databases_max']!,
+      databaseIdleMs: values['cdc.database_idle']!,
     },
     restart: {
       backoffMsMin: values['restart.backoff_min']!,

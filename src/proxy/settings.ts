@@ -142,6 +142,18 @@ export const settings = {
   'cdc.max_slot_lag': setting('1GB', 'SIZE', positive(parseSize, MIB), 'give the slot up when it holds back more WAL'),
   'cdc.lock_timeout': setting('2s', 'TIME', positive(parseDuration, 1), 'lock_timeout of ALTER PUBLICATION'),
   'cdc.slot_timeout': setting('10s', 'TIME', positive(parseDuration, 1), 'time for the creation of the slot'),
+  'cdc.databases_max': setting(
+    '8',
+    'N',
+    (t) => parseCount(t, 1, Limits.databasesMax),
+    'databases cached at once; each has a change stream of its own',
+  ),
+  'cdc.database_idle': setting(
+    '60s',
+    'TIME',
+    parseDuration,
+    'a change stream without sessions ends after this time (not that of --upstream)',
+  ),
   'restart.backoff_min': setting('100ms', 'TIME', positive(parseDuration, 1), 'first wait before a thread restarts'),
   'restart.backoff_max': setting('5s', 'TIME', positive(parseDuration, 1), 'longest wait before a thread restarts'),
   'restart.heartbeat_max': setting(

@@ -11,7 +11,7 @@ import { ThreadError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { LoopDelay } from '../shared/loop-delay.ts';
 import { cacheLoopDelay } from '../shared/memory/control.ts';
-import { CONTROL_BYTES, Control, epochWord, Store, StoreState } from '../shared/memory/layout.ts';
+import { CONTROL_BYTES, Control, epochWord, RENUMBER_ROUND, Store, StoreState } from '../shared/memory/layout.ts';
 import type {
   CacheControl,
   CacheLink,
@@ -77,6 +77,8 @@ export class Supervisor {
     this.#options = options;
     const { config, clock, log } = options;
     this.#tls = options.tls ?? null;
+    // Test-only: as after months.
+    if (config.faults.includes('rounds')) this.#words[Control.STARTED_ROUND] = RENUMBER_ROUND - 40;
     this.#workers = Array.from({ length: options.plan.poolSlots + options.plan.threadSlots }, (_, slot) =>
       this.#makeWorker(slot),
     );

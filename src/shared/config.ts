@@ -103,6 +103,10 @@ export interface Config {
     readonly slotLagBytesMax: number;
     readonly lockTimeoutMs: number;
     readonly slotTimeoutMs: number;
+    /** Databases with a change stream at once, that of `upstream` included; sessions of others pass through. */
+    readonly databasesMax: number;
+    /** A change stream without sessions ends after this time, except that of `upstream`. */
+    readonly databaseIdleMs: number;
   };
   readonly restart: { readonly backoffMsMin: number; readonly backoffMsMax: number; readonly heartbeatMsMax: number };
   readonly drain: { readonly graceMs: number };

@@ -76,4 +76,6 @@ export const Limits = {
   /** Tables that cannot be cached, listed in /status. */
   uncacheableTablesMax: 100,
   workersMax: 64,
+  /** Change streams, as many as the store's header has slots (memory/layout.ts). */
+  databasesMax: 32,
 } as const;

@@ -112,6 +112,8 @@ export interface CacheStatus {
     readonly transactions: number;
     readonly rows: number;
   };
+  /** Every database that has a stream, that of `--upstream` (which `cdc` is about) first. */
+  readonly databases: readonly DatabaseStatus[];
   readonly catalogVersion: number;
   readonly publishedTables: readonly string[];
   readonly uncacheableTables: readonly { readonly table: string; readonly reason: Reason; readonly remedy: string }[];
@@ -131,6 +133,18 @@ export interface CacheStatus {
 
 /** For each reason one statement that was met with it lately, without its constants. */
 export type ReasonExamples = Readonly<Partial<Record<Reason, string>>>;
+
+export interface DatabaseStatus {
+  readonly name: string;
+  readonly state: CacheStatus['cdc']['state'];
+  readonly problem: string | null;
+  readonly appliedLsn: string;
+  readonly lagBytes: number;
+  readonly freshAsOfMs: number;
+  /** Tables published. */
+  readonly tables: number;
+  readonly entries: number;
+}
 
 // ── worker → cache thread, over Comlink ───────────────────────────────────────────────────────────────────────────
 
@@ -167,6 +181,7 @@ export interface KeyConstant {
 export type RowKey = readonly KeyConstant[];
 
 export interface WrittenTable {
+  /** Its oid; in a verdict mixed with the database, as fences know it (`fencedTable`). */
   readonly relation: number;
   /** The keys of all rows that may change (a point write, C16); null: any row. */
   readonly points: readonly RowKey[] | null;
@@ -203,6 +218,10 @@ export interface Verdict {
 
 /** Exposed to workers through Comlink. */
 export interface CacheService {
+  /** Sessions of the worker are in the database: its stream is started, unless it has one. Its slot in the store; null: no room for it. */
+  openDatabase(name: string): Promise<number | null>;
+  /** The worker has no sessions in it any more, and has forgotten the slot. */
+  closeDatabase(name: string): Promise<void>;
   /** The statement that a worker runs on a session's origin connection to learn its context. */
   contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;
   internContext(database: string, row: ContextRow): Promise<ContextAnswer>;

@@ -1,12 +1,12 @@
 /**
- * A worker's side of one generation of the cache thread: its store, its verdicts, its contexts and its inbox. Replaced as a whole when the
- * worker is attached to the next generation; whatever was learned through the old one goes with it.
+ * A worker's side of one generation of the cache thread: what it may ask, its inbox, and for each database the words in the store, the verdicts and
+ * the contexts. Replaced as a whole when the worker is attached to the next generation; whatever was learned through the old one goes with it.
  */
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { type ControlWords, currentGeneration } from '../shared/memory/control.ts';
 import { StoreReader } from '../shared/memory/index-reader.ts';
-import { consumedWord, StoreState } from '../shared/memory/layout.ts';
+import { consumedWord, databaseFenceWord, StoreState } from '../shared/memory/layout.ts';
 import type {
   AnalyseRequest,
   CacheLink,
@@ -29,7 +29,10 @@ const LOADING_MS = 20;
 const FAILED_MS = 1000;
 
 /** What a worker needs of `CacheService`: Comlink's remote has it, and so has a test. */
-export type RemoteService = Pick<Remote<CacheService>, 'contextQuery' | 'internContext' | 'analyse' | 'explain'>;
+export type RemoteService = Pick<
+  Remote<CacheService>,
+  'openDatabase' | 'closeDatabase' | 'contextQuery' | 'internContext' | 'analyse' | 'explain'
+>;
 
 interface ContextQuery {
   sql: string | 'pending' | 'failed' | null;
@@ -38,8 +41,30 @@ interface ContextQuery {
   readonly waiting: (() => void)[];
 }
 
+/** What all databases of a worker share in one generation. */
+export class CacheAttachment {
+  readonly generation: number;
+  readonly store: SharedArrayBuffer;
+  readonly service: RemoteService;
+  readonly outbox: Outbox;
+
+  constructor(link: CacheLink, workerSlot: number, service?: RemoteService) {
+    this.generation = link.generation;
+    this.store = link.store;
+    this.service = service ?? wrap<CacheService>(nodeEndpoint(link.service));
+    const words = new Int32Array(link.store);
+    const word = consumedWord(workerSlot);
+    this.outbox = new Outbox(link.offers, () => Atomics.load(words, word));
+  }
+}
+
+/** One database in one generation. */
 export class AttachedCache {
   readonly generation: number;
+  /** Of the database, in the store's header. */
+  readonly databaseSlot: number;
+  /** The word of the fence of its writes to unknown tables. */
+  readonly databaseFence: number;
   readonly reader: StoreReader;
   readonly verdicts: Verdicts;
   readonly outbox: Outbox;
@@ -50,15 +75,17 @@ export class AttachedCache {
   private simple: KeyPrefix | null = null;
   private readonly contexts = new Map<string, ContextAnswer>();
   private readonly queries = new Map<string, ContextQuery>();
+  private hitEpoch = 0;
 
-  constructor(link: CacheLink, control: ControlWords, workerSlot: number, service?: RemoteService) {
-    this.generation = link.generation;
-    this.reader = new StoreReader(link.store);
+  constructor(attachment: CacheAttachment, control: ControlWords, databaseHash: number, databaseSlot: number) {
+    this.generation = attachment.generation;
+    this.databaseSlot = databaseSlot;
+    this.databaseFence = databaseFenceWord(databaseHash);
+    this.reader = new StoreReader(attachment.store, databaseSlot);
     this.control = control;
-    this.service = service ?? wrap<CacheService>(nodeEndpoint(link.service));
+    this.service = attachment.service;
     this.verdicts = new Verdicts((request) => Promise.resolve(this.service.analyse(request)));
-    const word = consumedWord(workerSlot);
-    this.outbox = new Outbox(link.offers, () => Atomics.load(this.reader.words, word));
+    this.outbox = attachment.outbox;
   }
 
   /** C19: to be asked first. */
@@ -70,6 +97,17 @@ export class AttachedCache {
   simplePrefix(contextId: number): KeyPrefix {
     if (this.simple?.contextId !== contextId) this.simple = keyPrefix(simplePrefix(contextId), contextId);
     return this.simple;
+  }
+
+  /** FRESH_ROUND at the beginning of a hit. */
+  beginHit(): number {
+    this.hitEpoch = this.reader.streamEpoch();
+    return this.reader.freshRound();
+  }
+
+  /** To be asked after the fences of a hit were read: in another epoch they may be of rounds that are numbered anew (cache/renumber.ts). */
+  get isSameEpoch(): boolean {
+    return this.reader.streamEpoch() === this.hitEpoch;
   }
 
   token(): FillToken {

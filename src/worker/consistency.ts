@@ -87,6 +87,12 @@ export class SessionConsistency {
     return this.seesAllWrites ? this.floorRound : Math.max(this.floorRound, this.writtenRound);
   }
 
+  /** No round beyond the next one can be needed: one that is was read before rounds were numbered anew. */
+  lowerFloor(nextRound: number): void {
+    this.floorRound = Math.min(this.floorRound, nextRound);
+    this.writtenRound = Math.min(this.writtenRound, nextRound);
+  }
+
   /** Whether the fences of an entry count. */
   get seesAllWrites(): boolean {
     return this.level === 'strong' || this.level === 'monotonic';

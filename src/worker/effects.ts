@@ -99,7 +99,7 @@ export class ReplyEffects implements ReplyEvents {
 
   ready(status: number, group: SyncGroup, forClient: boolean): void {
     const { transaction, consistency, portals } = this.session;
-    this.runtime.timing.end(group, this.runtime.cache?.bypass ?? null);
+    this.runtime.timing.end(group, this.session.home.cache?.bypass ?? null);
     transaction.ready(status, group);
     if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
     if (transaction.isIdle) {
@@ -115,7 +115,7 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   private offer(group: SyncGroup): void {
-    const { cache } = this.runtime;
+    const { cache } = this.session.home;
     if (cache === null || !group.works.every(isReadOnly)) return;
     const filledRound = startedRound(this.runtime.control) + 1;
     for (const capture of group.captures) {
@@ -161,12 +161,12 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   private fence(): void {
-    const { transaction, consistency, settings } = this.session;
+    const { transaction, consistency, settings, home } = this.session;
     transaction.written.giveUp();
     if (transaction.written.isEmpty || settings.isForeign) return;
-    const { control, cache, config } = this.runtime;
+    const { control, config } = this.runtime;
     if (config.faults.includes('fence')) return;
-    fenceWrites(control, transaction.written, consistency, cache, config.faults);
+    fenceWrites(control, transaction.written, consistency, home, config.faults);
   }
 
   /** The connection ends with replies owed: what they would have acknowledged may have happened. */
@@ -194,7 +194,7 @@ export class ReplyEffects implements ReplyEvents {
     const nowMs = this.runtime.clock.nowMs();
     const sql = cache.contextQuery(database, nowMs, again);
     if (sql === null) {
-      session.settings.noStream(cache, database !== this.runtime.config.upstream.database);
+      session.settings.noStream(cache);
       return;
     }
     if (session.settings.beginLearning(nowMs)) session.turnLater(Limits.contextWaitMsMax);

@@ -1,8 +1,9 @@
 /** Raising fences for acknowledged writes (C15, C17). Called before the acknowledgement is passed on. */
 import { type ControlWords, startedRound, wantRound, wishRound } from '../shared/memory/control.ts';
-import { raiseFences, raiseGlobalFence, raisePointFences } from '../shared/memory/fences.ts';
+import { raiseDatabaseFence, raiseFences, raisePointFences } from '../shared/memory/fences.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { SessionConsistency } from './consistency.ts';
+import type { DatabaseLink } from './database-links.ts';
 import type { Written } from './transaction.ts';
 
 /**
@@ -14,11 +15,11 @@ export function fenceWrites(
   control: ControlWords,
   written: Written,
   consistency: SessionConsistency,
-  cache: AttachedCache | null,
+  { hash, cache }: Pick<DatabaseLink, 'hash' | 'cache'>,
   faults: readonly string[],
 ): void {
   const round = startedRound(control) + 1;
-  if (written.isUnknown) raiseGlobalFence(control, round);
+  if (written.isUnknown) raiseDatabaseFence(control, hash, round);
   const now = cache === null ? null : { generation: cache.generation, catalogVersion: cache.reader.catalogVersion() };
   for (const [relation, slots] of written.rows(now)) {
     if (slots === null) raiseFences(control, [relation], round);
@@ -27,10 +28,22 @@ export function fenceWrites(
   }
   consistency.wrote(round);
   if (written.isOrder) consistency.raiseFloor(round);
-  if (wishRound(control, round)) cache?.outbox.nudge();
+  if (cache !== null && wishRound(cache.reader.words, cache.databaseSlot, round)) cache.outbox.nudge();
 }
 
-/** Asks the cache thread for a round unless somebody has: a reader waits for it. */
-export function askForRound(control: ControlWords, round: number, cache: AttachedCache | null): void {
-  if (wantRound(control, round)) cache?.outbox.nudge();
+/** Asks the cache thread for a round of the database unless somebody has: a reader waits for it. */
+export function askForRound(round: number, cache: AttachedCache | null): void {
+  if (cache !== null && wantRound(cache.reader.words, cache.databaseSlot, round)) cache.outbox.nudge();
+}
+
+/** The same for a round that an entry or its session needs. One beyond the next is of before rounds were numbered anew. */
+export function askForNeededRound(
+  control: ControlWords,
+  needed: number,
+  consistency: SessionConsistency,
+  cache: AttachedCache,
+): void {
+  const next = startedRound(control) + 1;
+  consistency.lowerFloor(next);
+  askForRound(Math.min(needed, next), cache);
 }

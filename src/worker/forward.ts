@@ -362,6 +362,7 @@ export class Forwarder {
   private reasonOf(slot: VerdictSlot | null): Reason | 'miss' {
     const { why } = this;
     if (why === 'cache.off' || why === 'cache.down' || why === 'session.inTransaction') return why;
+    if (why === 'session.database') return why;
     if (slot === null && this.context === null) return this.session.settings.reason;
     if (slot === null) return this.session.statements.hasRoom ? 'statement.protocol' : 'session.statementLimit';
     if (slot.verdict === null) return slot.failed ? 'statement.unparseable' : 'statement.pending';

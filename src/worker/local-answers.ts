@@ -29,7 +29,7 @@ const NO_PARAMETERS_TAIL = Buffer.alloc(6);
 function whyNoHit(session: Session, runtime: Runtime): Reason | null {
   const cache = session.liveCache;
   if (session.consistency.level === 'off') return 'cache.off';
-  if (cache === null) return 'cache.down';
+  if (cache === null) return session.home.whyNot;
   if (!session.transaction.mayHit) return 'session.inTransaction';
   const ageMs = ((runtime.clock.nowMs() | 0) - cache.reader.freshAsOfMs()) | 0;
   if (ageMs > runtime.config.cache.maxStalenessMs) return 'cache.stale';
@@ -48,7 +48,7 @@ export function statusRows(session: Session, runtime: Runtime): Row[] {
   const freshMs = cache === null ? null : ((runtime.clock.nowMs() | 0) - cache.reader.freshAsOfMs()) | 0;
   return [
     ['cache', cache === null ? 'down' : 'live'],
-    ['generation', String(runtime.cache?.generation ?? 0)],
+    ['generation', String(runtime.databases.first.cache?.generation ?? 0)],
     ['catalog version', cache === null ? '' : String(cache.reader.catalogVersion())],
     ['fresh as of', freshMs === null ? '' : `${freshMs} ms ago`],
     ['consistency', session.consistency.level],
@@ -118,7 +118,7 @@ function entryRows(
 function entryRow(
   session: Session,
   runtime: Runtime,
-  { reader }: AttachedCache,
+  { reader, databaseFence }: AttachedCache,
   prefix: Buffer,
   tail: Buffer,
 ): string | null {
@@ -130,7 +130,7 @@ function entryRow(
   const block = reader.find(hash, prefix, tail, 0, tail.length);
   const bytes = block === 0 ? 0 : reader.framesBytes(block);
   const admission = block === 0 ? 0 : reader.word(block, Block.ADMISSION);
-  const fences = block === 0 || !consistency.seesAllWrites ? 0 : entryRound(control, reader, block);
+  const fences = block === 0 || !consistency.seesAllWrites ? 0 : entryRound(control, reader, block, databaseFence);
   leaveEpoch(control, epochWord);
   if (block === 0) return null;
   const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.neededRound, fences);

@@ -36,12 +36,12 @@ export class Router {
       return true;
     }
     if (settings.state !== 'known' && this.isLearning) return false;
-    const { cache, hits, forwarder } = this.runtime;
+    const { hits, forwarder } = this.runtime;
     if (batch.ended) {
       const local = this.levels.answer(batch);
       if (local !== 'forward') return local === 'answered';
     }
-    let outcome = batch.ended ? hits.serve(session, cache, batch) : 'statement.protocol';
+    let outcome = batch.ended ? hits.serve(session, batch) : 'statement.protocol';
     if (outcome === 'served') return true;
     if (outcome === 'hold') {
       if (order.isSynced) return false;

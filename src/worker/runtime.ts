@@ -16,7 +16,8 @@ import { openShapeHits, type ShapeHits } from '../shared/memory/shape-hits.ts';
 import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
 import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
-import { AttachedCache, type RemoteService } from './cache-link.ts';
+import { CacheAttachment, type RemoteService } from './cache-link.ts';
+import { DatabaseLinks } from './database-links.ts';
 import { Forwarder } from './forward.ts';
 import { IdleWatch } from './idle.ts';
 import { OriginTarget } from './origin-tls.ts';
@@ -50,7 +51,7 @@ export class Runtime {
   readonly forwarder: Forwarder;
   readonly examples = new ExampleTexts();
   readonly shapeHits: ShapeHits;
-  cache: AttachedCache | null = null;
+  readonly databases: DatabaseLinks;
   private readonly workerSlot: number;
   /** Load balancers that say where their connections come from. */
   readonly proxies: TrustedProxies;
@@ -75,6 +76,9 @@ export class Runtime {
     this.timing = new Timing(clock, this.counters);
     this.proxies = new TrustedProxies(init.config.proxyProtocol);
     this.idle = new IdleWatch(this, () => this.sessions.keys());
+    this.databases = new DatabaseLinks(init.config, this.control, (link) => {
+      for (const session of this.sessions.keys()) if (session.home === link) session.turn();
+    });
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
   }
@@ -100,6 +104,7 @@ export class Runtime {
     if (arrival === undefined) return;
     this.sessions.delete(session);
     arrival.ended?.();
+    this.databases.leave(session.home);
     addSessions(this.control, -1);
     this.count(Counter.sessionsOpen, -1);
     if (this.sessions.size === 0) this.emptied?.();
@@ -107,7 +112,7 @@ export class Runtime {
 
   /** Replaces the link; sessions go on. `service` stands in for Comlink in tests. */
   attach(link: CacheLink, service?: RemoteService): void {
-    this.cache = new AttachedCache(link, this.control, this.workerSlot, service);
+    this.databases.attach(new CacheAttachment(link, this.workerSlot, service));
     for (const session of this.sessions.keys()) session.turn();
   }
 

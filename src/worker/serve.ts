@@ -24,7 +24,7 @@ import * as frontend from '../shared/wire/frontend.ts';
 import { type BlockCommand, blockCommand, commandText } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
-import { askForRound } from './fence.ts';
+import { askForNeededRound, askForRound } from './fence.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -75,15 +75,16 @@ export class HitPath {
   }
 
   /** Answers the batch, or says why not. 'hold': it would be answered if nothing else were owed. */
-  serve(session: Session, cache: AttachedCache | null, batch: Batch): Outcome {
+  serve(session: Session, batch: Batch): Outcome {
+    const { cache } = session.home;
     if (session.consistency.level === 'off') return 'cache.off';
-    if (cache === null || !cache.isLive) return 'cache.down';
+    if (cache === null || !cache.isLive) return session.home.whyNot;
     if (!session.transaction.mayHit) return 'session.inTransaction';
-    const freshRound = cache.reader.freshRound();
+    const freshRound = cache.beginHit();
     this.startedMs = this.runtime.clock.nowMs();
     const ageMs = ((this.startedMs | 0) - cache.reader.freshAsOfMs()) | 0;
     if (ageMs > this.runtime.config.cache.maxStalenessMs) {
-      askForRound(this.runtime.control, freshRound + 1, cache);
+      askForRound(freshRound + 1, cache);
       return 'cache.stale';
     }
     const context = session.settings.current(cache);
@@ -341,11 +342,11 @@ export class HitPath {
     if (consistency.level === 'bounded') return 'served';
     let needed = consistency.neededRound;
     if (consistency.seesAllWrites) {
-      needed = Math.max(needed, entryRound(this.runtime.control, this.cache.reader, block));
+      needed = Math.max(needed, entryRound(this.runtime.control, this.cache.reader, block, this.cache.databaseFence));
       this.filledRound = Math.max(this.filledRound, this.cache.reader.filledRound(block));
     }
-    if (this.freshRound >= needed) return 'served';
-    askForRound(this.runtime.control, needed, this.cache);
+    if (this.freshRound >= needed && this.cache.isSameEpoch) return 'served';
+    askForNeededRound(this.runtime.control, needed, consistency, this.cache);
     return 'cache.fenced';
   }
 

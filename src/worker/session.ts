@@ -18,6 +18,7 @@ import type { AttachedCache } from './cache-link.ts';
 import { forwardCancel } from './cancel.ts';
 import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
 import { parseLevel, SessionConsistency } from './consistency.ts';
+import type { DatabaseLink } from './database-links.ts';
 import { ReplyEffects } from './effects.ts';
 import type { Portal } from './forward.ts';
 import { Activity } from './idle.ts';
@@ -60,6 +61,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private origin: Origin | null = null;
   private startupPacket: Buffer | null = null;
   user = '';
+  home: DatabaseLink;
   private database = '';
   private tunnelled = false;
   private readonly balance = new Balance();
@@ -72,6 +74,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   constructor(runtime: Runtime, arrival: Arrival) {
     this.runtime = runtime;
     this.activity = new Activity(runtime.idle.nowMs);
+    this.home = runtime.databases.first;
     this.effects = new ReplyEffects(this, runtime);
     this.unresolved = new Unresolved(this, runtime);
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
@@ -115,8 +118,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   }
 
   get liveCache(): AttachedCache | null {
-    const { cache } = this.runtime;
-    return cache?.isLive === true ? cache : null;
+    return this.home.live;
   }
 
   /** Everything that happens to a session happens in a turn: effects, then `pump`, then one write per socket. */
@@ -287,8 +289,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     for (let i = 0; i < statements; i++) countReason(this.runtime.counters, reason);
   }
 
-  // ── the origin's side ──────────────────────────────────────────────────────────────────────────────────────────
-
   connected(): void {
     this.turn(() => {
       const { startupPacket, origin } = this;
@@ -356,11 +356,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.order.passThrough(bytes, start, end);
     if (code !== Backend.readyForQuery) return;
     this.login = null;
+    if (!this.tunnelled) this.home = this.runtime.databases.enter(this.database);
     this.step(this.tunnelled ? 'originTunnelled' : 'authenticated');
     if (this.tunnelled) this.runtime.originOut.appendAll(this.input.release());
   }
-
-  // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Last words, then both connections are closed. */
   finish(error: ErrorToSend | null): void {

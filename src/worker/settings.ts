@@ -131,14 +131,11 @@ export class Settings {
   }
 
   /**
-   * The database has no change stream. `foreign`: nor is it the one that could have. Otherwise the catalog is being loaded, as
-   * after every DDL: the context stays unknown and is asked for again, else the session would not hit any more.
+   * The catalog is being loaded, as after every DDL: the context stays unknown and is asked for again, else the session would not hit
+   * any more.
    */
-  noStream(cache: AttachedCache, foreign: boolean): void {
+  noStream(cache: AttachedCache): void {
     this.link = cache;
-    if (!foreign) return;
-    this.state = 'unusable';
-    this.unusableReason = 'session.database';
   }
 
   /** A statement was sent: what it may do to the settings holds from here on. */

@@ -24,7 +24,7 @@ function stepOf(isControl: boolean, isStore: boolean, index: number, stored: num
     if (index === epochWord(0) && stored !== null) return stored === 0 ? 'leave' : 'enter';
     if (stored !== null) return null;
     if (index === Control.CURRENT_GENERATION) return 'generation';
-    return index === Control.GLOBAL_FENCE || index >= FENCES ? 'fence' : null;
+    return index >= FENCES ? 'fence' : null;
   }
   if (!isStore || stored !== null) return null;
   const words: Readonly<Record<number, Step>> = {

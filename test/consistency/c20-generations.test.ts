@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { createControl, openControl } from '../../src/shared/memory/control.ts';
 import { Control, Store, StoreState } from '../../src/shared/memory/layout.ts';
-import { AttachedCache, type RemoteService } from '../../src/worker/cache-link.ts';
+import { AttachedCache, CacheAttachment, type RemoteService } from '../../src/worker/cache-link.ts';
 import { createStore } from '../support/store.ts';
 
 it('a store of a generation that has ended is not read', () => {
@@ -15,7 +15,7 @@ it('a store of a generation that has ended is not read', () => {
     service: {},
     offers: { postMessage: () => undefined, on: () => undefined },
   };
-  const cache = new AttachedCache(link as never, control, 0, {} as RemoteService);
+  const cache = new AttachedCache(new CacheAttachment(link as never, 0, {} as RemoteService), control, 0, 0);
   const liveAt = (generation: number): boolean => {
     Atomics.store(control, Control.CURRENT_GENERATION, generation);
     return cache.isLive;

@@ -146,7 +146,7 @@ export const rules: readonly Rule[] = [
       },
       {
         without: 'emptying the store after DDL',
-        edits: [edit('cache/feed.ts', 'const entries = store.clear();', 'const entries = 0;')],
+        edits: [edit('cache/feed.ts', 'const entries = clear();', 'const entries = 0;')],
         test: 'system/cache-thread.test.ts',
         name: 'forgets everything when the catalog changes',
       },
@@ -398,7 +398,11 @@ export const rules: readonly Rule[] = [
       {
         without: 'the global fence for writes whose tables are unknown',
         edits: [
-          edit('worker/fence.ts', 'if (written.isUnknown) raiseGlobalFence(control, round);', 'void raiseGlobalFence;'),
+          edit(
+            'worker/fence.ts',
+            'if (written.isUnknown) raiseDatabaseFence(control, hash, round);',
+            'void raiseDatabaseFence;',
+          ),
         ],
         test: 'regress/write-that-nobody-recognised.test.ts',
         name: 'seen by another session at once',
@@ -456,8 +460,8 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/serve.ts',
-            'if (this.freshRound >= needed) return',
-            'if (this.cache.reader.freshRound() >= needed) return',
+            'if (this.freshRound >= needed && ',
+            'if (this.cache.reader.freshRound() >= needed && ',
           ),
         ],
         test: 'consistency/c19-order-of-loads.test.ts',

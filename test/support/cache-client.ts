@@ -185,7 +185,7 @@ export class CacheClient {
   /** Waits for a round that begins after now, as a worker does that has acknowledged a write. */
   async nextRound(): Promise<void> {
     const round = Atomics.load(this.control, Control.STARTED_ROUND) + 1;
-    if (wantRound(this.control, round)) this.#offers.postMessage([]);
+    if (wantRound(this.reader.words, 0, round)) this.#offers.postMessage([]);
     await waitFor(`round ${round}`, () => this.reader.freshRound() >= round);
   }
 

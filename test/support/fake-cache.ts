@@ -91,6 +91,8 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
     store.publish(consumedWord(0), ++consumed);
   };
   const service = {
+    openDatabase: async () => 0,
+    closeDatabase: async () => undefined,
     contextQuery: async () => ({
       sql: "SELECT pg_catalog.pg_backend_pid()::text, '0', current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
       catalogVersion,

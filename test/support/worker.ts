@@ -49,7 +49,10 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
     cache: { memoryBytes: 16 << 20, entryBytesMax: 1 << 20, maxStalenessMs: 1000 },
     transactions: { lazyBegin: false },
     limits: { connectionsMax: 100, startupTimeoutMs: 60_000, originConnectTimeoutMs: 5_000, idleTimeoutMs: 0 },
-    cdc: { slot: undefined, slotLagBytesMax: 1 << 30, lockTimeoutMs: 1000, slotTimeoutMs: 5000 },
+    cdc: {
+      ...{ slot: undefined, slotLagBytesMax: 1 << 30, lockTimeoutMs: 1000, slotTimeoutMs: 5000 },
+      ...{ databasesMax: 8, databaseIdleMs: 60_000 },
+    },
     restart: { backoffMsMin: 10, backoffMsMax: 1000, heartbeatMsMax: 1000 },
     drain: { graceMs: 1000 },
     log: { level: 'silent', pretty: false },

@@ -73,6 +73,7 @@ function makeCache(faults: readonly string[] = []) {
       statement.relations.map((oid) => ({ relation: oid, terms: [{ column: 'id', values: [statement.id] }] })),
     primaryKeyOf: () => ['id'],
     descendantsOf: () => [],
+    database: 0,
     faults,
   });
   const token = (): FillToken => ({

@@ -11,6 +11,7 @@ import {
   raiseFences,
   raisePointFences,
 } from '../../src/shared/memory/fences.ts';
+import { DATABASE_FENCES } from '../../src/shared/memory/layout.ts';
 import { createStore, numberedEntry } from '../support/store.ts';
 
 const T = 16_500;
@@ -24,7 +25,7 @@ const on = (relation: number, terms: Readonly<Record<string, readonly (string | 
   terms: Object.entries(terms).map(([column, values]) => ({ column, values: values.map(String) })),
 });
 const slotsOf = (relations: readonly number[], ...dependencies: Dependency[]) =>
-  pointedFenceSlots(relations, dependencies, (oid) => keys[oid] ?? []);
+  pointedFenceSlots(0, relations, dependencies, (oid) => keys[oid] ?? []);
 const key = (relation: number, ...values: (string | number)[]) => fenceSlotKey(relation, values.map(String))!;
 const sorted = (slots: readonly number[]) => [...new Set(slots)].sort((a, b) => a - b);
 
@@ -80,7 +81,7 @@ describe('every pair of a write and an entry that it could change meets in a wor
   });
   const needed = (slots: number[]) => {
     const { store } = createStore({ memoryBytes: 64 * 1024, control });
-    return entryRound(control, store.reader, store.insert(numberedEntry(1, 1, 20, slots)));
+    return entryRound(control, store.reader, store.insert(numberedEntry(1, 1, 20, slots)), DATABASE_FENCES);
   };
 
   it('a write to row 5', () => {

@@ -2,17 +2,19 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type ControlWords, createControl, openControl, raise, wantRound } from '../../src/shared/memory/control.ts';
 import { countReason, createCounters, openCounters } from '../../src/shared/memory/counters.ts';
 import {
+  databaseHash,
   entryFenceSlots,
   entryFresh,
   entryRound,
+  fencedTable,
   fenceSlotAll,
   fenceSlotNotPoint,
   fenceSlotPoint,
+  raiseDatabaseFence,
   raiseFences,
-  raiseGlobalFence,
   raisePointFences,
 } from '../../src/shared/memory/fences.ts';
-import { Control, Counter, FENCE_COUNT, FENCES } from '../../src/shared/memory/layout.ts';
+import { Counter, databaseFenceWord, FENCE_COUNT, FENCES } from '../../src/shared/memory/layout.ts';
 import { reasonCodes, reasonIndex } from '../../src/shared/reasons.ts';
 import { createStore, numberedEntry } from '../support/store.ts';
 
@@ -23,13 +25,14 @@ beforeEach(() => {
 
 const ORDERS = 16_500;
 const ITEMS = 16_600;
+const DB = databaseHash('shop');
 const value = Buffer.from('12345');
 const point = fenceSlotPoint(ORDERS, value, 0, value.length);
 
 /** The round that an entry with these slots needs. */
 function roundOf(...slots: number[]): number {
   const { store } = createStore({ memoryBytes: 64 * 1024, control });
-  return entryRound(control, store.reader, store.insert(numberedEntry(1, 1, 20, slots)));
+  return entryRound(control, store.reader, store.insert(numberedEntry(1, 1, 20, slots)), databaseFenceWord(DB));
 }
 
 describe('fences', () => {
@@ -51,8 +54,16 @@ describe('fences', () => {
     expect(roundOf(fenceSlotPoint(ITEMS, value, 0, 5), fenceSlotAll(ITEMS))).toBe(0);
   });
 
+  it('of a database hold back nothing of another one', () => {
+    const other = databaseHash('other');
+    raiseDatabaseFence(control, other, 6);
+    raiseFences(control, [fencedTable(other, ORDERS)], 6);
+    expect(roundOf(...entryFenceSlots([fencedTable(DB, ORDERS)]))).toBe(0);
+    expect(roundOf(...entryFenceSlots([fencedTable(other, ORDERS)]))).toBe(6);
+  });
+
   it('of unknown tables hold back everything', () => {
-    raiseGlobalFence(control, 6);
+    raiseDatabaseFence(control, DB, 6);
     expect(roundOf()).toBe(6);
     expect(roundOf(...entryFenceSlots([ITEMS]))).toBe(6);
   });
@@ -60,17 +71,18 @@ describe('fences', () => {
   it('only rise', () => {
     raiseFences(control, [ORDERS], 9);
     raiseFences(control, [ORDERS], 4);
-    raiseGlobalFence(control, 3);
-    raiseGlobalFence(control, 2);
+    raiseDatabaseFence(control, DB, 3);
+    raiseDatabaseFence(control, DB, 2);
     expect(roundOf(...entryFenceSlots([ORDERS]))).toBe(9);
-    expect(control[Control.GLOBAL_FENCE]).toBe(3);
+    expect(control[databaseFenceWord(DB)]).toBe(3);
   });
 
   it('let an entry answer from its round on, and the session floor counts too', () => {
     raiseFences(control, [ORDERS], 5);
     const { store } = createStore({ memoryBytes: 64 * 1024, control });
     const block = store.insert(numberedEntry(1, 1, 20, entryFenceSlots([ORDERS])));
-    const fresh = (freshRound: number, floor: number) => entryFresh(control, store.reader, block, freshRound, floor);
+    const fresh = (freshRound: number, floor: number) =>
+      entryFresh(control, store.reader, block, databaseFenceWord(DB), freshRound, floor);
     expect([fresh(4, 0), fresh(5, 0), fresh(5, 5), fresh(5, 6), fresh(6, 6)]).toEqual([false, true, true, false, true]);
   });
 
@@ -96,8 +108,9 @@ describe('raising a word', () => {
       false,
       true,
     ]);
-    expect(wantRound(control, 7)).toBe(true);
-    expect(wantRound(control, 7)).toBe(false);
+    const { store } = createStore({ memoryBytes: 64 * 1024, control });
+    expect([wantRound(store.words, 1, 7), wantRound(store.words, 1, 7)]).toEqual([true, false]);
+    expect(wantRound(store.words, 0, 7)).toBe(true);
   });
 
   it('refuses memory of another size', () => {

@@ -20,6 +20,8 @@ export interface StatusDocument {
   readonly consistency: string;
   readonly cache: Readonly<Record<CacheNumber | 'hits' | 'misses' | 'passthrough', number>>;
   readonly cdc: Omit<CacheStatus['cdc'], 'state'> & { readonly state: CacheStatus['cdc']['state'] | 'down' };
+  /** The databases that are followed, that of `--upstream` first. */
+  readonly databases: CacheStatus['databases'];
   readonly workers: ReturnType<Supervisor['workers']>;
   readonly cacheThread: { readonly generation: number; readonly restarts: number };
   readonly connections: { readonly accepted: number; readonly refused: number } & QueueReport;
@@ -104,6 +106,7 @@ export class Reporter {
       ...{ version, state, uptimeMs: Math.round(clock.nowMs() - startedMs), consistency: config.consistency },
       cache: { ...(numbers as Record<CacheNumber, number>), ...this.#answered() },
       cdc: known === undefined ? { ...downCdc, problem: await this.problem() } : { ...known.cdc },
+      databases: known?.databases ?? [],
       workers: supervisor.workers(),
       cacheThread: { generation, restarts },
       connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, ...dispatcher.queue() },

@@ -3,7 +3,7 @@
  * and their writers: layout.ts.
  */
 import type { LoopDelay } from '../loop-delay.ts';
-import { CONTROL_BYTES, Control, LIMIT_ROUND } from './layout.ts';
+import { CONTROL_BYTES, Control, databaseWords, LIMIT_ROUND, Store } from './layout.ts';
 
 /** The control memory as every function of this folder takes it. */
 export type ControlWords = Int32Array<SharedArrayBuffer>;
@@ -44,15 +44,20 @@ export function startRound(words: ControlWords): number {
   return round;
 }
 
-export const wantedRound = (words: ControlWords): number => Atomics.load(words, Control.ROUND_WANTED);
+/** The round that workers wait for, of the database in this slot of the store. */
+export const wantedRound = (store: ControlWords, databaseSlot: number): number =>
+  Atomics.load(store, Store.ROUND_WANTED + databaseWords(databaseSlot));
 
-/** Asks for a round; true when nobody had asked for it yet, whereupon the caller nudges the cache thread. */
-export const wantRound = (words: ControlWords, round: number): boolean => raise(words, Control.ROUND_WANTED, round);
+/** Asks for a round of a database; true when nobody had asked for it yet, whereupon the caller nudges the cache thread. */
+export const wantRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
+  raise(store, Store.ROUND_WANTED + databaseWords(databaseSlot), round);
 
-export const wishedRound = (words: ControlWords): number => Atomics.load(words, Control.ROUND_WISHED);
+export const wishedRound = (store: ControlWords, databaseSlot: number): number =>
+  Atomics.load(store, Store.ROUND_WISHED + databaseWords(databaseSlot));
 
 /** Makes a round desirable before long; true when nobody had yet, whereupon the caller nudges the cache thread. */
-export const wishRound = (words: ControlWords, round: number): boolean => raise(words, Control.ROUND_WISHED, round);
+export const wishRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
+  raise(store, Store.ROUND_WISHED + databaseWords(databaseSlot), round);
 
 export const openSessions = (words: ControlWords): number => Atomics.load(words, Control.SESSIONS);
 

@@ -1,21 +1,33 @@
 /**
  * Fences: "an entry that read this must be as fresh as that write". A fence is a round number (layout.ts) in one of
- * FENCE_COUNT words of the control memory, found by hashing (relation, kind). Two relations may share a word: the later
+ * FENCE_COUNT words of the control memory, found by hashing (table, kind). Two relations may share a word: the later
  * write then fences both, which costs a needless pass-through and never a stale answer.
  *
  *   write                         raises                             entry                     checks
  *   point (one key, C16)          (rel, point v) and (rel, notPoint) pointed at key v          (rel, point v) and (rel, all)
  *   any other                     (rel, all)                         any other                 (rel, notPoint) and (rel, all)
- *   tables unknown                GLOBAL_FENCE                       every entry checks GLOBAL_FENCE too
+ *   tables unknown                the database's own                 every entry checks its database's too
  *
  * Every pair of a write and an entry that it could change meets in a word. Words only rise (C17), and outlive cache
- * generations. Relation oids of different databases share words as any two relations may.
+ * generations. So they are numbered by what outlives them too: a table is known here as its oid mixed with a hash of the
+ * database's name (`fencedTable`), whatever slot of the store the database has.
  */
 import { isAscii } from '../constants.ts';
 import { type ControlWords, raise } from './control.ts';
-import { Control, FENCE_COUNT, FENCES } from './layout.ts';
+import { databaseFenceWord, FENCE_COUNT, FENCES } from './layout.ts';
 
 const Kind = { all: 0x2545f491, notPoint: 0x6c078965, point: 0x1b873593 } as const;
+
+/** The hash of a database by its name as clients give it (FNV-1a and an avalanche). */
+export function databaseHash(name: string): number {
+  let h = 0x811c9dc5;
+  for (const byte of Buffer.from(name)) h = Math.imul(h ^ byte, 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return h ^ (h >>> 13);
+}
+
+/** What a table is called by everybody who fences: `relation` below. */
+export const fencedTable = (database: number, oid: number): number => database ^ oid;
 
 function fenceSlot(seed: number, relation: number): number {
   let h = Math.imul(seed ^ relation, 0x85ebca6b);
@@ -70,9 +82,9 @@ export function raisePointFences(control: ControlWords, relation: number, pointS
   raise(control, FENCES + fenceSlotNotPoint(relation), round);
 }
 
-/** A write to tables unknown was acknowledged: every entry needs `round`. */
-export function raiseGlobalFence(control: ControlWords, round: number): void {
-  raise(control, Control.GLOBAL_FENCE, round);
+/** A write to tables unknown was acknowledged: every entry of the database needs `round`. @param database `databaseHash` */
+export function raiseDatabaseFence(control: ControlWords, database: number, round: number): void {
+  raise(control, databaseFenceWord(database), round);
 }
 
 /** What `entryRound` needs of a block; `StoreReader` has it. */
@@ -82,11 +94,12 @@ export interface FencedBlocks {
 }
 
 /**
- * The round that an answer from this block needs: the highest of the global fence and the block's own. To be called last,
+ * The round that an answer from this block needs: the highest of its database's fence and the block's own. To be called last,
  * after the copy (C19): a write acknowledged before this load is then in it. The block must be held (`enterEpoch`).
+ * @param databaseFence `databaseFenceWord` of its database
  */
-export function entryRound(control: ControlWords, store: FencedBlocks, block: number): number {
-  let round = Atomics.load(control, Control.GLOBAL_FENCE);
+export function entryRound(control: ControlWords, store: FencedBlocks, block: number, databaseFence: number): number {
+  let round = Atomics.load(control, databaseFence);
   const slots = store.fenceSlots(block);
   for (let i = 0; i < slots; i++) {
     const fence = Atomics.load(control, FENCES + store.fenceSlot(block, i));
@@ -100,8 +113,9 @@ export function entryFresh(
   control: ControlWords,
   store: FencedBlocks,
   block: number,
+  databaseFence: number,
   freshRound: number,
   floorRound: number,
 ): boolean {
-  return freshRound >= floorRound && freshRound >= entryRound(control, store, block);
+  return freshRound >= floorRound && freshRound >= entryRound(control, store, block, databaseFence);
 }

@@ -11,7 +11,7 @@
  * starts in. Not for speed: Buffer's native copy truncates offsets to 32 bits (seen on Node 24: beyond 4 GiB it copies
  * other bytes, without an error). Within a window all offsets are small.
  */
-import { Block, BUCKET_SLOTS, STORE_HEADER_BYTES, Store, type StoreState } from './layout.ts';
+import { Block, BUCKET_SLOTS, databaseWords, STORE_HEADER_BYTES, Store, type StoreState } from './layout.ts';
 
 const WINDOW_UNITS_BITS = 24;
 const WINDOW_UNITS = 1 << WINDOW_UNITS_BITS;
@@ -43,9 +43,12 @@ export class StoreReader {
   readonly #wordWindows: Int32Array<SharedArrayBuffer>[] = [];
   readonly #byteWindows: Buffer<SharedArrayBuffer>[] = [];
   readonly #mask: number;
+  /** Of the database whose words are read, from those in slot 0. */
+  readonly #database: number;
 
-  constructor(store: SharedArrayBuffer) {
+  constructor(store: SharedArrayBuffer, databaseSlot = 0) {
     this.words = new Int32Array(store);
+    this.#database = databaseWords(databaseSlot);
     this.#mask = this.words[Store.BUCKETS]! - 1;
     for (let at = 0; at < store.byteLength; at += WINDOW_STEP_BYTES) {
       const length = Math.min(2 * WINDOW_STEP_BYTES, store.byteLength - at);
@@ -152,27 +155,27 @@ export class StoreReader {
   }
 
   state(): StoreState {
-    return Atomics.load(this.words, Store.STATE) as StoreState;
+    return Atomics.load(this.words, Store.STATE + this.#database) as StoreState;
   }
 
   freshRound(): number {
-    return Atomics.load(this.words, Store.FRESH_ROUND);
+    return Atomics.load(this.words, Store.FRESH_ROUND + this.#database);
   }
 
   /** Milliseconds truncated to 32 bits: `(nowMs - freshAsOfMs) | 0` is the age. */
   freshAsOfMs(): number {
-    return Atomics.load(this.words, Store.FRESH_AS_OF_MS);
+    return Atomics.load(this.words, Store.FRESH_AS_OF_MS + this.#database);
   }
 
   settleStamp(): number {
-    return Atomics.load(this.words, Store.SETTLE_STAMP);
+    return Atomics.load(this.words, Store.SETTLE_STAMP + this.#database);
   }
 
   streamEpoch(): number {
-    return Atomics.load(this.words, Store.STREAM_EPOCH);
+    return Atomics.load(this.words, Store.STREAM_EPOCH + this.#database);
   }
 
   catalogVersion(): number {
-    return Atomics.load(this.words, Store.CATALOG_VERSION);
+    return Atomics.load(this.words, Store.CATALOG_VERSION + this.#database);
   }
 }

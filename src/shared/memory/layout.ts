@@ -6,10 +6,15 @@
  *   │ words, a cache line each                 │              │ words, a cache line each              │
  *   │ worker epoch words, a cache line each    │              │ index: buckets of 8 (tag, block)      │
  *   │ fences: FENCE_COUNT round numbers        │              │ blocks: units of 64 bytes             │
+ *   │ a fence for each database, a line each   │              │                                       │
  *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
  *
  * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
- * the fences, ROUND_WANTED and ROUND_WISHED, which only ever rise by compare-and-swap.
+ * the fences, ROUND_WANTED and ROUND_WISHED, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts).
+ *
+ * **Databases** (ADR-013). Each database that has a change stream has a slot of the store's header: one line of words that say how
+ * far its answers may be trusted, written by the cache thread, and one line that workers write. `--upstream`'s has slot 0. A
+ * session of another database reads other words at the same distance, and does nothing more.
  *
  * **Rounds** are the logical time of consistency (ADR-003). The cache thread raises STARTED_ROUND and only then asks
  * the origin for a WAL position; FRESH_ROUND = r says that every commit acknowledged before round r started is applied.
@@ -19,6 +24,8 @@
 const LINE = 16; // Int32 words in a 64-byte cache line
 
 export const LIMIT_ROUND = 0x7fff0000;
+/** Rounds that have come so far are numbered anew (cache/renumber.ts): halfway, since it waits for nothing. */
+export const RENUMBER_ROUND = 0x40000000;
 
 /** Words of the control memory. */
 export const Control = {
@@ -26,16 +33,10 @@ export const Control = {
   CURRENT_GENERATION: 0 * LINE,
   /** Highest round begun, in every generation. Writer: the cache thread. */
   STARTED_ROUND: 1 * LINE,
-  /** Highest round somebody waits for. Writers: workers (raise), cache thread reads and waits on it. */
-  ROUND_WANTED: 2 * LINE,
   /** Sessions open in all workers. Writers: workers (Atomics.add). */
   SESSIONS: 3 * LINE,
-  /** Fence of writes whose tables are unknown. Writers: workers (raise). */
-  GLOBAL_FENCE: 4 * LINE,
   /** Heartbeat of the cache thread's event loop, counts up. Writer: the cache thread. */
   CACHE_HEARTBEAT: 5 * LINE,
-  /** Highest round that a write made desirable though nobody waits for it yet. Writers: workers (raise), cache thread reads. */
-  ROUND_WISHED: 6 * LINE,
   /** Delay of the cache thread's event loop lately, microseconds (shared/loop-delay.ts). Writer: the cache thread. */
   CACHE_LOOP_MAX_US: 7 * LINE,
   CACHE_LOOP_P99_US: 8 * LINE,
@@ -48,32 +49,30 @@ const EPOCHS = CONTROL_WORDS;
 export const epochWord = (workerSlot: number): number => EPOCHS + workerSlot * LINE;
 export const FENCE_COUNT = 1 << 16;
 export const FENCES = EPOCHS + WORKERS_MAX * LINE;
+/** Fences of writes whose tables are unknown, by hash of the database, a cache line each since every hit reads one. Writers: workers (raise). */
+export const DATABASE_FENCE_COUNT = 1 << 12;
+export const DATABASE_FENCES = FENCES + FENCE_COUNT;
+export const databaseFenceWord = (hash: number): number => DATABASE_FENCES + (hash & (DATABASE_FENCE_COUNT - 1)) * LINE;
 /**
  * Hits by shape: Float64 lanes behind the words, one for each worker slot. Writer of a lane: that worker; a replacement counts on.
  * Shape 0 stands for all that have no number (cache/shape-numbers.ts).
  */
 export const SHAPE_NUMBERS = 1024;
-export const SHAPE_HITS_BYTE = (FENCES + FENCE_COUNT) * 4;
+export const SHAPE_HITS_BYTE = (DATABASE_FENCES + DATABASE_FENCE_COUNT * LINE) * 4;
 export const CONTROL_BYTES = SHAPE_HITS_BYTE + WORKERS_MAX * SHAPE_NUMBERS * 8;
 
 /** State word of a store. */
 export const StoreState = { starting: 0, live: 1, down: 2 } as const;
 export type StoreState = (typeof StoreState)[keyof typeof StoreState];
 
-/** Words of a store's header. Writer of all: its cache thread. */
+/** Slots for databases in a store's header. */
+export const DATABASE_SLOTS = 32;
+const DATABASES = 80 * LINE;
+const WANTED = DATABASES + DATABASE_SLOTS * LINE;
+
+/** Words of a store's header. Writer of all but ROUND_WANTED and ROUND_WISHED: its cache thread. */
 export const Store = {
   GENERATION: 0 * LINE,
-  STATE: 1 * LINE,
-  /** Highest round completed. */
-  FRESH_ROUND: 2 * LINE,
-  /** Start time of that round, milliseconds of the monotonic clock truncated to 32 bits; compare by difference. */
-  FRESH_AS_OF_MS: 3 * LINE,
-  /** Rises each time applied transactions become visible to new snapshots: the token of fills. */
-  SETTLE_STAMP: 4 * LINE,
-  /** Rises when the stream is begun anew; part of the token. */
-  STREAM_EPOCH: 5 * LINE,
-  /** Rises when the origin's catalog changed: verdicts and contexts of older versions are unknown. */
-  CATALOG_VERSION: 6 * LINE,
   /** Epoch of memory reclamation. */
   RECLAIM_EPOCH: 7 * LINE,
   /** Offers taken from each worker's inbox so far: CONSUMED + w * LINE. */
@@ -84,8 +83,26 @@ export const Store = {
   BLOCKS_START: 73 * LINE,
   /** Memory size in units of 64 bytes; written once. */
   BLOCKS_END: 74 * LINE,
+
+  // Of the database in slot 0; those of slot s are `databaseWords(s)` further on.
+  STATE: DATABASES,
+  /** Highest round completed. */
+  FRESH_ROUND: DATABASES + 1,
+  /** Start time of that round, milliseconds of the monotonic clock truncated to 32 bits; compare by difference. */
+  FRESH_AS_OF_MS: DATABASES + 2,
+  /** Rises each time applied transactions become visible to new snapshots: the token of fills. */
+  SETTLE_STAMP: DATABASES + 3,
+  /** Rises when the stream is begun anew; part of the token. */
+  STREAM_EPOCH: DATABASES + 4,
+  /** Rises when the database's catalog changed: verdicts and contexts of older versions are unknown. */
+  CATALOG_VERSION: DATABASES + 5,
+  /** Highest round that somebody waits for. Writers: workers (raise). */
+  ROUND_WANTED: WANTED,
+  /** Highest round that a write made desirable though nobody waits for it yet. Writers: workers (raise). */
+  ROUND_WISHED: WANTED + 1,
 } as const;
-export const STORE_HEADER_BYTES = 128 * LINE * 4;
+export const STORE_HEADER_BYTES = 160 * LINE * 4;
+export const databaseWords = (databaseSlot: number): number => databaseSlot * LINE;
 export const consumedWord = (workerSlot: number): number => Store.CONSUMED + workerSlot * LINE;
 
 export const BLOCK_UNIT_BYTES = 64;

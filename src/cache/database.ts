@@ -1,0 +1,189 @@
+/** One database of the origin, with all that is its own: feed, words of the header, dependency index, change log and admitter. The store is shared. */
+import { createHash } from 'node:crypto';
+import type { Config } from '../shared/config.ts';
+import { Limits } from '../shared/limits.ts';
+import { openSessions, wantedRound, wishedRound } from '../shared/memory/control.ts';
+import { databaseHash } from '../shared/memory/fences.ts';
+import { encodeAdmission } from '../shared/memory/shape-hits.ts';
+import type { CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
+import { Admitter } from './admitter.ts';
+import { bindDependencies } from './analyse/bind.ts';
+import { tableName } from './analyse/tables.ts';
+import type { Analysis } from './analyse/verdict.ts';
+import type { AnswerFrames } from './answer-rows.ts';
+import { ChangeLog } from './change-log.ts';
+import { databaseSlotOfBlock } from './context-ids.ts';
+import type { Dependency } from './dependency.ts';
+import { DependencyIndex } from './dependency-index.ts';
+import { Feed, type FeedOptions } from './feed.ts';
+import type { StoreHeader } from './header.ts';
+import type { ParsedKey } from './key-reader.ts';
+import { withKnownKeys } from './known-keys.ts';
+import type { ShapeNumbers } from './shape-numbers.ts';
+import type { CacheStore, NewEntry } from './store.ts';
+
+type Shared = Pick<
+  FeedOptions,
+  | 'nodeName'
+  | 'control'
+  | 'clock'
+  | 'wallClock'
+  | 'analyserOf'
+  | 'nextVerdictId'
+  | 'nextAttempt'
+  | 'nextContextId'
+  | 'onRoundsLong'
+>;
+
+export interface DatabaseOptions extends Shared {
+  /** As clients call it. */
+  readonly name: string;
+  readonly slot: number;
+  readonly generation: number;
+  /** Of the whole process. */
+  readonly config: Config;
+  readonly log: FeedOptions['log'];
+  readonly header: StoreHeader;
+  readonly store: CacheStore;
+  readonly shapes: Pick<ShapeNumbers, 'admitted'>;
+}
+
+/** Digits of a hash in the name of a slot. */
+const HASH_DIGITS = 8;
+
+/** The stream of another database than `--upstream`'s: same server and role. A named slot is of one database, so theirs get names of their own. */
+export function configOf(config: Config, name: string): Config {
+  if (name === config.upstream.database) return config;
+  const { cdc, cdcUpstream } = config;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_DIGITS);
+  const slot = cdc.slot === undefined ? undefined : `${cdc.slot.slice(0, 62 - HASH_DIGITS)}_${hash}`;
+  return { ...config, cdc: { ...cdc, slot }, cdcUpstream: { ...cdcUpstream, database: name } };
+}
+
+export class Database {
+  readonly name: string;
+  readonly slot: number;
+  /** `databaseHash` of its name. */
+  readonly hash: number;
+  readonly header: StoreHeader;
+  readonly index: DependencyIndex;
+  readonly feed: Feed;
+  readonly admitter: Admitter<Analysis>;
+  /** Slots of the workers that have sessions in it. */
+  readonly workers = new Set<number>();
+  readonly #options: DatabaseOptions;
+  #entries = 0;
+
+  constructor(options: DatabaseOptions) {
+    const { name, slot, config, header, store, control, generation, shapes, clock } = options;
+    this.#options = options;
+    this.name = name;
+    this.slot = slot;
+    this.header = header;
+    this.hash = databaseHash(name);
+    this.index = new DependencyIndex((oid) => this.feed.model?.keyColumns(oid) ?? null);
+    const changeLog = new ChangeLog();
+    const { index } = this;
+    this.feed = new Feed({
+      ...options,
+      config: configOf(config, name),
+      index,
+      changeLog,
+      clear: () => this.clear(),
+      // All sessions count for the first database: heartbeats of rounds go on as they do with one.
+      sessions: () => (slot === 0 ? openSessions(control) : this.workers.size),
+      wantedRound: () => wantedRound(store.words, slot),
+      wishedRound: () => wishedRound(store.words, slot),
+      entries: () => this.#entries,
+    });
+    this.admitter = new Admitter<Analysis>({
+      generation,
+      entryBytesMax: config.cache.entryBytesMax,
+      header,
+      tables: this.feed.tables,
+      log: changeLog,
+      store: { find: (hash, key) => store.find(hash, key), insert: (entry) => this.#insert(entry) },
+      index,
+      analysisOf: (key) => this.#analysisOf(key),
+      wanted: (relations) => void this.feed.want(relations),
+      bind: (analysis, key, answer) => this.#bind(analysis, key, answer),
+      primaryKeyOf: (oid) => this.feed.model?.primaryKey(oid) ?? [],
+      descendantsOf: (oid) => this.feed.model?.descendants(oid) ?? [],
+      database: this.hash,
+      admissionOf: ({ shape }) => {
+        shapes.admitted(shape);
+        return encodeAdmission(shape, clock.nowMs());
+      },
+      faults: config.faults,
+    });
+  }
+
+  /** Entries in the store. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** One of its entries has left the store. */
+  removed(block: number): void {
+    this.#entries--;
+    this.index.remove(block);
+  }
+
+  admit(offer: Offer): void {
+    if (this.admitter.admit(offer) === 'fill.changed') this.feed.refused();
+  }
+
+  /** Those that the publication refused, and those that the catalog rules out. */
+  get uncacheableTables(): CacheStatus['uncacheableTables'] {
+    const refused = [...this.feed.tables.refusals].map(({ table, reason, remedy }) => ({ table, reason, remedy }));
+    const names = new Set(refused.map(({ table }) => table));
+    const others = this.feed.model?.uncacheableTables ?? [];
+    return [...refused, ...others.filter(({ table }) => !names.has(table))].slice(0, Limits.uncacheableTablesMax);
+  }
+
+  /** Tables whose changes invalidated answers only because their old rows are not told whole, the worst first. */
+  get impreciseTables(): CacheStatus['impreciseTables'] {
+    const relations = this.feed.model?.catalog.relations;
+    const known = [...this.index.fallBacks].flatMap(([oid, { rows, entries }]) => {
+      const relation = relations?.get(oid);
+      if (relation === undefined || relation.replicaIdentity === 'f') return [];
+      const table = tableName(relation);
+      return [{ table, changes: rows, entries, remedy: `ALTER TABLE ${table} REPLICA IDENTITY FULL` }];
+    });
+    return known.toSorted((a, b) => b.entries - a.entries).slice(0, Limits.uncacheableTablesMax);
+  }
+
+  /** Removes its entries from the store; how many there were. */
+  clear(): number {
+    if (this.#entries === 0) return 0;
+    const { store } = this.#options;
+    return store.clear((block) => databaseSlotOfBlock(store.reader, block) === this.slot);
+  }
+
+  status(): DatabaseStatus {
+    const { state, problem, appliedLsn, lagBytes, freshAsOfMs } = this.feed.status();
+    const tables = this.feed.publishedTables.length;
+    return { name: this.name, state, problem, appliedLsn, lagBytes, freshAsOfMs, tables, entries: this.#entries };
+  }
+
+  /** The store tells of each entry that leaves, so also of the one that this one replaces. */
+  #insert(entry: NewEntry): number {
+    const block = this.#options.store.insert(entry);
+    if (block !== 0) this.#entries++;
+    return block;
+  }
+
+  #bind(analysis: Analysis, key: ParsedKey, answer: AnswerFrames): readonly Dependency[] | null {
+    const dependencies = bindDependencies(analysis, key);
+    const relation = this.feed.model?.catalog.relations.get(analysis.plain?.relation ?? 0);
+    return dependencies === null ? null : withKnownKeys(dependencies, analysis, relation, key, answer);
+  }
+
+  #analysisOf(key: ParsedKey): Analysis | null {
+    const model = this.feed.model;
+    const context = model?.contexts.get(key.contextId);
+    if (model === null || context === undefined || !model.contexts.isKeyable(key.contextId)) return null;
+    const protocol = key.form === 'simple' ? 'simple' : 'extended';
+    return model.analyses.of({ text: key.text, parameterTypes: key.parameterTypes, protocol }, context).analysis;
+  }
+}
