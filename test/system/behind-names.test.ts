@@ -57,30 +57,35 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     for (const [sql] of throughPgfresh) await proxy.warm(() => ask(client, sql), sql);
   });
 
-  it.each([
-    ['SELECT sum(price) FROM open_item', 'UPDATE item SET price = price + 5'],
-    ['SELECT max(day) FROM event', "INSERT INTO event VALUES (9, '2021-12-31', 'z'), (8, '2021-12-30', 'z')"],
-    ['SELECT count(*) FROM event', 'DELETE FROM event WHERE id = 9'],
-    ['SELECT name FROM animal WHERE id = 2', "UPDATE dog SET name = 'direct'"],
-    ['SELECT sum(s) FROM total', 'REFRESH MATERIALIZED VIEW total'],
+  it.each(
     [
-      'SELECT sum(s), 2 FROM total',
-      'UPDATE item SET price = 2 WHERE id = 8; REFRESH MATERIALIZED VIEW CONCURRENTLY total',
-    ],
-    [
-      'SELECT max(number) FROM dear',
-      'CREATE OR REPLACE VIEW open_item AS SELECT id, 900 AS price FROM item WHERE id < 5',
-    ],
-    [
-      'SELECT price_of(6)',
-      "CREATE OR REPLACE FUNCTION price_of(int) RETURNS int STABLE LANGUAGE sql AS 'SELECT -1 FROM item LIMIT 1'",
-    ],
-    ['SELECT count(*) FROM event', 'ALTER TABLE event DETACH PARTITION event_2'],
-    [
-      'SELECT count(*), 1 FROM event',
-      "ALTER TABLE event ATTACH PARTITION event_2 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')",
-    ],
-  ])('%s, then %s past pgfresh', async (sql, write) => {
+      ['SELECT sum(price) FROM open_item', 'UPDATE item SET price = price + 5'],
+      ['SELECT max(day) FROM event', "INSERT INTO event VALUES (9, '2021-12-31', 'z'), (8, '2021-12-30', 'z')"],
+      ['SELECT count(*) FROM event', 'DELETE FROM event WHERE id = 9'],
+      ['SELECT name FROM animal WHERE id = 2', "UPDATE dog SET name = 'direct'"],
+      ['SELECT sum(s) FROM total', 'UPDATE item SET price = price + 7; REFRESH MATERIALIZED VIEW total'],
+      [
+        'SELECT sum(s), 2 FROM total',
+        'UPDATE item SET price = 2 WHERE id = 8; REFRESH MATERIALIZED VIEW CONCURRENTLY total',
+      ],
+      [
+        'SELECT max(number) FROM dear',
+        'CREATE OR REPLACE VIEW open_item AS SELECT id, 900 AS price FROM item WHERE id < 5',
+      ],
+      [
+        'SELECT price_of(6)',
+        "CREATE OR REPLACE FUNCTION price_of(int) RETURNS int STABLE LANGUAGE sql AS 'SELECT -1 FROM item LIMIT 1'",
+      ],
+      [
+        'SELECT array_agg(id ORDER BY id) FROM event',
+        "INSERT INTO event VALUES (1, '2020-03-03', 'k'), (7, '2021-03-03', 'd'); ALTER TABLE event DETACH PARTITION event_2",
+      ],
+      [
+        'SELECT array_agg(id ORDER BY id), 1 FROM event',
+        "ALTER TABLE event ATTACH PARTITION event_2 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')",
+      ],
+    ].filter(([, write]) => origin === 'pg18' || /REFRESH|ALTER/.test(write!)),
+  )('%s, then %s past pgfresh', async (sql = '', write = '') => {
     await proxy.warm(read(sql));
     const before = await askOnce(proxy.originUrl, sql);
     await run(proxy.originUrl, write);
@@ -106,6 +111,11 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
         await client.query(`SET app.tenant = '${tenant}'`);
         await proxy.warm(async () => expect(await ask(client, sql)).toEqual([[tenant]]), `a hit for ${tenant}`);
       }
+      // Nobody but the policy reads the column.
+      const shown = 'SELECT id FROM item WHERE id IN (1, 2, 3) ORDER BY id';
+      await proxy.warm(() => ask(client, shown));
+      await run(proxy.url, "UPDATE item SET tenant = 't1' WHERE id = 2");
+      expect(await ask(client, shown)).toEqual([[1], [2], [3]]);
       await client.query('RESET app.tenant');
       expect(await ask(client, sql)).toEqual([]);
       await client.end();

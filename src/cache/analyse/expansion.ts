@@ -85,7 +85,8 @@ export class Expansion {
     if (conditions === null) throw new Uncacheable('uncacheable.rowSecurity', `the policies of ${name}`);
     for (const text of names.catalog.policies.get(relation.oid) ?? []) reads.restOn(text);
     const columns = relation.columns.map((column) => ({ name: column.name, type: column.type, column }));
-    const row: FromItem = { alias: relation.name, isTableName: true, columns, open: false, table: null };
+    const item = { alias: relation.name, isTableName: true, open: false, table: null };
+    const row: FromItem = { ...item, columns, filtered: relation.oid };
     this.#begin(name);
     try {
       walkOf(this.#qualified, this).visitAll(conditions, { items: [row], outputs: null, outer: null });

@@ -93,7 +93,7 @@ export class ExpressionWalk {
   /** Reading a column runs its type's code. */
   touch(column: SourceColumn, item: FromItem): void {
     if (column.column === null) return;
-    this.reads.restOnColumn(item.table?.relation.oid ?? 0, column.column);
+    this.reads.restOnColumn(item.table?.relation.oid ?? item.filtered ?? 0, column.column);
     if (this.names.catalog.types.isTrusted(column.column.type)) return;
     throw new Uncacheable('uncacheable.userType', `column ${item.alias ?? ''}.${column.name} has a user-defined type`);
   }

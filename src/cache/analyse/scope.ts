@@ -36,6 +36,8 @@ export interface FromItem {
   /** There may be columns that the analysis does not know of (functions in FROM). */
   readonly open: boolean;
   readonly table: TableReference | null;
+  /** The relation whose rows are filtered: read, though it is no mention of it (policies). */
+  readonly filtered?: number;
   /** Where the relation is that it is one mention of. */
   readonly schema?: string;
   /** Its columns are those of others, found under its alias only (`JOIN … USING (…) AS alias`). */
