@@ -3,7 +3,7 @@
  * ParseComplete is swallowed; so are those that the origin has by an older catalog; an unnamed statement that the client has destroyed
  * by an answer from here is closed.
  */
-import { Frontend } from '../shared/wire/codes.ts';
+import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
@@ -31,6 +31,8 @@ export class Replayer {
   private cache: AttachedCache | null = null;
   private context: Resolution | null = null;
   private lacking: Lacking[] = [];
+  /** Names that the batch gives up or gives anew: what they stood for is not needed. */
+  private readonly closed = new Set<string>();
   /** The batch makes the unnamed statement itself. */
   private unnamedIsNew = false;
   /** The batch has made the unnamed portal itself, or closed it. */
@@ -72,11 +74,15 @@ export class Replayer {
     this.cache = cache;
     this.context = context;
     this.lacking = [];
+    this.closed.clear();
     this.unnamedIsNew = false;
     this.portalIsNew = false;
     this.needsPortal = false;
     this.portalIsInDoubt = false;
-    this.endsWithSync = false;
+    const code = batch.bytes[batch.start];
+    const isWhole = code === Frontend.query || code === Frontend.functionCall;
+    this.endsWithSync = isWhole && !session.order.isInSequence;
+    if (session.transaction.status !== TransactionStatus.failed) this.provideCommands();
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
@@ -93,7 +99,6 @@ export class Replayer {
       if (mayBeSkipped) this.provide('');
       if (statements.hasLocalOnly && statementSql.test(bytes.toString('utf8', start + HEADER_BYTES, end))) {
         this.provideAll();
-        this.endsWithSync = !mayBeSkipped;
       }
     } else if (code === Frontend.bind) {
       if (!frontend.decodeBind(bytes, start, end, bind)) return;
@@ -108,6 +113,7 @@ export class Replayer {
         return;
       }
       if (code === Frontend.describe || mayBeSkipped) this.provide(target.name);
+      if (code === Frontend.close) this.closed.add(target.name);
     } else if (code === Frontend.parse) {
       if (!frontend.decodeParse(bytes, start, end, parse)) return;
       // A name that exists already must fail at the origin, too.
@@ -122,12 +128,17 @@ export class Replayer {
     }
   }
 
+  /** BEGIN and its kin: a failed block describes and closes them, and the origin would not take them there. */
+  private provideCommands(): void {
+    for (const { name } of this.session.statements.localCommands()) this.provide(name);
+  }
+
   private provideAll(): void {
     for (const { name } of this.session.statements.localOnly()) this.provide(name);
   }
 
   private provide(name: string): void {
-    if (name === '' && this.unnamedIsNew) return;
+    if ((name === '' && this.unnamedIsNew) || this.closed.has(name)) return;
     const { statements } = this.session;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
     if (missing !== null && !this.lacking.includes(missing)) this.lacking.push(missing);

@@ -193,6 +193,8 @@ export class Statements {
   private readonly named = new Map<string, Slot>();
   /** Named statements that only we have; some of them may be closed by now. */
   private readonly local = new Set<Statement>();
+  /** Those of them that begin or end a block. */
+  private readonly commands = new Set<Statement>();
   private readonly unnamed = new Slot('');
   private readonly unnamedAtOrigin = new Slot('');
   /** The origin may have names that we do not know of. */
@@ -220,6 +222,7 @@ export class Statements {
     this.slot(statement.name).settle(statement);
     if (statement.name === '' || statement.origin !== 'absent') return;
     this.local.add(statement);
+    if (statement.command !== null) this.commands.add(statement);
     if (this.local.size > 2 * this.named.size + 16) this.pruneLocal();
   }
 
@@ -330,6 +333,15 @@ export class Statements {
     const [held, there] = [this.unnamed.value, this.unnamedAtOrigin.value];
     if (held === null) return there === null ? null : 'close';
     return held === 'untracked' || there === held ? null : held;
+  }
+
+  /** Named transaction commands that the origin lacks. */
+  localCommands(): readonly Statement[] {
+    if (this.commands.size === 0) return [];
+    const lacking = [...this.commands].filter((each) => this.get(each.name) === each && each.origin === 'absent');
+    this.commands.clear();
+    for (const statement of lacking) this.commands.add(statement);
+    return lacking;
   }
 
   get hasLocalOnly(): boolean {

@@ -230,6 +230,11 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     const closed = [serialize.close({ type: 'P', name: '' }), serialize.sync()];
     const begin = [statement('BEGIN', [], '', false), serialize.sync()];
     const rollback = [statement('ROLLBACK'), serialize.sync()];
+    const prepared = (text: string) => [
+      serialize.parse({ name: 'control', text }),
+      serialize.bind({ statement: 'control' }),
+      ...again,
+    ];
     const exchanges: Buffer[][] = [
       ...[
         [serialize.query('BEGIN')],
@@ -254,6 +259,12 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       ...[begin, described, [simple], again, rollback],
       ...[[...begin.slice(0, -1), ...extended], again, rollback],
       ...[begin, extended, closed, again, rollback],
+      // A failed block closes and describes a BEGIN that was prepared here.
+      ...[prepared('BEGIN'), failing, [serialize.describe({ type: 'S', name: 'control' }), serialize.sync()]],
+      ...[[serialize.close({ type: 'S', name: 'control' }), ...prepared('COMMIT')]],
+      ...[[serialize.close({ type: 'S', name: 'control' }), ...prepared('BEGIN')], failing],
+      ...[[serialize.close({ type: 'S', name: 'control' }), ...prepared('ROLLBACK')]],
+      ...[[serialize.close({ type: 'S', name: 'control' }), serialize.sync()]],
       // The portal keeps its statement when the name is given to another.
       ...[begin, extended, [serialize.parse({ text: other }), serialize.sync()], described, again, rollback],
     ];
