@@ -75,6 +75,8 @@ export class Inbox {
     for (; source.taken < end; source.taken++) {
       this.#options.admit(source.offers[source.taken]!);
       Atomics.add(this.#options.words, consumedWord(workerSlot), 1);
+      // Others may wait for this answer.
+      Atomics.notify(this.#options.words, consumedWord(workerSlot));
     }
     if (source.taken < source.offers.length) return;
     source.offers.length = 0;

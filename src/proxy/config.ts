@@ -113,6 +113,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       memoryBytes: values['cache.memory']!,
       entryBytesMax: values['cache.max_entry']!,
       maxStalenessMs: values['cache.max_staleness']!,
+      singleFlightWaitMs: values['cache.single_flight_wait']!,
     },
     transactions: { lazyBegin: values['transactions.lazy_begin']! },
     limits: {

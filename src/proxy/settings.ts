@@ -133,6 +133,12 @@ export const settings = {
   'cache.memory': setting('256MB', 'SIZE', positive(parseSize, MIB), 'shared memory for cached answers'),
   'cache.max_entry': setting('1MB', 'SIZE', positive(parseSize, 1), 'the largest answer that is cached'),
   'cache.max_staleness': setting('1s', 'TIME', positive(parseDuration, 1), 'no hit when freshness is older'),
+  'cache.single_flight_wait': setting(
+    '1s',
+    'TIME',
+    parseDuration,
+    'longest wait for the same miss of others; 0: never',
+  ),
   'transactions.lazy_begin': setting('true', 'BOOL', parseBoolean, 'hold BEGIN back until the origin is needed'),
   'limits.max_connections': setting('10000', 'N', (t) => parseCount(t, 1, 1_000_000), 'clients at once'),
   'limits.startup_timeout': setting('60s', 'TIME', positive(parseDuration, 1), 'time for a client to log in'),

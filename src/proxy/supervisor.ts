@@ -11,6 +11,7 @@ import { ThreadError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import type { LoopDelay } from '../shared/loop-delay.ts';
 import { cacheLoopDelay } from '../shared/memory/control.ts';
+import { endFlightsOf } from '../shared/memory/flights.ts';
 import { CONTROL_BYTES, Control, epochWord, RENUMBER_ROUND, Store, StoreState } from '../shared/memory/layout.ts';
 import type {
   CacheControl,
@@ -275,6 +276,7 @@ export class Supervisor {
     const own = this.#workers[slot]!;
     dispatcher.remove(slot);
     Atomics.store(this.#words, epochWord(slot), 0);
+    endFlightsOf(this.#words, slot);
     Atomics.sub(this.#words, Control.SESSIONS, this.counters.retire(slot));
     const closed = own.lane?.abandon() ?? 0;
     own.lane = undefined;

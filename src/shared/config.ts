@@ -88,6 +88,8 @@ export interface Config {
     readonly memoryBytes: number;
     readonly entryBytesMax: number;
     readonly maxStalenessMs: number;
+    /** How long a miss may wait for the same miss of somebody else; 0: never. */
+    readonly singleFlightWaitMs: number;
   };
   readonly transactions: { readonly lazyBegin: boolean };
   readonly limits: {

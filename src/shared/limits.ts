@@ -64,6 +64,12 @@ export const Limits = {
   /** How long an acknowledgement may wait for the verdict that says what was written; and how much behind it. */
   verdictWaitMsMax: 20,
   withheldBytesMax: 256 * 1024,
+  /** A miss that takes the origin less than this is not worth waiting for, when somebody else has sent the same. */
+  sharedMissMsMin: 2,
+  /** How long a miss is worth waiting for that nothing is known of; with four times what it took before, if that is known. */
+  sharedMissWaitMsMin: 50,
+  /** How long an answer that was offered may take to be admitted until those who wait for it send their own. */
+  admissionWaitMsMax: 100,
   /** How long a client's statement may wait for its session's settings to be read. */
   contextWaitMsMax: 20,
   /** Length of a statement shown as an example of a reason. */

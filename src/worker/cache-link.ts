@@ -18,6 +18,7 @@ import type {
 } from '../shared/messages.ts';
 import { simplePrefix } from '../shared/query-key.ts';
 import { Bypass } from './bypass.ts';
+import type { Flight } from './flights.ts';
 import { Outbox } from './offer.ts';
 import { type KeyPrefix, keyPrefix } from './statements.ts';
 import { Verdicts } from './verdicts.ts';
@@ -47,14 +48,21 @@ export class CacheAttachment {
   readonly store: SharedArrayBuffer;
   readonly service: RemoteService;
   readonly outbox: Outbox;
+  private readonly words: Int32Array<SharedArrayBuffer>;
+  private readonly consumedWord: number;
 
   constructor(link: CacheLink, workerSlot: number, service?: RemoteService) {
     this.generation = link.generation;
     this.store = link.store;
     this.service = service ?? wrap<CacheService>(nodeEndpoint(link.service));
-    const words = new Int32Array(link.store);
-    const word = consumedWord(workerSlot);
-    this.outbox = new Outbox(link.offers, () => Atomics.load(words, word));
+    this.words = new Int32Array(link.store);
+    this.consumedWord = consumedWord(workerSlot);
+    this.outbox = new Outbox(link.offers, () => Atomics.load(this.words, this.consumedWord));
+  }
+
+  /** When the offer added last has been handled, those who wait for its answer look for it. */
+  endFlight(flight: Flight | null): void {
+    flight?.endAt(this.words, this.consumedWord, this.outbox.count);
   }
 }
 
@@ -72,6 +80,7 @@ export class AttachedCache {
   readonly bypass = new Bypass();
   private readonly service: RemoteService;
   private readonly control: ControlWords;
+  private readonly attachment: CacheAttachment;
   private simple: KeyPrefix | null = null;
   private readonly contexts = new Map<string, ContextAnswer>();
   private readonly queries = new Map<string, ContextQuery>();
@@ -86,6 +95,7 @@ export class AttachedCache {
     this.service = attachment.service;
     this.verdicts = new Verdicts((request) => Promise.resolve(this.service.analyse(request)));
     this.outbox = attachment.outbox;
+    this.attachment = attachment;
   }
 
   /** C19: to be asked first. */
@@ -108,6 +118,11 @@ export class AttachedCache {
   /** To be asked after the fences of a hit were read: in another epoch they may be of rounds that are numbered anew (cache/renumber.ts). */
   get isSameEpoch(): boolean {
     return this.reader.streamEpoch() === this.hitEpoch;
+  }
+
+  /** When the offer added last has been handled, those who wait for its answer look for it. */
+  endFlight(flight: Flight | null): void {
+    this.attachment.endFlight(flight);
   }
 
   token(): FillToken {

@@ -7,6 +7,7 @@
 
 import type { FillToken, Offer, Verdict } from '../shared/messages.ts';
 import { Backend } from '../shared/wire/codes.ts';
+import type { Flight } from './flights.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 export interface CaptureKey {
@@ -30,6 +31,9 @@ export class Capture {
   private lastStart = 0;
   private complete = false;
   private abandoned = false;
+  /** Others may wait for this answer. */
+  flight: Flight | null = null;
+  sentMs = 0;
   /** A description ends with RowDescription or NoData, an answer with CommandComplete. */
   private readonly isDescription: boolean;
 
@@ -59,6 +63,7 @@ export class Capture {
   abandon(): void {
     this.abandoned = true;
     this.bytes = new Uint8Array(0);
+    this.flight?.end();
   }
 
   /** A frame or a piece of one; `first` at its beginning. */

@@ -107,7 +107,9 @@ export class ReplyEffects implements ReplyEvents {
       consistency.transactionEnded();
       portals.clear();
     }
-    if (group.captures.length > 0 && !group.broken && transaction.mayHit) this.offer(group);
+    if (group.captures.length === 0) return;
+    if (!group.broken && transaction.mayHit) this.offer(group);
+    else for (const capture of group.captures) capture.abandon();
   }
 
   private raiseFloor(): void {
@@ -116,13 +118,23 @@ export class ReplyEffects implements ReplyEvents {
 
   private offer(group: SyncGroup): void {
     const { cache } = this.session.home;
-    if (cache === null || !group.works.every(isReadOnly)) return;
     const filledRound = startedRound(this.runtime.control) + 1;
+    const nowMs = this.runtime.clock.nowMs();
     for (const capture of group.captures) {
-      const offer = capture.token.generation === cache.generation ? capture.offer(filledRound) : null;
-      if (offer === null) continue;
-      if (cache.outbox.add(offer)) this.runtime.count(Counter.admittedOffers);
-      else countReason(this.runtime.counters, 'fill.queueFull');
+      const isCurrent = cache !== null && capture.token.generation === cache.generation;
+      const offer = isCurrent && group.works.every(isReadOnly) ? capture.offer(filledRound) : null;
+      if (offer === null || cache === null) {
+        capture.abandon();
+        continue;
+      }
+      capture.slot.took(nowMs - capture.sentMs);
+      if (cache.outbox.add(offer)) {
+        this.runtime.count(Counter.admittedOffers);
+        cache.endFlight(capture.flight);
+      } else {
+        countReason(this.runtime.counters, 'fill.queueFull');
+        capture.flight?.end();
+      }
     }
   }
 
@@ -174,6 +186,7 @@ export class ReplyEffects implements ReplyEvents {
     const { order, transaction } = this.session;
     for (const group of order.outstandingGroups()) {
       for (const work of group.works) transaction.written.add(work);
+      for (const capture of group.captures) capture.abandon();
     }
     this.settle();
     transaction.written.clear();

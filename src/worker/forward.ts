@@ -353,6 +353,8 @@ export class Forwarder {
     }
     const { entryBytesMax } = this.runtime.config.cache;
     const capture = new Capture(slot, this.context!.contextId, this.token!, key, entryBytesMax, isDescription);
+    capture.sentMs = this.runtime.clock.nowMs();
+    capture.flight = this.runtime.flights.begin(key.hash, slot, capture.sentMs);
     owed.capture = capture;
     owed.group.captures.push(capture);
     return capture;

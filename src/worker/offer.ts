@@ -41,6 +41,11 @@ export class Outbox {
     return true;
   }
 
+  /** What the word of consumed offers reads when all that were added have been handled. */
+  get count(): number {
+    return (this.consumedSeen + this.inFlight.length) | 0;
+  }
+
   /** Tells the cache thread to look at ROUND_WANTED: a batch of nothing. */
   nudge(): void {
     this.port.postMessage([] satisfies OfferBatch);

@@ -19,6 +19,8 @@ export class Router {
   private readonly runtime: Runtime;
   private readonly levels: LevelCommands;
   private beginsFailed = 0;
+  /** The statement in front waits for somebody else's miss until then. */
+  private missUntilMs: number | null = null;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -42,14 +44,33 @@ export class Router {
       if (local !== 'forward') return local === 'answered';
     }
     let outcome = batch.ended ? hits.serve(session, batch) : 'statement.protocol';
-    if (outcome === 'served') return true;
+    if (outcome === 'served') {
+      this.missUntilMs = null;
+      return true;
+    }
     if (outcome === 'hold') {
       if (order.isSynced) return false;
       outcome = 'statement.protocol';
     }
+    if (outcome === 'notFound' && this.waitsForMiss()) return false;
     if (!this.mayForward() || forwarder.mustWait(session, batch)) return false;
     forwarder.forward(session, session.liveCache, batch, outcome);
     session.lateCancel.forwarded();
+    this.missUntilMs = null;
+    return true;
+  }
+
+  /** Whether somebody has asked the origin for what the batch lacks, and it may wait for that. */
+  private waitsForMiss(): boolean {
+    const { session, runtime } = this;
+    if (runtime.config.cache.singleFlightWaitMs === 0 || !session.order.isQuiet) return false;
+    const nowMs = runtime.clock.nowMs();
+    if (this.missUntilMs !== null && nowMs >= this.missUntilMs) return false;
+    const waitMs = runtime.flights.wait(runtime.hits.missedHash, session, nowMs);
+    if (waitMs === 0) return false;
+    if (this.missUntilMs !== null) return true;
+    this.missUntilMs = nowMs + waitMs;
+    session.turnLater(waitMs);
     return true;
   }
 

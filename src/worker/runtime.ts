@@ -18,6 +18,7 @@ import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { CacheAttachment, type RemoteService } from './cache-link.ts';
 import { DatabaseLinks } from './database-links.ts';
+import { Flights } from './flights.ts';
 import { Forwarder } from './forward.ts';
 import { IdleWatch } from './idle.ts';
 import { OriginTarget } from './origin-tls.ts';
@@ -47,6 +48,7 @@ export class Runtime {
   /** Makes up what an unknown role's password would be salted with. */
   readonly mockSecret: Buffer = randomBytes(32);
   readonly timing: Timing;
+  readonly flights: Flights;
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
   readonly examples = new ExampleTexts();
@@ -79,6 +81,7 @@ export class Runtime {
     this.databases = new DatabaseLinks(init.config, this.control, (link) => {
       for (const session of this.sessions.keys()) if (session.home === link) session.turn();
     });
+    this.flights = new Flights(this.control, init.workerSlot, init.config.cache.singleFlightWaitMs);
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
   }

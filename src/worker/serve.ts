@@ -21,7 +21,8 @@ import {
 } from '../shared/wire/backend.ts';
 import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import * as frontend from '../shared/wire/frontend.ts';
-import { type BlockCommand, blockCommand, commandText } from './block.ts';
+import { type BlockCommand, blockCommand } from './block.ts';
+import { BlockSteps } from './block-steps.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
@@ -48,6 +49,8 @@ export class HitPath {
   private context!: Resolution;
   private freshRound = 0;
   private probing = false;
+  /** Of the key that was not found. */
+  missedHash = 0;
   private entries = 0;
   private filledRound = 0;
   private readonly defined: Statement[] = [];
@@ -55,17 +58,8 @@ export class HitPath {
   private proven = true;
   private bound: Statement | null = null;
   private binds = 0;
-  private tailStart = 0;
-  private tailEnd = 0;
-  private executed: Statement | null = null;
-  /** The unnamed portal after the batch. */
-  private portal: 'untouched' | 'bound' | 'begun' | 'gone' = 'untouched';
   private described = false;
-  /** Where the batch stands: outside a block, in one that only the client knows of, or in one of the origin's. */
-  private block: 'none' | 'held' | 'open' = 'none';
-  private begun: string | null = null;
-  private ended = false;
-  private commands = 0;
+  private readonly steps = new BlockSteps();
   /** Of the entries served. */
   private readonly shapes: number[] = [];
   private startedMs = 0;
@@ -122,13 +116,8 @@ export class HitPath {
     this.proven = true;
     this.bound = null;
     this.binds = 0;
-    this.portal = 'untouched';
     this.described = false;
-    const { transaction } = this.session;
-    this.block = transaction.held !== null ? 'held' : transaction.isIdle ? 'none' : 'open';
-    this.begun = null;
-    this.ended = false;
-    this.commands = 0;
+    this.steps.reset(this.session);
   }
 
   private frames(batch: Batch): Outcome {
@@ -175,7 +164,7 @@ export class HitPath {
     const command = blockCommand(bytes, text.start, text.end);
     if (command !== null) {
       const outcome = this.command(command, bytes, text.start, text.end);
-      this.portal = 'gone';
+      this.steps.portalGone();
       if (outcome === 'served') this.sayReady();
       return outcome;
     }
@@ -189,30 +178,23 @@ export class HitPath {
     }
     if (outcome === 'served') {
       this.entries++;
-      this.portal = 'gone';
+      this.steps.portalGone();
       this.sayReady();
     }
     return outcome;
   }
 
-  /**
-   * BEGIN first of all in a batch, COMMIT or ROLLBACK last, and only of a block that the origin does not know of. What the origin
-   * has under way goes there, in order.
-   */
-  private command({ kind, complete }: BlockCommand, source: Buffer, start: number, end: number): Outcome {
-    const { config } = this.runtime;
-    const mayHold = this.block === 'none' && this.entries === 0 && this.commands === 0 && config.transactions.lazyBegin;
-    if (this.probing || (kind === 'begin' ? !mayHold : this.block !== 'held')) return 'statement.transactionControl';
-    this.block = kind === 'begin' ? 'held' : 'none';
-    this.begun = kind === 'begin' ? commandText(source, start, end) : null;
-    this.ended = kind === 'end';
-    this.commands++;
-    this.say(complete);
+  private command(command: BlockCommand, source: Buffer, start: number, end: number): Outcome {
+    const { lazyBegin } = this.runtime.config.transactions;
+    const mayHold = !this.probing && (lazyBegin || command.kind === 'end');
+    const isHeld = mayHold && this.steps.command(command, this.entries === 0, source, start, end);
+    if (!isHeld) return 'statement.transactionControl';
+    this.say(command.complete);
     return 'served';
   }
 
   private sayReady(): void {
-    this.say(this.block === 'none' ? READY_IDLE : READY_IN_BLOCK);
+    this.say(this.steps.isOutside ? READY_IDLE : READY_IN_BLOCK);
   }
 
   private parseFrame(bytes: Buffer, start: number, end: number): Outcome {
@@ -262,18 +244,15 @@ export class HitPath {
 
   private executeFrame(bytes: Buffer, start: number, end: number): Outcome {
     if (!frontend.decodeExecute(bytes, start, end, execute) || execute.portal !== '') return 'statement.protocol';
-    if (this.bound === null || this.ended) return 'statement.protocol';
+    if (this.bound === null || this.steps.ended) return 'statement.protocol';
     if (this.bound.command !== null) return this.executeCommand(this.bound, this.bound.command, bytes);
     if (execute.rowsMax !== 0) return 'statement.rowLimit';
     const prefix = this.bound.portalPrefix(this.context.contextId);
     const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described);
-    this.executed = this.bound;
-    this.tailStart = bind.tailStart;
-    this.tailEnd = bind.tailEnd;
+    this.steps.portalMade(this.bound, bind.tailStart, bind.tailEnd);
     this.bound = null;
     this.described = false;
     this.proven = true;
-    this.portal = 'bound';
     this.entries++;
     return outcome;
   }
@@ -285,7 +264,7 @@ export class HitPath {
     this.bound = null;
     this.described = false;
     this.proven = true;
-    this.portal = 'begun';
+    this.steps.portalBegun();
     const { text: sql } = statement;
     return this.command(command, Buffer.from(sql, 'latin1'), 0, sql.length);
   }
@@ -298,7 +277,7 @@ export class HitPath {
       if (statement === null || statement.origin !== 'absent' || this.defined.length > 0) return 'statement.protocol';
       this.closed.push(statement);
     } else if (target.name !== '') return 'statement.protocol';
-    else this.portal = 'gone';
+    else this.steps.portalGone();
     this.say(CLOSE_COMPLETE);
     return 'served';
   }
@@ -321,8 +300,12 @@ export class HitPath {
   /** Copies one entry's frames, then checks its fences. */
   private entry(prefix: KeyPrefix, tail: Buffer, start: number, end: number, describe: boolean): Outcome {
     const { reader } = this.cache;
-    const block = reader.find(keyHash(prefix.hash, tail, start, end), prefix.bytes, tail, start, end);
-    if (block === 0) return 'notFound';
+    const hash = keyHash(prefix.hash, tail, start, end);
+    const block = reader.find(hash, prefix.bytes, tail, start, end);
+    if (block === 0) {
+      this.missedHash = hash;
+      return 'notFound';
+    }
     const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
     if (this.cache.bypass.takes(shape)) return 'cache.bypass';
     const isPortal = prefix.bytes[4] === KeyForm.portal;
@@ -364,8 +347,7 @@ export class HitPath {
       if (statement.name !== '') slotOfStatement(session, this.cache, this.context, statement);
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
-    if (this.commands > 0) this.commitBlock();
-    this.keepPortal(batch.bytes);
+    this.steps.commit(batch.bytes);
     // C18: what one answer showed, the next must not miss.
     if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
     for (const shape of this.shapes) {
@@ -374,22 +356,5 @@ export class HitPath {
     }
     session.countHits(this.entries, bytes);
     this.runtime.timing.hit(this.startedMs, this.shapes, this.cache.bypass);
-  }
-
-  /** The unnamed portal outlives a Sync inside a block. */
-  private keepPortal(bytes: Buffer): void {
-    const { isIdle, portal } = this.session.transaction;
-    if (isIdle || this.portal === 'untouched') return;
-    const tail = bytes.subarray(this.tailStart, this.tailEnd);
-    if (this.portal === 'bound') portal.answered({ definition: this.executed!.definition, tail: Buffer.from(tail) });
-    else portal.answered(this.portal === 'gone' ? 'gone' : null);
-  }
-
-  private commitBlock(): void {
-    const { transaction, consistency } = this.session;
-    if (this.begun !== null) transaction.hold(this.begun);
-    else if (transaction.held !== null) transaction.drop();
-    if (this.ended) consistency.transactionEnded();
-    this.session.countPassed(this.commands, 'statement.transactionControl');
   }
 }

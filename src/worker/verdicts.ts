@@ -16,8 +16,14 @@ export class VerdictSlot {
   /** No verdict will come. */
   failed = false;
   private waiting: (() => void)[] | null = null;
+  /** What a miss costs: milliseconds until the origin's answer is there, as an average that forgets. Null: not known. */
+  costMs: number | null = null;
   /** Catalog version under which the origin accepted a Parse of exactly this text. */
   parsedVersion = -1;
+
+  took(ms: number): void {
+    this.costMs = this.costMs === null ? ms : this.costMs + (ms - this.costMs) / 4;
+  }
 
   get isDecided(): boolean {
     return this.verdict !== null || this.failed;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { spawnThread, type Thread } from '../../src/proxy/thread.ts';
 import { ThreadError } from '../../src/shared/errors.ts';
+import { claimFlight, flightOf } from '../../src/shared/memory/flights.ts';
 import { Control, epochWord } from '../../src/shared/memory/layout.ts';
 import { type FixtureProxy, fixtureFile, startFixtureProxy, TextClient, untilLive } from '../support/fixture-proxy.ts';
 import { testConfig } from '../support/test-config.ts';
@@ -109,7 +110,7 @@ describe('the supervisor', () => {
     expect(() => supervisor.cacheCalls()).toThrow(ThreadError);
   });
 
-  it('replaces a worker that dies: epoch word cleared, sessions uncounted, the other and the cache untouched', async () => {
+  it('replaces a worker that dies: epoch word cleared, its misses given up, sessions uncounted, the other and the cache untouched', async () => {
     const { supervisor } = await start();
     await untilLive(proxy!, 2);
     const words = new Int32Array(supervisor.control);
@@ -119,6 +120,7 @@ describe('the supervisor', () => {
     const other = sessions.find((session) => session !== doomed)!;
     expect(Atomics.load(words, Control.SESSIONS)).toBe(2);
     Atomics.store(words, epochWord(0), 17);
+    for (const slot of [0, 1]) expect(claimFlight(words, slot << 20, slot, 0)).toBe(true);
     doomed.send('exit');
     await doomed.closed;
     await waitFor(
@@ -126,6 +128,7 @@ describe('the supervisor', () => {
       () => supervisor.workersRunning() === 2 && supervisor.workers()[0]!.restarts === 1,
     );
     expect(Atomics.load(words, epochWord(0))).toBe(0);
+    expect([0, 1].map((slot) => flightOf(words, slot << 20) !== 0)).toEqual([false, true]);
     expect(Atomics.load(words, Control.SESSIONS)).toBe(1);
     expect(await other.ask('still here')).toMatch(/still here/);
     expect(supervisor.cache().restarts).toBe(0);

@@ -7,6 +7,7 @@
  *   │ worker epoch words, a cache line each    │              │ index: buckets of 8 (tag, block)      │
  *   │ fences: FENCE_COUNT round numbers        │              │ blocks: units of 64 bytes             │
  *   │ a fence for each database, a line each   │              │                                       │
+ *   │ misses under way: FLIGHT_COUNT pairs     │              │                                       │
  *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
  *
  * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
@@ -53,12 +54,16 @@ export const FENCES = EPOCHS + WORKERS_MAX * LINE;
 export const DATABASE_FENCE_COUNT = 1 << 12;
 export const DATABASE_FENCES = FENCES + FENCE_COUNT;
 export const databaseFenceWord = (hash: number): number => DATABASE_FENCES + (hash & (DATABASE_FENCE_COUNT - 1)) * LINE;
+/** Misses under way, and until when each is worth waiting for (flights.ts). Writer of a word: the worker that claimed it; main for a dead one. */
+export const FLIGHT_COUNT = 1 << 12;
+export const FLIGHTS = DATABASE_FENCES + DATABASE_FENCE_COUNT * LINE;
+export const FLIGHTS_UNTIL = FLIGHTS + FLIGHT_COUNT;
 /**
  * Hits by shape: Float64 lanes behind the words, one for each worker slot. Writer of a lane: that worker; a replacement counts on.
  * Shape 0 stands for all that have no number (cache/shape-numbers.ts).
  */
 export const SHAPE_NUMBERS = 1024;
-export const SHAPE_HITS_BYTE = (DATABASE_FENCES + DATABASE_FENCE_COUNT * LINE) * 4;
+export const SHAPE_HITS_BYTE = (FLIGHTS_UNTIL + FLIGHT_COUNT) * 4;
 export const CONTROL_BYTES = SHAPE_HITS_BYTE + WORKERS_MAX * SHAPE_NUMBERS * 8;
 
 /** State word of a store. */
