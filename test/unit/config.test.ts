@@ -35,7 +35,12 @@ describe('settings', () => {
       file: toml,
     });
     expect(config.workers).toBe(5);
-    expect(config.cache).toEqual({ memoryBytes: 32 * 2 ** 20, maxStalenessMs: 2_000, entryBytesMax: 2 ** 20 });
+    expect(config.cache).toEqual({
+      memoryBytes: 32 * 2 ** 20,
+      singleFlightWaitMs: 1000,
+      maxStalenessMs: 2_000,
+      entryBytesMax: 2 ** 20,
+    });
     expect(config.listen).toEqual([
       { host: '127.0.0.1', port: 1 },
       { host: '::1', port: 2 },
