@@ -3,6 +3,7 @@ import type { BenchCase } from './case.ts';
 import { aggregateSweep } from './cases/aggregate-sweep.ts';
 import { breakEven } from './cases/break-even.ts';
 import { bulk } from './cases/bulk.ts';
+import { bulkUpdate } from './cases/bulk-update.ts';
 import { cdc } from './cases/cdc.ts';
 import { connect } from './cases/connect.ts';
 import { dashboard } from './cases/dashboard.ts';
@@ -38,4 +39,5 @@ export const cases: readonly BenchCase[] = [
   zipfCase,
   cdc,
   ...precision,
+  bulkUpdate,
 ];

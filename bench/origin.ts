@@ -1,6 +1,7 @@
 /** The PostgreSQL that is measured: embedded binaries, a fresh cluster in the run's folder, no password on loopback. */
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort, type Household, untilReady } from './household.ts';
 
@@ -20,6 +21,8 @@ export interface Origin {
   dropDatabase(name: string): Promise<void>;
   stop(): Promise<void>;
 }
+
+const dropAttemptsMax = 60;
 
 /** Conditions of the measurement: they are printed in the report. */
 export const originSettings: readonly string[] = [
@@ -76,7 +79,16 @@ export async function startOrigin(household: Household, version: PgVersion): Pro
       await ask(url(name), [...setup, 'VACUUM ANALYZE', 'CHECKPOINT']);
     },
     async dropDatabase(name) {
-      await ask(url('postgres'), [`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`]);
+      // A change stream that was being read may take a moment to let go of its slot, which FORCE does not end.
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await ask(url('postgres'), [`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`]);
+          return;
+        } catch (error) {
+          if (attempt === dropAttemptsMax) throw error;
+          await delay(250);
+        }
+      }
     },
     stop: () => server.end('SIGINT'),
   };

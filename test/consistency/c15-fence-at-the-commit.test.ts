@@ -62,12 +62,14 @@ it('a transaction that ends inside a batch is fenced before its end is told', as
 });
 
 it('a write whose connection ended before its acknowledgement is fenced with the end', async () => {
-  await warmAndHang();
   const writer = new pg.Client({ connectionString: pgfresh.url });
   writer.on('error', () => undefined);
   await writer.connect();
   await writer.query('SET synchronous_commit = on');
   const [[pid]] = (await ask(writer, 'SELECT pg_backend_pid()')) as [[number]];
+  // It is known what the write does: nothing else is fenced for lack of knowledge.
+  await writer.query('UPDATE t SET v = 1 WHERE id = -1');
+  await warmAndHang();
   const outcome = writer.query('UPDATE t SET v = 2 WHERE id = 1').then(
     () => 'acknowledged',
     () => 'lost',

@@ -52,7 +52,7 @@ export const rules: readonly Rule[] = [
         without: 'the refusal of a second Execute',
         edits: [edit('worker/forward.ts', 'const again = this.executed;', 'const again = false;')],
         test: 'regress/portal-executed-long-after-its-bind.test.ts',
-        name: 'a portal that is executed twice',
+        name: 'fills nothing with its second, empty answer',
       },
     ],
   },
@@ -330,7 +330,7 @@ export const rules: readonly Rule[] = [
       {
         without: 'the fence at ReadyForQuery',
         edits: [
-          edit('worker/effects.ts', 'if (transaction.isIdle) {\n      this.fence();', 'if (transaction.isIdle) {'),
+          edit('worker/effects.ts', 'if (transaction.isIdle) {\n      this.acknowledge();', 'if (transaction.isIdle) {'),
         ],
         test: 'regress/stale-over-a-hung-stream.test.ts',
         name: 'a write through pgfresh is seen by every session at once (strong)',
@@ -340,7 +340,7 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/effects.ts',
-            'for (const work of owed.group.works) transaction.written.add(work);\n    this.fence();',
+            'for (const work of owed.group.works) transaction.written.add(work);\n    this.acknowledge();',
             'void transaction;',
           ),
         ],
@@ -352,8 +352,8 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/effects.ts',
-            'for (const work of group.works) transaction.written.add(work);\n    }\n    this.fence();',
-            'void group;\n    }',
+            'for (const work of group.works) transaction.written.add(work);\n    }\n    this.settle();',
+            'void group;\n    }\n    order.replies.release();',
           ),
         ],
         test: 'consistency/c15-fence-at-the-commit.test.ts',

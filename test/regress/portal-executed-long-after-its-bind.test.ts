@@ -30,24 +30,27 @@ it('an answer as of its Bind is not admitted as one of its Execute', async () =>
   }
 });
 
-it('a portal that is executed twice fills nothing with its second, empty answer', async () => {
-  const reader = await proxy.session();
-  const raw = await connectRaw(proxy.url);
-  for (let i = 0; i < 5; i++) {
-    raw.send(
-      serialize.parse({ text, name: '', types: [] }),
-      serialize.bind({ portal: 'p', values: ['11'] }),
-      serialize.execute({ portal: 'p', rows: 0 }),
-      serialize.execute({ portal: 'p', rows: 0 }),
-      serialize.sync(),
-    );
-    expect(rows(await raw.until('Z'))).toEqual([['0']]);
-  }
-  for (let i = 0; i < 10; i++) {
-    expect(await ask(reader, text, [11])).toEqual([[0]]);
-    // Without Describe: the answer of the second Execute has no description of its columns either.
-    raw.send(statement(text, ['11'], '', false), serialize.sync());
-    expect(rows(await raw.until('Z'))).toEqual([['0']]);
-  }
-  raw.close();
-});
+it.each(['p', ''])(
+  'a portal that is executed twice ("%s") fills nothing with its second, empty answer',
+  async (portal) => {
+    const reader = await proxy.session();
+    const raw = await connectRaw(proxy.url);
+    for (let i = 0; i < 5; i++) {
+      raw.send(
+        serialize.parse({ text, name: '', types: [] }),
+        serialize.bind({ portal, values: ['11'] }),
+        serialize.execute({ portal, rows: 0 }),
+        serialize.execute({ portal, rows: 0 }),
+        serialize.sync(),
+      );
+      expect(rows(await raw.until('Z'))).toEqual([['0']]);
+    }
+    for (let i = 0; i < 10; i++) {
+      expect(await ask(reader, text, [11])).toEqual([[0]]);
+      // Without Describe: the answer of the second Execute has no description of its columns either.
+      raw.send(statement(text, ['11'], '', false), serialize.sync());
+      expect(rows(await raw.until('Z'))).toEqual([['0']]);
+    }
+    raw.close();
+  },
+);
