@@ -330,7 +330,11 @@ export const rules: readonly Rule[] = [
       {
         without: 'the fence at ReadyForQuery',
         edits: [
-          edit('worker/effects.ts', 'if (transaction.isIdle) {\n      this.acknowledge();', 'if (transaction.isIdle) {'),
+          edit(
+            'worker/effects.ts',
+            'if (transaction.isIdle) {\n      this.acknowledge();',
+            'if (transaction.isIdle) {',
+          ),
         ],
         test: 'regress/stale-over-a-hung-stream.test.ts',
         name: 'a write through pgfresh is seen by every session at once (strong)',
