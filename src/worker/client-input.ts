@@ -10,7 +10,7 @@
 
 import { Limits } from '../shared/limits.ts';
 import { batchEndCodes, copyCodes, frontendCodes } from '../shared/wire/codes.ts';
-import { frameBytes, HEADER_BYTES } from '../shared/wire/framer.ts';
+import { frameBytes, HEADER_BYTES, NOTHING } from '../shared/wire/framer.ts';
 
 /** Frames of a batch: `at[0…count)` are their offsets from `start`. Valid during the call only. */
 export interface Batch {
@@ -34,7 +34,7 @@ export interface BatchSink {
 }
 
 class MutableBatch implements Batch {
-  bytes: Buffer = Buffer.alloc(0);
+  bytes: Buffer = NOTHING;
   start = 0;
   end = 0;
   at: number[] = [];
@@ -103,7 +103,7 @@ export class ClientInput {
 
   /** Everything held, for a session that stops cutting batches. */
   release(): Buffer {
-    const held = this.held === null ? Buffer.alloc(0) : this.held.subarray(this.heldStart, this.heldEnd);
+    const held = this.held === null ? NOTHING : this.held.subarray(this.heldStart, this.heldEnd);
     this.held = null;
     this.blocked = false;
     return held;

@@ -3,7 +3,7 @@
  * StartupMessage. Lengths are checked before bytes are kept. Manual: Start-up, SSL Session Encryption, Canceling Requests.
  */
 import { Limits } from '../shared/limits.ts';
-import { WireError } from '../shared/wire/framer.ts';
+import { NOTHING, WireError } from '../shared/wire/framer.ts';
 import { decodeStartup } from '../shared/wire/frontend.ts';
 
 export type FirstPacket =
@@ -13,7 +13,7 @@ export type FirstPacket =
   | { readonly kind: 'unsupported'; readonly major: number; readonly minor: number };
 
 export class StartupReader {
-  private held: Buffer = Buffer.alloc(0);
+  private held: Buffer = NOTHING;
 
   /** True when no byte waits: none came (a health check, no protocol violation), or every packet was taken. */
   get isEmpty(): boolean {
@@ -54,7 +54,7 @@ export class StartupReader {
   /** What came behind the packets. */
   rest(): Buffer {
     const rest = this.held;
-    this.held = Buffer.alloc(0);
+    this.held = NOTHING;
     return rest;
   }
 }

@@ -152,10 +152,15 @@ export async function pgScript(url: string): Promise<string[]> {
   return steps;
 }
 
-/** postgres.js: Describe first, named statements, pipelines, COPY both ways, cursors, transactions, LISTEN. */
-export async function postgresJsScript(url: string): Promise<string[]> {
+/** postgres.js, over the Unix socket at `path` if there is one: Describe first, named statements, pipelines, COPY both ways, cursors, transactions, LISTEN. */
+export async function postgresJsScript(url: string, path?: string): Promise<string[]> {
   const { steps, report } = recorder();
-  const sql = postgres(url, { max: 1, onnotice: (notice) => report('notice', notice['message']), fetch_types: false });
+  const sql = postgres(url, {
+    max: 1,
+    onnotice: (notice) => report('notice', notice['message']),
+    fetch_types: false,
+    ...(path === undefined ? {} : { path }),
+  });
   await sql.unsafe(resetSql);
   for (const { text, values } of [...readStatements, ...readStatements]) {
     report(text, await sql.unsafe(text, values as never[], { prepare: true }));

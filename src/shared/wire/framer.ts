@@ -36,12 +36,15 @@ export function frameBytes(bytes: Uint8Array, at: number, codes: Uint8Array): nu
   return length + 1;
 }
 
+/** One for all: an empty Buffer is some hundred bytes all the same, and most sessions hold nothing. */
+export const NOTHING: Buffer = Buffer.alloc(0);
+
 export class Framer {
   private readonly sink: FrameSink;
   private readonly codes: Uint8Array;
   private readonly streamed: Uint8Array;
   private readonly assembledBytesMax: number;
-  private held: Buffer = Buffer.alloc(0);
+  private held: Buffer = NOTHING;
   private heldBytes = 0;
   /** Bytes of a streamed frame that have not come yet. */
   private streamLeft = 0;
@@ -127,7 +130,7 @@ export class Framer {
     if (this.heldBytes === length) {
       this.heldBytes = 0;
       this.sink.frame(code, this.held, 0, length);
-      if (this.held.length > 4096) this.held = Buffer.alloc(0);
+      if (this.held.length > 4096) this.held = NOTHING;
     }
     return at;
   }
