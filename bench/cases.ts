@@ -5,6 +5,7 @@ import { breakEven } from './cases/break-even.ts';
 import { bulk } from './cases/bulk.ts';
 import { bulkUpdate } from './cases/bulk-update.ts';
 import { cdc } from './cases/cdc.ts';
+import { concurrency, concurrencyMemory } from './cases/concurrency.ts';
 import { connect } from './cases/connect.ts';
 import { dashboard } from './cases/dashboard.ts';
 import { idle } from './cases/idle.ts';
@@ -31,6 +32,8 @@ export const cases: readonly BenchCase[] = [
   write,
   writeSweep,
   aggregateSweep,
+  concurrency,
+  concurrencyMemory,
   connect,
   idle,
   bulk,

@@ -11,7 +11,7 @@ import { everyPgfresh } from '../peers/pgfresh.ts';
 const settleMs = 500;
 
 /** Memory that `count` idle sessions add, per session: the figure is the peer's own, PostgreSQL's behind it stands beside. */
-async function measure({ peer, origin, database }: Stage, count: number): Promise<Sample> {
+export async function measureIdle({ peer, origin, database }: Stage, count: number): Promise<Sample> {
   const memory = (): { peer: number; origin: number } => ({
     peer: peer.child === null ? 0 : (memoryKib(peer.child.pid) ?? Number.NaN),
     origin: memoryKib(origin.pid) ?? Number.NaN,
@@ -42,5 +42,5 @@ export const idle: BenchCase = {
   lifetime: 'measurement',
   roundsMax: 1,
   peers: ({ workers }) => [direct, relay, pgbouncer, ...everyPgfresh(workers)],
-  cells: [100, 500].map((count) => ({ name: `${count} sessions`, load: (stage: Stage) => measure(stage, count) })),
+  cells: [100, 500].map((count) => ({ name: `${count} sessions`, load: (stage: Stage) => measureIdle(stage, count) })),
 };

@@ -1,5 +1,6 @@
 /** pgfresh as its users run it: the CLI in a process of its own. */
 import { fileURLToPath } from 'node:url';
+import type { FixedModel } from '../../src/shared/config.ts';
 import type { Counters, PeerSpec, RunningPeer } from '../case.ts';
 import { freePort, untilReady } from '../household.ts';
 
@@ -12,6 +13,8 @@ export interface PgfreshOptions {
   readonly consistency?: string;
   readonly cacheMemory?: string;
   readonly entryMax?: string;
+  /** `--concurrency-model`. */
+  readonly concurrency?: FixedModel;
   /** Threads can be broken on purpose: `RunningPeer.faults`. */
   readonly breakable?: true;
 }
@@ -46,8 +49,9 @@ function faultsOf(adminUrl: string): NonNullable<RunningPeer['faults']> {
 }
 
 /** "pgfresh-1", "pgfresh-1/session": the workers, then what differs from the defaults. */
-export function pgfresh({ workers, consistency, cacheMemory, entryMax, breakable }: PgfreshOptions): PeerSpec {
-  const name = [`pgfresh-${workers}`, consistency, cacheMemory].filter(Boolean).join('/');
+export function pgfresh(options: PgfreshOptions): PeerSpec {
+  const { workers, consistency, cacheMemory, entryMax, concurrency, breakable } = options;
+  const name = [`pgfresh-${workers}`, consistency, cacheMemory, concurrency].filter(Boolean).join('/');
   return {
     name,
     streams: true,
@@ -61,6 +65,7 @@ export function pgfresh({ workers, consistency, cacheMemory, entryMax, breakable
         ...['--log-level', 'warn', ...(consistency === undefined ? [] : ['--consistency', consistency])],
         ...(cacheMemory === undefined ? [] : ['--cache-memory', cacheMemory]),
         ...(entryMax === undefined ? [] : ['--cache-max-entry', entryMax]),
+        ...(concurrency === undefined ? [] : ['--concurrency-model', concurrency]),
         ...(breakable ? ['--faults', 'admin'] : []),
       ]);
       const line = `pgfresh ready on 127.0.0.1:${port}`;

@@ -1,0 +1,77 @@
+/** The models of concurrency beside each other: the scenarios of the concurrency evaluation (ADR-016). */
+import { availableParallelism } from 'node:os';
+import { FixedModels } from '../../src/shared/config.ts';
+import type { BenchCase, Cell, CellResult, Derived, PgbenchLoad } from '../case.ts';
+import { accountsSql, newKeySql, pointSql } from '../data.ts';
+import { pgfresh } from '../peers/pgfresh.ts';
+import { median } from '../statistics.ts';
+import { measureIdle } from './idle.ts';
+
+/** As the threads of the model per-connection are bounded (concurrency.max_threads). */
+const threadsMax = 24;
+
+const models = FixedModels.map((concurrency) => pgfresh({ workers: Math.max(2, availableParallelism()), concurrency }));
+const peers: BenchCase['peers'] = () => models;
+/** More clients than threads. */
+const crowd = models.map(({ name }) => name).filter((name) => !name.endsWith('/per-connection'));
+const point = { mode: 'prepared', scripts: [{ sql: pointSql }] } as const;
+
+const cell = (name: string, load: PgbenchLoad, more: Partial<Cell> = {}): Cell => ({ name, load, ...more });
+const scale = (clients: number): Cell => {
+  const x = { line: 'clients', at: String(clients) };
+  return cell(`scalability, ${clients} clients`, { ...point, clients, transport: 'tcp' }, { x });
+};
+
+export const concurrency: BenchCase = {
+  name: 'concurrency',
+  shows:
+    'The models of concurrency: latency of one client, throughput of many, a store under hits and misses, connections that come and go.',
+  setup: accountsSql(),
+  unit: 'rate',
+  lifetime: 'turn',
+  peers,
+  cells: [
+    cell('latency, 1 client, unix', { ...point, clients: 1, transport: 'unix' }),
+    cell('latency, 1 client, tcp', { ...point, clients: 1, transport: 'tcp' }),
+    ...[8, threadsMax].map(scale),
+    ...[100, 400].map((clients) => ({ ...scale(clients), peers: crowd })),
+    cell('store stress, 80 % hits, 16 clients', {
+      ...point,
+      clients: 16,
+      transport: 'tcp',
+      scripts: [
+        { sql: pointSql, weight: 4 },
+        { sql: newKeySql, weight: 1 },
+      ],
+    }),
+    cell('connections, 8 clients', { ...point, mode: 'simple', clients: 8, transport: 'tcp', reconnect: true }),
+  ],
+  derive: (cells) => [gain(cells, `scalability, ${threadsMax} clients`), gain(cells, 'scalability, 8 clients')].flat(),
+};
+
+/** The pool beside a thread for each connection: the evaluation asks for 1.4. */
+function gain(cells: readonly CellResult[], name: string): Derived[] {
+  const samples = cells.find((each) => each.name === name)?.samples;
+  const rate = (model: string): number => {
+    const found = [...(samples ?? [])].find(([peer]) => peer.endsWith(`/${model}`))?.[1] ?? [];
+    return found.length === 0 ? Number.NaN : median(found.map(({ value }) => value));
+  };
+  const value = rate('pool') / rate('per-connection');
+  if (!Number.isFinite(value)) return [];
+  return [{ name: `pool / per-connection, ${name}`, value, text: `${value.toFixed(2)} times the throughput` }];
+}
+
+export const concurrencyMemory: BenchCase = {
+  name: 'concurrency-memory',
+  shows: 'What a session costs in memory under each model: with a thread for each connection that is a whole thread.',
+  setup: accountsSql(),
+  unit: 'memory',
+  lifetime: 'measurement',
+  roundsMax: 1,
+  peers,
+  cells: [threadsMax, 400].map((count) => ({
+    name: `${count} sessions`,
+    load: (stage) => measureIdle(stage, count),
+    ...(count > threadsMax ? { peers: crowd } : {}),
+  })),
+};
