@@ -12,7 +12,7 @@
 import net from 'node:net';
 import { isMainThread, MessageChannel, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Lane, openLane } from '../src/proxy/handoff.ts';
-import { loadDescriptors } from '../src/proxy/native.ts';
+import { loadDescriptors } from '../src/shared/descriptors.ts';
 import { receiveHandoffs } from '../src/shared/handoff.ts';
 
 const ways = ['none', 'dup', 'native', 'relay'] as const;

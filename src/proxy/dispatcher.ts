@@ -95,7 +95,7 @@ export class Dispatcher {
   }
 
   /** What a worker says about its connections. */
-  noticed(slot: number, notice: LaneNotice): void {
+  noticed(slot: number, notice: Extract<LaneNotice, string>): void {
     for (const placement of this.#of(slot)) {
       if (notice === 'took') placement.took(slot);
       else placement.ended(slot);

@@ -5,7 +5,9 @@
  *        └── main's own handle is closed: the duplicate keeps the connection
  */
 import type { Socket } from 'node:net';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { MovingSession } from '../shared/baggage.ts';
+import type { Descriptors } from '../shared/descriptors.ts';
 import { toError } from '../shared/errors.ts';
 import {
   createTickets,
@@ -15,7 +17,6 @@ import {
   TicketState,
 } from '../shared/handoff.ts';
 import { RelaySocket } from '../shared/relay-socket.ts';
-import type { Descriptors } from './native.ts';
 
 export type { LaneNotice };
 
@@ -31,6 +32,10 @@ export interface Incoming {
 export interface Lane {
   /** 'full' when no ticket is free: try another worker, or later; the socket is then still the caller's. 'gone': the client is. */
   send(incoming: Incoming): 'sent' | 'full' | 'gone';
+  /** Asks the worker for sessions that can move. */
+  release(count: number): void;
+  /** Hands a session of another worker over, with both descriptors. False: no room; they are still the caller's. */
+  sendSession(moving: MovingSession): boolean;
   /** Sockets posted and not yet confirmed. */
   inFlight(): number;
   /** After the worker's `exit`: closes what it never took. Returns how many descriptors that were. */
@@ -55,7 +60,7 @@ export function openLane(
   }
   port1.unref();
   return {
-    lane: descriptors === null ? new RelayLane(port1) : new DescriptorLane(port1, descriptors),
+    lane: descriptors === null ? new RelayLane(port1) : new DescriptorLane(port1, descriptors, noticed),
     workerPort: port2,
   };
 }
@@ -69,6 +74,7 @@ function descriptorOf(socket: Socket): number {
 class DescriptorLane implements Lane {
   readonly #port: MessagePort;
   readonly #descriptors: Descriptors;
+  readonly #noticed: ((notice: LaneNotice) => void) | null;
   readonly #table = createTickets();
   readonly #fds = new Int32Array(TICKETS_PER_WORKER);
   readonly #inodes = new BigInt64Array(TICKETS_PER_WORKER);
@@ -76,9 +82,10 @@ class DescriptorLane implements Lane {
   #outstanding: number[] = [];
   #next = 0;
 
-  constructor(port: MessagePort, descriptors: Descriptors) {
+  constructor(port: MessagePort, descriptors: Descriptors, noticed: ((notice: LaneNotice) => void) | null) {
     this.#port = port;
     this.#descriptors = descriptors;
+    this.#noticed = noticed;
     this.#post({ kind: 'tickets', table: this.#table });
   }
 
@@ -91,13 +98,28 @@ class DescriptorLane implements Lane {
     const ticket = this.#freeTicket();
     if (ticket < 0) return 'full';
     const copy = this.#descriptors.dup(fd);
-    this.#fds[ticket] = copy;
-    this.#inodes[ticket] = this.#descriptors.inode(copy) ?? 0n;
-    Atomics.store(this.#table, ticket, TicketState.pending);
-    this.#outstanding.push(ticket);
+    this.#own(ticket, copy);
     this.#post({ kind: 'fd', fd: copy, ticket, transport, peer });
     socket.destroy(); // close(2), no shutdown(2): the connection lives on in the duplicate
     return 'sent';
+  }
+
+  release(count: number): void {
+    this.#post({ kind: 'release', count });
+  }
+
+  sendSession(moving: MovingSession): boolean {
+    const originTicket = this.#freeTicket();
+    if (originTicket < 0) return false;
+    this.#own(originTicket, moving.originFd);
+    const ticket = this.#freeTicket();
+    if (ticket < 0) {
+      Atomics.store(this.#table, originTicket, TicketState.free);
+      return false;
+    }
+    this.#own(ticket, moving.clientFd);
+    this.#post({ kind: 'session', ticket, originTicket, ...moving });
+    return true;
   }
 
   inFlight(): number {
@@ -106,6 +128,10 @@ class DescriptorLane implements Lane {
   }
 
   abandon(): number {
+    // Sessions that it gave up before its end: their descriptors are in these messages.
+    for (let last = receiveMessageOnPort(this.#port); last; last = receiveMessageOnPort(this.#port)) {
+      this.#noticed?.(last.message as LaneNotice);
+    }
     this.#port.close();
     let closed = 0;
     for (let ticket = 0; ticket < TICKETS_PER_WORKER; ticket++) {
@@ -118,6 +144,14 @@ class DescriptorLane implements Lane {
       Atomics.store(this.#table, ticket, TicketState.free);
     }
     return closed;
+  }
+
+  /** The descriptor is under this ticket from now on. */
+  #own(ticket: number, fd: number): void {
+    this.#fds[ticket] = fd;
+    this.#inodes[ticket] = this.#descriptors.inode(fd) ?? 0n;
+    Atomics.store(this.#table, ticket, TicketState.pending);
+    this.#outstanding.push(ticket);
   }
 
   #isFree(ticket: number): boolean {
@@ -169,6 +203,14 @@ class RelayLane implements Lane {
     const message: HandoffMessage = { kind: 'relay', port: port2, transport, peer };
     this.#port.postMessage(message, [port2]);
     return 'sent';
+  }
+
+  release(): void {
+    // Relayed bytes have no descriptor to move.
+  }
+
+  sendSession(): boolean {
+    return false;
   }
 
   inFlight(): number {

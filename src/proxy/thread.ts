@@ -93,11 +93,16 @@ export interface Thread<T> {
   readonly exited: Promise<ThreadExit>;
   /** Share of time the event loop was not idle since the last call, 0–1. */
   utilization(): number;
+  /** The same over the last half second or more, however often it is asked for. */
+  load(): number;
   /** Breaks the thread on purpose; needs `ThreadOptions.faults`. */
   fault(kind: FaultKind): void;
   /** Ends the thread at once, even one that never returns to its event loop; resolves as `exited`. */
   terminate(reason?: Error): Promise<ThreadExit>;
 }
+
+/** The shortest time that `load` is taken over. */
+const loadMs = 500;
 
 export interface ThreadOptions {
   readonly name: string;
@@ -217,6 +222,16 @@ function makeThread<T>(
     previous = current;
     return Number.isFinite(share) ? share : 0;
   };
+  let before = previous;
+  let share = 0;
+  const load = (): number => {
+    const current = worker.performance.eventLoopUtilization();
+    const since = worker.performance.eventLoopUtilization(current, before);
+    if (since.active + since.idle < loadMs) return share;
+    before = current;
+    share = since.utilization;
+    return share;
+  };
   const fault = (kind: FaultKind): void => worker.postMessage({ fault: kind });
-  return { name, calls, exited: life.exited, utilization, fault, terminate: life.terminate };
+  return { name, calls, exited: life.exited, utilization, load, fault, terminate: life.terminate };
 }

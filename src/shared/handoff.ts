@@ -15,6 +15,7 @@ import { closeSync } from 'node:fs';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
+import type { MovingSession, SessionBaggage } from './baggage.ts';
 import type { Handoff } from './messages.ts';
 import { type ReadInto, RelaySocket } from './relay-socket.ts';
 
@@ -29,10 +30,22 @@ export type HandoffMessage =
   | { readonly kind: 'notices' }
   | { readonly kind: 'tickets'; readonly table: Int32Array<SharedArrayBuffer> }
   | ({ readonly kind: 'fd' } & Handoff)
+  /** Asks for sessions that can move; each comes back as a `MovingSession`. */
+  | { readonly kind: 'release'; readonly count: number }
+  /** A session of another worker: both descriptors, each under a ticket. */
+  | ({ readonly kind: 'session'; readonly ticket: number; readonly originTicket: number } & MovingSession)
   | { readonly kind: 'relay'; readonly port: MessagePort; readonly transport: 'tcp' | 'unix'; readonly peer: string };
 
-/** What a worker posts back where the model of concurrency needs it: it has taken a connection, and a connection has ended. */
-export type LaneNotice = 'took' | 'ended';
+/** What a worker posts back where the model of concurrency needs it: it has taken a connection, a connection has ended, a session is given up. */
+export type LaneNotice = 'took' | 'ended' | MovingSession;
+
+/** What a worker does with sessions that move (work-stealing). */
+export interface SessionMoves {
+  /** Gives up sessions, each through `move`. */
+  release(count: number, move: (moving: MovingSession) => void): void;
+  /** Takes one in; `arrival` is its client. */
+  receive(arrival: Arrival, originFd: number, baggage: SessionBaggage): void;
+}
 
 /** A client's connection: a real socket, or one whose bytes main relays (no koffi for this platform). */
 export type ClientSocket = Duplex & {
@@ -69,10 +82,10 @@ function confirmTicket(table: Int32Array, ticket: number): void {
 }
 
 /** Worker side: hands every arriving connection to `accept`. Starts the port. */
-export function receiveHandoffs(port: MessagePort, accept: (arrival: Arrival) => void): void {
+export function receiveHandoffs(port: MessagePort, accept: (arrival: Arrival) => void, moves?: SessionMoves): void {
   let table: Int32Array | undefined;
   let notify: (notice: LaneNotice) => void = () => undefined;
-  const taken = (open: Arrival['open'], transport: 'tcp' | 'unix', peer: string): boolean => {
+  const taken: Taken = (open, transport, peer, take = accept) => {
     let opened = false;
     const arrival: Arrival = {
       transport,
@@ -85,9 +98,9 @@ export function receiveHandoffs(port: MessagePort, accept: (arrival: Arrival) =>
       ended: () => notify('ended'),
     };
     try {
-      accept(arrival);
+      take(arrival);
     } finally {
-      notify('took');
+      if (take === accept) notify('took');
       if (!opened) notify('ended');
     }
     return opened;
@@ -96,12 +109,20 @@ export function receiveHandoffs(port: MessagePort, accept: (arrival: Arrival) =>
     if (message.kind === 'tickets') table = message.table;
     else if (message.kind === 'notices') notify = (notice) => port.postMessage(notice);
     else if (message.kind === 'relay') acceptRelayed(message.port, message.transport, message.peer, taken);
-    else if (table !== undefined && claimTicket(table, message.ticket)) acceptClaimed(table, message, taken);
+    else if (message.kind === 'release') moves?.release(message.count, notify);
+    else if (table === undefined) return;
+    else if (message.kind === 'session') receiveSession(table, message, moves, taken);
+    else if (claimTicket(table, message.ticket)) acceptClaimed(table, message, taken);
   });
 }
 
 /** Whether the connection was opened. */
-type Taken = (open: Arrival['open'], transport: 'tcp' | 'unix', peer: string) => boolean;
+type Taken = (
+  open: Arrival['open'],
+  transport: 'tcp' | 'unix',
+  peer: string,
+  take?: (arrival: Arrival) => void,
+) => boolean;
 
 function acceptRelayed(port: MessagePort, transport: 'tcp' | 'unix', peer: string, taken: Taken): void {
   if (!taken((options) => new RelaySocket(port, options), transport, peer)) port.close();
@@ -123,4 +144,25 @@ function acceptClaimed(table: Int32Array, handoff: Handoff, taken: Taken): void 
       confirmTicket(table, handoff.ticket);
     }
   }
+}
+
+/** Both descriptors are ours, or main has closed both: it abandons a lane as a whole, after the thread's end. */
+function receiveSession(
+  table: Int32Array,
+  message: Extract<HandoffMessage, { kind: 'session' }>,
+  moves: SessionMoves | undefined,
+  taken: Taken,
+): void {
+  const { originFd, originTicket, clientFd, ticket, transport, peer, baggage } = message;
+  if (!claimTicket(table, originTicket)) return;
+  let received = false;
+  const take = (arrival: Arrival): void => {
+    moves?.receive(arrival, originFd, baggage);
+    received = moves !== undefined;
+  };
+  if (claimTicket(table, ticket)) {
+    acceptClaimed(table, { fd: clientFd, ticket, transport, peer }, (open, how, who) => taken(open, how, who, take));
+  }
+  if (!received) closeSync(originFd);
+  confirmTicket(table, originTicket);
 }

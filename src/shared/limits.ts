@@ -81,6 +81,10 @@ export const Limits = {
   explainWaitMsMax: 2_000,
   /** Tables that cannot be cached, listed in /status. */
   uncacheableTablesMax: 100,
+  /** A session with more prepared statements stays in its worker. */
+  movedStatementsMax: 500,
+  /** Sessions that a busy worker gives up at once. */
+  movedSessionsMax: 8,
   workersMax: 64,
   /** Change streams, as many as the store's header has slots (memory/layout.ts). */
   databasesMax: 32,

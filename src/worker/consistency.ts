@@ -3,6 +3,7 @@
  *
  *   SET [SESSION | LOCAL] pgfresh.consistency { = | TO } { level | DEFAULT } · RESET pgfresh.consistency · SHOW pgfresh.consistency
  */
+import type { CarriedConsistency } from '../shared/baggage.ts';
 import { type Consistency, ConsistencyLevels } from '../shared/config.ts';
 
 export type LevelCommand =
@@ -54,6 +55,20 @@ export class SessionConsistency {
   constructor(initial: Consistency) {
     this.initial = initial;
     this.level = initial;
+  }
+
+  /** All of it, between two transactions: for a session that goes on in another worker. */
+  get carried(): CarriedConsistency {
+    const { initial, level, floorRound, writtenRound } = this;
+    return { initial, level, floorRound, writtenRound };
+  }
+
+  static from({ initial, level, floorRound, writtenRound }: CarriedConsistency): SessionConsistency {
+    const made = new SessionConsistency(initial);
+    made.level = level;
+    made.floorRound = floorRound;
+    made.writtenRound = writtenRound;
+    return made;
   }
 
   /** False when the value is no level. `inTransaction`: otherwise SET LOCAL has no effect. */

@@ -9,8 +9,9 @@ import type { OriginTarget } from './origin-tls.ts';
 export class LateCancel {
   private readonly target: OriginTarget;
   private readonly readBuffer: Buffer;
-  private packet: Buffer | null = null;
-  private isDue = false;
+  /** CancelRequest of the origin's process. */
+  packet: Buffer | null = null;
+  isDue = false;
 
   constructor(target: OriginTarget, readBuffer: Buffer) {
     this.target = target;

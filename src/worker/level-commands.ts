@@ -53,6 +53,10 @@ export class LevelCommands {
     this.explaining = new Explaining(session, runtime);
   }
 
+  get isPlain(): boolean {
+    return this.prepared.size === 0 && this.portal === null && !this.skipping;
+  }
+
   /** 'hold': it is ours, but replies are owed first. */
   answer(batch: Batch): 'answered' | 'hold' | 'forward' {
     const { bytes, start } = batch;

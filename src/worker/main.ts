@@ -1,5 +1,6 @@
 /** A worker thread: what main may call (threads.js), and the port on which connections arrive. */
 import { expose } from 'threads/worker';
+import { type Descriptors, loadDescriptors } from '../shared/descriptors.ts';
 import { receiveHandoffs } from '../shared/handoff.ts';
 import { createLogger } from '../shared/log.ts';
 import { watchLoopDelay } from '../shared/loop-delay.ts';
@@ -8,6 +9,8 @@ import type { CacheLink, ReasonExamples, SessionSummary, TlsMaterial, WorkerInit
 import { Runtime } from './runtime.ts';
 
 let runtime: Runtime | undefined;
+/** Loaded when a session is to move for the first time. */
+let descriptors: Descriptors | null = null;
 
 function running(): Runtime {
   if (runtime === undefined) throw new Error('the worker was not started');
@@ -22,7 +25,13 @@ expose({
       started.counters[Counter.loopDelayP99Ms] = p99Ms;
       started.counters[Counter.loopDelayMaxMs] = maxMs;
     });
-    receiveHandoffs(init.handoff, (arrival) => started.accept(arrival));
+    receiveHandoffs(init.handoff, (arrival) => void started.accept(arrival), {
+      release: (count, move) => {
+        descriptors ??= loadDescriptors();
+        if (descriptors !== null) started.release(count, descriptors, move);
+      },
+      receive: (arrival, originFd, baggage) => started.accept(arrival).arrive(originFd, baggage),
+    });
   },
   async attach(link: CacheLink): Promise<void> {
     running().attach(link);

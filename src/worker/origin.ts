@@ -49,12 +49,37 @@ export class Origin {
   private readonly events: OriginEvents;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(target: OriginTarget, readBuffer: Buffer, events: OriginEvents) {
+  /** @param fd of a connection that is logged in already; null: a new one is made */
+  constructor(target: OriginTarget, readBuffer: Buffer, events: OriginEvents, fd: number | null = null) {
     this.target = target;
     this.attempts = target.attempts;
     this.readBuffer = readBuffer;
     this.events = events;
-    this.open();
+    if (fd === null) this.open();
+    else this.adopt(fd);
+  }
+
+  private adopt(fd: number): void {
+    const { keepaliveMs } = this.target;
+    const callback = (count: number) => {
+      this.received(count);
+      return true;
+    };
+    this.phase = 'done';
+    this.state = 'open';
+    this.socket = new net.Socket({
+      ...{ fd, readable: true, writable: true },
+      onread: { buffer: this.readBuffer, callback },
+    });
+    this.socket.setNoDelay(true);
+    if (keepaliveMs > 0) this.socket.setKeepAlive(true, keepaliveMs);
+    this.watch(this.socket);
+  }
+
+  /** The connection goes on elsewhere: our handle is closed, and nothing is said. */
+  detach(): void {
+    this.state = 'closed';
+    this.socket.destroy();
   }
 
   get isOpen(): boolean {

@@ -28,6 +28,11 @@ export class Router {
     this.levels = new LevelCommands(session, runtime);
   }
 
+  /** Nothing is remembered here from one batch to the next. */
+  get isPlain(): boolean {
+    return this.levels.isPlain;
+  }
+
   /** False: not now. */
   route(batch: Batch): boolean {
     const { session } = this;

@@ -3,8 +3,10 @@
  * another thread but the memory that `shared/memory` describes. Main and tests feed it with `accept`.
  */
 import { randomBytes } from 'node:crypto';
+import type { MovingSession } from '../shared/baggage.ts';
 import { type Clock, monotonicClock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
+import type { Descriptors } from '../shared/descriptors.ts';
 import { ExampleTexts } from '../shared/example-texts.ts';
 import type { Arrival } from '../shared/handoff.ts';
 import { Limits } from '../shared/limits.ts';
@@ -20,11 +22,14 @@ import { CacheAttachment, type RemoteService } from './cache-link.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { Flights } from './flights.ts';
 import { Forwarder } from './forward.ts';
+
 import { IdleWatch } from './idle.ts';
+import { MovableSession } from './moving-session.ts';
+
 import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer, SpareSlabs } from './out-buffer.ts';
 import { HitPath } from './serve.ts';
-import { Session } from './session.ts';
+import type { Session } from './session.ts';
 import { Timing } from './timing.ts';
 import { TlsServer } from './tls-server.ts';
 
@@ -57,7 +62,7 @@ export class Runtime {
   private readonly workerSlot: number;
   /** Load balancers that say where their connections come from. */
   readonly proxies: TrustedProxies;
-  private readonly sessions = new Map<Session, Arrival>();
+  private readonly sessions = new Map<MovableSession, Arrival>();
   readonly idle: IdleWatch;
   private emptied: (() => void) | null = null;
   private draining = false;
@@ -87,13 +92,31 @@ export class Runtime {
   }
 
   /** Serves a connection until it ends. */
-  accept(arrival: Arrival): void {
-    const session = new Session(this, arrival);
+  accept(arrival: Arrival): MovableSession {
+    const session = new MovableSession(this, arrival);
     this.sessions.set(session, arrival);
     addSessions(this.control, 1);
     this.count(Counter.sessionsOpened);
     this.count(Counter.sessionsOpen);
     if (this.draining) session.drain();
+    return session;
+  }
+
+  /** Gives up sessions that can move, the least busy of the busy ones first, and each to `move`. Returns how many. */
+  release(count: number, descriptors: Descriptors, move: (moving: MovingSession) => void): number {
+    if (this.draining) return 0;
+    const byActivity = [...this.sessions.keys()].map((session) => ({ session, activity: session.takeActivity() }));
+    const busy = byActivity.filter(({ activity }) => activity > 0).sort((a, b) => a.activity - b.activity);
+    let moved = 0;
+    for (const { session } of busy) {
+      if (moved === count) break;
+      const moving = session.depart(descriptors);
+      if (moving === null) continue;
+      move(moving);
+      moved++;
+    }
+    this.count(Counter.sessionsMoved, moved);
+    return moved;
   }
 
   /** A client that did not get as far as its login: one line in the log, one more in the metrics. */
@@ -103,8 +126,8 @@ export class Runtime {
   }
 
   sessionClosed(session: Session): void {
-    const arrival = this.sessions.get(session);
-    if (arrival === undefined) return;
+    const arrival = session instanceof MovableSession ? this.sessions.get(session) : undefined;
+    if (arrival === undefined || !(session instanceof MovableSession)) return;
     this.sessions.delete(session);
     arrival.ended?.();
     this.databases.leave(session.home);

@@ -50,26 +50,26 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   consistency: SessionConsistency;
   statementsSeen = 0;
   readonly activity: Activity;
-  private readonly runtime: Runtime;
-  private readonly link: ClientLink;
+  protected readonly runtime: Runtime;
+  protected readonly link: ClientLink;
   readonly input = new ClientInput(this);
-  private readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
+  protected readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
   readonly router: Router;
   private readonly effects: ReplyEffects;
   private readonly entrance: Entrance;
   private login: Login | null = null;
-  private origin: Origin | null = null;
+  protected origin: Origin | null = null;
   private startupPacket: Buffer | null = null;
   user = '';
   home: DatabaseLink;
-  private database = '';
+  protected database = '';
   private tunnelled = false;
   private readonly balance = new Balance();
-  private clientEnded = false;
-  private draining = false;
+  protected clientEnded = false;
+  protected draining = false;
   private turning = false;
   private isPending = false;
-  private timer: NodeJS.Timeout | undefined;
+  protected timer: NodeJS.Timeout | undefined;
 
   constructor(runtime: Runtime, arrival: Arrival) {
     this.runtime = runtime;
@@ -113,7 +113,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     return { user, database, peer: link.peer, state, statements };
   }
 
-  private get client(): ClientSocket {
+  protected get client(): ClientSocket {
     return this.link.socket;
   }
 

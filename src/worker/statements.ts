@@ -216,6 +216,22 @@ export class Statements {
     return this.named.size < Limits.statementsPerSessionMax;
   }
 
+  /** All of them, if none is about to change and none is known to the origin alone; else null. */
+  get settled(): { statements: Statement[]; unnamed: Statement | null; unnamedAtOrigin: Statement | null } | null {
+    const slots = [...this.named.values(), this.unnamed, this.unnamedAtOrigin];
+    if (this.mayHaveOthers || slots.some(({ isSettled, value }) => !isSettled || value === 'untracked')) return null;
+    const statements = [...new Set(slots.flatMap(({ value }) => (value instanceof Statement ? [value] : [])))];
+    const [unnamed, unnamedAtOrigin] = [this.unnamed.value, this.unnamedAtOrigin.value] as (Statement | null)[];
+    return { statements, unnamed: unnamed ?? null, unnamedAtOrigin: unnamedAtOrigin ?? null };
+  }
+
+  /** What `settled` gave in another worker. */
+  restore(named: readonly Statement[], unnamed: Statement | null, unnamedAtOrigin: Statement | null): void {
+    for (const statement of named) this.define(statement);
+    this.unnamed.settle(unnamed);
+    this.unnamedAtOrigin.settle(unnamedAtOrigin);
+  }
+
   // ── answered here, while nothing is under way ──────────────────────────────────────────────────────────────────
 
   define(statement: Statement): void {

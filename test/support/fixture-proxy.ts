@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { planConcurrency } from '../../src/proxy/concurrency.ts';
 import { Dispatcher, dispatcherOptions } from '../../src/proxy/dispatcher.ts';
 import { type Listener, listen } from '../../src/proxy/listener.ts';
-import { type Descriptors, loadDescriptors } from '../../src/proxy/native.ts';
 import { Supervisor } from '../../src/proxy/supervisor.ts';
 import { monotonicClock } from '../../src/shared/clock.ts';
 import type { Config } from '../../src/shared/config.ts';
+import { type Descriptors, loadDescriptors } from '../../src/shared/descriptors.ts';
 import { silentLogger } from '../../src/shared/log.ts';
 import { waitFor } from './wait.ts';
 

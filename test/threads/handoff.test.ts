@@ -3,7 +3,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Descriptors, loadDescriptors } from '../../src/proxy/native.ts';
+import { type Descriptors, loadDescriptors } from '../../src/shared/descriptors.ts';
 import { ListenError } from '../../src/shared/errors.ts';
 import { type FixtureProxy, socketCount, startFixtureProxy, TextClient, untilLive } from '../support/fixture-proxy.ts';
 import { testConfig } from '../support/test-config.ts';

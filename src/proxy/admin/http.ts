@@ -113,6 +113,10 @@ function addCommands(server: FastifyInstance, { supervisor }: AdminParts): void 
 /** `POST /fault/cache-throw` and the like; only with `faults = ["admin"]`, which is for tests. */
 function addFaults(server: FastifyInstance, supervisor: Supervisor): void {
   server.post<{ Params: { readonly name: string } }>('/fault/:name', async (request, reply) => {
+    if (request.params.name === 'worker-release') {
+      await reply.send({ asked: supervisor.releaseAll() });
+      return;
+    }
     const [target, kind] = request.params.name.split('-');
     if ((target !== 'cache' && target !== 'worker') || !isFaultKind(kind)) {
       await reply.code(400).send({ error: `faults: cache-KIND or worker-KIND, KIND one of ${FaultKinds.join(', ')}` });

@@ -136,6 +136,11 @@ const families: readonly Family[] = [
     ],
   },
   {
+    name: 'pgfresh_sessions_moved_total',
+    help: 'Sessions that went on in another worker, to relieve their own',
+    samples: one(({ concurrency }) => concurrency.moved),
+  },
+  {
     name: 'pgfresh_active_threads',
     help: 'Threads that serve connections, by model of concurrency',
     labels: ['tcp', 'unix'],

@@ -25,7 +25,7 @@ export interface StatusDocument {
   readonly workers: ReturnType<Supervisor['workers']>;
   readonly cacheThread: { readonly generation: number; readonly restarts: number };
   readonly connections: { readonly accepted: number; readonly refused: number } & QueueReport;
-  readonly concurrency: Pick<Plan, 'tcp' | 'unix'> & { readonly threads: number };
+  readonly concurrency: Pick<Plan, 'tcp' | 'unix'> & { readonly threads: number; readonly moved: number };
   /** Statements that the cache thread had to parse. */
   readonly analysed: number;
   readonly tables: {
@@ -110,7 +110,12 @@ export class Reporter {
       workers: supervisor.workers(),
       cacheThread: { generation, restarts },
       connections: { accepted: dispatcher.accepted, refused: dispatcher.refused, ...dispatcher.queue() },
-      concurrency: { tcp: plan.tcp, unix: plan.unix, threads: supervisor.workersRunning() },
+      concurrency: {
+        tcp: plan.tcp,
+        unix: plan.unix,
+        threads: supervisor.workersRunning(),
+        moved: supervisor.balancer?.moved ?? 0,
+      },
       analysed: known?.analysed ?? 0,
       tables: {
         published: known?.publishedTables ?? [],

@@ -155,6 +155,8 @@ export const Counter = {
   /** Delay of the worker's event loop lately (shared/loop-delay.ts). */
   loopDelayMaxMs: 13,
   loopDelayP99Ms: 14,
+  /** Given up to other workers. */
+  sessionsMoved: 15,
   /** First of `reasonCodes.length` counters, by reason index. */
   reasons: 32,
   /** First of `LATENCY_BUCKETS` counters each: samples of the time that answers took (memory/latency.ts). */
