@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SettingKey } from '../../src/proxy/settings.ts';
 import { type FixtureProxy, socketCount, startFixtureProxy, TextClient } from '../support/fixture-proxy.ts';
@@ -68,10 +69,18 @@ describe('work-stealing', () => {
   it('gives what waits for a worker that is busy to one that is not, in a bounded queue', async () => {
     const { port, supervisor, dispatcher } = await start({ 'concurrency.model': 'work-stealing', workers: '2' });
     await waitFor('both workers', () => supervisor.workersRunning() === 2, 30_000);
-    const [one, other] = [client(port), client(port)];
-    const [first, second] = [workerOf(await one.ask('a')), workerOf(await other.ask('b'))];
-    expect([first, second].sort()).toEqual([1, 2]);
-    one.send('block'); // its event loop turns no more, until the supervisor replaces it
+    // Two connections of each worker: one is to block it, the other to tell that it is.
+    const four = Array.from({ length: 4 }, () => client(port));
+    const owners: number[] = [];
+    for (const each of four) owners.push(workerOf(await each.ask('a')));
+    const [blocker, probe] = four.filter((_, i) => owners[i] === 1);
+    blocker!.send('block'); // its event loop turns no more, until the supervisor replaces it
+    await waitFor('silence', async () => {
+      const before = probe!.received;
+      probe!.send('b');
+      await delay(200);
+      return probe!.received === before;
+    });
     // Two are in the hands of the blocked worker at most; all others are served by the one that is left.
     const crowd = Array.from({ length: 12 }, () => client(port));
     for (const [i, each] of crowd.entries()) each.send(`${i}`);
@@ -82,7 +91,7 @@ describe('work-stealing', () => {
       8_000,
       () => `${served().length}`,
     );
-    expect(new Set(served().map(({ received }) => workerOf(received)))).toEqual(new Set([second]));
+    expect(new Set(served().map(({ received }) => workerOf(received)))).toEqual(new Set([2]));
     expect(dispatcher.queue().waiting).toBe(0);
   });
 
