@@ -8,6 +8,7 @@
  * Not movable: TLS on either side (its state is inside OpenSSL), relayed bytes, a block, anything owed, held back or half received, commands of
  * ours that were prepared, statements made by SQL's PREPARE, and more statements than are worth carrying.
  */
+import { closeSync } from 'node:fs';
 import net from 'node:net';
 import type { CarriedStatement, MovingSession, SessionBaggage } from '../shared/baggage.ts';
 import type { Descriptors } from '../shared/descriptors.ts';
@@ -53,6 +54,10 @@ export class MovableSession extends Session {
 
   /** Goes on where the other worker left it. Called once, on a session just made. */
   arrive(originFd: number, baggage: SessionBaggage): void {
+    if (this.state !== 'startup') {
+      closeSync(originFd); // this worker is draining, and the client was told so
+      return;
+    }
     clearTimeout(this.timer);
     this.state = 'ready';
     this.user = baggage.user;
