@@ -19,8 +19,8 @@ import type {
 import { simplePrefix } from '../shared/query-key.ts';
 import { Bypass } from './bypass.ts';
 import type { Flight } from './flights.ts';
+import { type KeyPrefix, keyPrefix } from './key-prefix.ts';
 import { Outbox } from './offer.ts';
-import { type KeyPrefix, keyPrefix } from './statements.ts';
 import { Verdicts } from './verdicts.ts';
 import { Worth } from './worth.ts';
 

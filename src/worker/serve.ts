@@ -26,10 +26,11 @@ import { BlockSteps } from './block-steps.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
+import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type KeyPrefix, mayHoldComment, type Resolution, Statement } from './statements.ts';
+import { type Resolution, Statement } from './statements.ts';
 
 /** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;

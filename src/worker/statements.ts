@@ -11,24 +11,14 @@
  */
 
 import { Limits } from '../shared/limits.ts';
-import { extendHash, HASH_SEED, KeyForm, preparedPrefix } from '../shared/query-key.ts';
+import { KeyForm, preparedPrefix } from '../shared/query-key.ts';
 import { stripComments } from '../shared/shape.ts';
 import { type ParseView, parameterTypes } from '../shared/wire/frontend.ts';
 import { type BlockCommand, blockCommand } from './block.ts';
+import { type KeyPrefix, keyPrefix, mayHoldComment } from './key-prefix.ts';
 import { Pending } from './pending.ts';
 import type { ParseMark } from './settings.ts';
 import type { VerdictSlot } from './verdicts.ts';
-
-/** First part of a key with its hash. */
-export interface KeyPrefix {
-  readonly contextId: number;
-  readonly bytes: Buffer;
-  readonly hash: number;
-}
-
-export function keyPrefix(bytes: Buffer, contextId: number): KeyPrefix {
-  return { contextId, bytes, hash: extendHash(HASH_SEED, bytes, 0, bytes.length) };
-}
 
 /** Where a statement was resolved (C7): only under the same does it fill or hit. */
 export interface Resolution {
@@ -158,16 +148,6 @@ export class Statement {
     const stripped = mayHoldComment(raw, 0, raw.length) ? Buffer.from(stripComments(raw.toString('utf8'))) : raw;
     return keyPrefix(preparedPrefix(contextId, form, stripped, this.parameterTypes), contextId);
   }
-}
-
-/** A cheap test before the exact one: "--" or "/*" somewhere. */
-export function mayHoldComment(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i + 1 < end; i++) {
-    const byte = bytes[i];
-    if (byte === 0x2d && bytes[i + 1] === 0x2d) return true;
-    if (byte === 0x2f && bytes[i + 1] === 0x2a) return true;
-  }
-  return false;
 }
 
 /** What a name stands for; 'untracked': something that only the origin knows. */

@@ -2,7 +2,8 @@ import { serialize } from 'pg-protocol';
 import { describe, expect, it } from 'vitest';
 import { decodeParse } from '../../src/shared/wire/frontend.ts';
 import { levelCommand, SessionConsistency } from '../../src/worker/consistency.ts';
-import { mayHoldComment, Statement, type StatementReply, Statements } from '../../src/worker/statements.ts';
+import { mayHoldComment } from '../../src/worker/key-prefix.ts';
+import { Statement, type StatementReply, Statements } from '../../src/worker/statements.ts';
 
 function statement(text: string, name = '', types: number[] = []): Statement {
   const bytes = serialize.parse({ name, text, types });
