@@ -17,7 +17,7 @@ import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import { deallocated } from './deallocated.ts';
 import type { Owed, Work } from './owed.ts';
-import { type Points, pointsOf } from './points.ts';
+import { mayName, type Points, pointsOf } from './points.ts';
 import { Replayer } from './replay.ts';
 import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
@@ -32,6 +32,7 @@ const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailE
 const target: frontend.TargetView = { isStatement: false, name: '' };
 const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
 const empty = Buffer.alloc(0);
+const noSlots: readonly VerdictSlot[] = [];
 
 /** What a portal runs. */
 export interface Portal {
@@ -227,8 +228,7 @@ export class Forwarder {
     if (!isBind) return;
     if (bind.portal === '') transaction.portal.replacedBy(owed);
     const statement = statements.get(bind.statement);
-    const tail = bytes.subarray(bind.tailStart, bind.tailEnd);
-    const portal: Portal = { statement, work: this.work(statement, tail) };
+    const portal: Portal = { statement, work: this.work(statement, bytes) };
     portals.set(bind.portal, portal);
     this.bound = null;
     if (bind.portal !== '') return;
@@ -303,13 +303,15 @@ export class Forwarder {
   // ── verdicts, captures, counting ───────────────────────────────────────────────────────────────────────────────
 
   /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, older verdicts count, too. */
-  private work(statement: Statement | null, bindTail: Uint8Array | null): Work {
+  private work(statement: Statement | null, bindBytes: Buffer | null): Work {
     const slot = statement === null ? null : this.slotOfStatement(statement);
     const isCurrent = statement !== null && this.isResolvedHere(statement);
-    const past = isCurrent ? [] : (statement?.pastVerdicts ?? null);
-    const points = bindTail === null ? null : this.points(slot, statement?.text ?? '', bindTail);
+    const past = isCurrent ? noSlots : (statement?.pastVerdicts ?? null);
+    const isPoint = bindBytes !== null && mayName(slot?.verdict ?? null);
+    const tail = isPoint ? bindBytes.subarray(bind.tailStart, bind.tailEnd) : null;
+    const points = tail === null ? null : this.points(slot, statement?.text ?? '', tail);
     const begins = this.begins(statement?.command ?? null);
-    return { slot, past: past ?? [], suspect: !this.trusted || past === null, points, begins };
+    return { slot, past: past ?? noSlots, suspect: !this.trusted || past === null, points, begins };
   }
 
   /** Whether a block begun by it is READ COMMITTED: it is plain, and so is the session's default. */

@@ -54,7 +54,11 @@ export function isReadOnly({ slot, past, suspect }: Work): boolean {
 /** Whether it is proven to change nothing that a later statement of the block sees or means, nor the block itself. */
 export function isHarmless(work: Work): boolean {
   if (!isReadOnly(work)) return false;
-  return [work.slot!, ...work.past].every(({ verdict }) => !verdict!.changesContext && !verdict!.transactionControl);
+  return isInnocent(work.slot!) && work.past.every(isInnocent);
+}
+
+function isInnocent({ verdict }: VerdictSlot): boolean {
+  return !verdict!.changesContext && !verdict!.transactionControl;
 }
 
 /** Everything between two ReadyForQuery. */

@@ -21,6 +21,12 @@ export interface Points {
   readonly slots: ReadonlyMap<number, readonly number[]>;
 }
 
+/** Whether it is a write that may name its rows. */
+export function mayName(verdict: Verdict | null): verdict is Verdict & { writes: readonly WrittenTable[] } {
+  if (verdict === null || typeof verdict.writes === 'string') return false;
+  return verdict.writes.some(({ points }) => points !== null);
+}
+
 /**
  * Null when the statement is no point write, or names a row in a way that is not certain.
  * @param bindTail the Bind message after its names; null in the simple protocol
@@ -31,8 +37,7 @@ export function pointsOf(
   bindTail: Uint8Array | null,
   generation: number,
 ): Points | null {
-  if (verdict === null || typeof verdict.writes === 'string') return null;
-  if (!verdict.writes.some(({ points }) => points !== null)) return null;
+  if (!mayName(verdict)) return null;
   const parameters = bindTail === null ? [] : readParameters(bindTail);
   if (parameters === null) return null;
   // Keys beyond ASCII have no slot, so it does not matter whether they could be compared.

@@ -12,7 +12,7 @@ import type { Writable } from 'node:stream';
 import { assert } from '../shared/errors.ts';
 import { decodeCommandTag, decodeError, decodeReady, isFatal } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
-import { WireError } from '../shared/wire/framer.ts';
+import { HEADER_BYTES, WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
 import { isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
 import { WithheldReplies } from './withheld.ts';
@@ -33,11 +33,27 @@ function endsGroup(kind: OwedKind): boolean {
 }
 
 const QUERY_CANCELED = '57014';
+const QUEUE_EMPTIED_AT = 64;
+
+/** SELECT, INSERT, UPDATE and DELETE, by three letters: tags that nobody acts upon. */
+function isPlainTag(bytes: Buffer, start: number): boolean {
+  const at = start + HEADER_BYTES;
+  switch ((bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!) {
+    case 0x53454c: // SEL
+    case 0x494e53: // INS
+    case 0x555044: // UPD
+    case 0x44454c: // DEL
+      return true;
+    default:
+      return false;
+  }
+}
 
 /** What the session does about replies, always before their bytes go on. */
 export interface ReplyEvents {
   /** ReadyForQuery: everything in `group` has taken effect. */
   ready(status: number, group: SyncGroup, forClient: boolean): void;
+  /** Not for SELECT, INSERT, UPDATE and DELETE. */
   commandComplete(owed: Owed, tag: string): void;
   /** The reply is complete. */
   answered(owed: Owed): void;
@@ -188,7 +204,8 @@ export class ReplyOrder {
   private shift(): void {
     do this.queue[this.first++] = undefined;
     while (this.queue[this.first]?.kind === 'copyEnd');
-    if (this.first === this.queue.length) {
+    // Not each time: an array that is emptied gives its memory back, and takes it again for the next reply.
+    if (this.first === this.queue.length && this.first >= QUEUE_EMPTIED_AT) {
       this.queue.length = 0;
       this.first = 0;
     }
@@ -259,7 +276,7 @@ export class ReplyOrder {
     if (code === Backend.commandComplete) {
       if (head.phase === 'copyIn') this.copyIn = false;
       head.hasCompleted = true;
-      this.events.commandComplete(head, decodeCommandTag(bytes, start, end));
+      if (!isPlainTag(bytes, start)) this.events.commandComplete(head, decodeCommandTag(bytes, start, end));
     } else if (code === Backend.copyInResponse) {
       this.enterCopyIn();
     }

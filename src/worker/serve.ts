@@ -217,6 +217,8 @@ export class HitPath {
     if (!frontend.decodeBind(bytes, start, end, bind) || bind.portal !== '') return 'statement.protocol';
     const statement = this.statement(bind.statement);
     if (statement === null || this.bound !== null) return 'statement.protocol';
+    // Known not to be cacheable: there is nothing to look for.
+    if (statement.slot?.verdict?.cacheable === false && statement.command === null) return 'notFound';
     this.bound = statement;
     this.binds++;
     this.say(BIND_COMPLETE);

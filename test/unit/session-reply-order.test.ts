@@ -16,7 +16,7 @@ const frames: Record<string, Buffer> = {
   t: backend.NO_PARAMETERS,
   T: backend.encodeTextColumns(['x']),
   D: backend.encodeTextRow(['v']),
-  C: backend.encodeCommandComplete('SELECT 1'),
+  C: backend.encodeCommandComplete('FETCH 1'),
   I: encodeFrame(Backend.emptyQueryResponse, none),
   s: encodeFrame(Backend.portalSuspended, none),
   G: encodeFrame(Backend.copyInResponse, Buffer.from([0, 0, 0])),
@@ -135,7 +135,16 @@ describe('owed replies', () => {
     bench.send('QQ');
     expect(bench.receive('TDCNCIEZ')).toBe('TDCNCIEZ');
     expect(bench.receive('TDCZ')).toBe('TDCZ');
-    expect(bench.log).toEqual(['SELECT 1', 'async N', 'SELECT 1', 'ready:true:true', 'SELECT 1', 'ready:true:false']);
+    expect(bench.log).toEqual(['FETCH 1', 'async N', 'FETCH 1', 'ready:true:true', 'FETCH 1', 'ready:true:false']);
+  });
+
+  it('tells of no tag that nobody acts upon', () => {
+    for (const tag of ['SELECT 3', 'INSERT 0 1', 'UPDATE 1', 'DELETE 1']) {
+      const bench = new Bench(tag);
+      bench.send('Q');
+      expect(bench.receive('CZ')).toBe('CZ');
+      expect(bench.log).toEqual(['ready:true:true']);
+    }
   });
 
   it('ignores a Sync that reached the origin inside COPY FROM STDIN', () => {

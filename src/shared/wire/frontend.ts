@@ -12,9 +12,27 @@ export function nulAt(bytes: Uint8Array, at: number, end: number): number {
   return -1;
 }
 
+/** Names read lately, by length and last byte: drivers use the same few again and again, and making a string costs more than comparing one. */
+const NAMES = 256;
+const NAME_BYTES_MAX = 32;
+const names: string[] = Array(NAMES).fill('');
+
+function isName(name: string, bytes: Buffer, start: number): boolean {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) !== bytes[start + i]) return false;
+  return true;
+}
+
 /** A name between two positions; latin1 keeps every byte apart from every other. */
 function nameAt(bytes: Buffer, start: number, end: number): string {
-  return start === end ? '' : bytes.toString('latin1', start, end);
+  const length = end - start;
+  if (length === 0) return '';
+  if (length > NAME_BYTES_MAX) return bytes.toString('latin1', start, end);
+  const at = (length * 31 + bytes[end - 1]!) % NAMES;
+  const known = names[at]!;
+  if (known.length === length && isName(known, bytes, start)) return known;
+  const name = bytes.toString('latin1', start, end);
+  names[at] = name;
+  return name;
 }
 
 export type Startup =
