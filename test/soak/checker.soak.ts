@@ -21,7 +21,7 @@ const endMs = performance.now() + Number(process.env['PGFRESH_SOAK_MINUTES'] ?? 
 const isOver = (): boolean => performance.now() > endMs;
 const levels: readonly Level[] = ['strong', 'monotonic', 'session', 'bounded'];
 const maxStalenessMs = 1000;
-const report = new SoakReport();
+const report = new SoakReport('soak.md');
 
 let stream: DelayedStream | undefined;
 let pgfresh: Pgfresh | undefined;

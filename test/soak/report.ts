@@ -22,7 +22,11 @@ const thousands = (value: number): string => value.toLocaleString('en');
 export class SoakReport {
   readonly #parts: PartReport[] = [];
   readonly #notes: string[] = [];
-  readonly #file = path.join(repositoryRoot, 'bench/report', process.env['PGFRESH_SOAK_REPORT'] ?? 'soak.md');
+  readonly #file: string;
+
+  constructor(name: string) {
+    this.#file = path.join(repositoryRoot, 'bench/report', name);
+  }
 
   add(part: PartReport): void {
     this.#parts.push(part);
