@@ -142,7 +142,7 @@ describe('owed replies', () => {
   it('tells of no tag that nobody acts upon', () => {
     const bench = new Bench();
     bench.send('Q');
-    expect(bench.receive('uC')).toBe('uC');
+    expect(bench.receive('uC')).toBe('CC');
     expect(bench.log).toEqual(['FETCH 1']);
   });
 
