@@ -5,12 +5,18 @@
 import type { MovingSession } from '../shared/baggage.ts';
 import type { Descriptors } from '../shared/descriptors.ts';
 import { Limits } from '../shared/limits.ts';
+import type { WorkerControl } from '../shared/messages.ts';
+import type { Plan } from './concurrency.ts';
+import type { WorkerCounters } from './counters.ts';
 import type { Lane } from './handoff.ts';
+import type { Thread } from './thread.ts';
 
 /** Busy, of the time; below it there is nothing to relieve. */
 const BUSY_MIN = 0.7;
 /** The idlest has at most this share of the busiest one's work. */
 const IDLE_SHARE_MAX = 0.5;
+
+const balanceMs = 1_000;
 
 export interface BalancedWorker {
   readonly slot: number;
@@ -39,6 +45,7 @@ export function reliefOf(workers: readonly BalancedWorker[]): Relief | null {
 export class Balancer {
   readonly #workers: () => readonly BalancedWorker[];
   readonly #descriptors: Descriptors;
+  #timer: NodeJS.Timeout | undefined;
   moved = 0;
   lost = 0;
 
@@ -47,10 +54,22 @@ export class Balancer {
     this.#descriptors = descriptors;
   }
 
-  /** To be called once a second. */
-  tick(): void {
-    const relief = reliefOf(this.#workers());
-    relief?.from.lane.release(relief.count);
+  start(): void {
+    this.#timer = setInterval(() => {
+      const relief = reliefOf(this.#workers());
+      relief?.from.lane.release(relief.count);
+    }, balanceMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Asks every worker for sessions, busy or not, for tests. Returns how many were asked. */
+  releaseAll(): number {
+    const workers = this.#workers();
+    for (const { lane } of workers) lane.release(Limits.movedSessionsMax);
+    return workers.length;
   }
 
   /** A session that a worker has given up: its descriptors are ours. */
@@ -65,4 +84,28 @@ export class Balancer {
     this.lost++;
     for (const fd of [moving.clientFd, moving.originFd]) this.#descriptors.close(fd);
   }
+}
+
+/** A slot of the pool as the supervisor has it. */
+interface PoolSlot {
+  readonly slot: number;
+  readonly supervised: { readonly thread: Pick<Thread<WorkerControl>, 'load'> | undefined };
+  readonly lane: Lane | undefined;
+}
+
+/** Null where no session moves: another model, one worker, or no way to duplicate descriptors. */
+export function openBalancer(
+  pool: readonly PoolSlot[],
+  counters: Pick<WorkerCounters, 'of'>,
+  { tcp, unix }: Plan,
+  descriptors: Descriptors | null,
+): Balancer | null {
+  const isWanted = tcp === 'work-stealing' || unix === 'work-stealing';
+  if (!isWanted || descriptors === null || pool.length < 2) return null;
+  const workers = (): BalancedWorker[] =>
+    pool.flatMap(({ slot, supervised: { thread }, lane }) => {
+      if (thread === undefined || lane === undefined) return [];
+      return [{ slot, lane, sessions: counters.of(slot, 'sessionsOpen'), busy: thread.load() }];
+    });
+  return new Balancer(workers, descriptors);
 }

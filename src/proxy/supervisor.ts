@@ -9,7 +9,6 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Descriptors } from '../shared/descriptors.ts';
 import { ThreadError } from '../shared/errors.ts';
-import { Limits } from '../shared/limits.ts';
 import type { Logger } from '../shared/log.ts';
 import type { LoopDelay } from '../shared/loop-delay.ts';
 import { cacheLoopDelay } from '../shared/memory/control.ts';
@@ -23,7 +22,7 @@ import type {
   TlsMaterial,
   WorkerControl,
 } from '../shared/messages.ts';
-import { type BalancedWorker, Balancer } from './balancer.ts';
+import { type Balancer, openBalancer } from './balancer.ts';
 import type { Plan } from './concurrency.ts';
 import { WorkerCounters } from './counters.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -77,7 +76,6 @@ export class Supervisor {
   #store: SharedArrayBuffer | undefined;
   #tls: TlsMaterial | null;
   #stopping = false;
-  #balancing: NodeJS.Timeout | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -88,7 +86,8 @@ export class Supervisor {
     this.#workers = Array.from({ length: options.plan.poolSlots + options.plan.threadSlots }, (_, slot) =>
       this.#makeWorker(slot),
     );
-    this.balancer = this.#makeBalancer();
+    const pool = this.#workers.slice(0, options.plan.poolSlots);
+    this.balancer = openBalancer(pool, this.counters, options.plan, options.descriptors);
     const hooks = {
       spawn: (generation: number) => this.#spawnCache(generation),
       up: (cache: Thread<CacheControl>, generation: number) => void this.#cacheUp(cache, generation),
@@ -105,8 +104,7 @@ export class Supervisor {
     // Of the threads for connections one is there before the first connection.
     for (const { supervised } of this.#workers.slice(0, this.#options.plan.poolSlots + 1)) supervised.begin();
     this.#cache.begin();
-    const { balancer } = this;
-    if (balancer !== null) this.#balancing = setInterval(() => balancer.tick(), balanceMs).unref();
+    this.balancer?.start();
     this.#heartbeat.start(this.#workers.map(({ supervised }) => supervised));
   }
 
@@ -205,7 +203,7 @@ export class Supervisor {
   /** Ends every thread at once and for good. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#balancing);
+    this.balancer?.stop();
     this.#heartbeat.stop();
     this.#publishGeneration(0);
     await Promise.all([this.#cache.stop(), ...this.#workers.map(({ supervised }) => supervised.stop())]);
@@ -219,28 +217,7 @@ export class Supervisor {
     return victim !== undefined;
   }
 
-  /** Asks every worker for sessions, busy or not, for tests. Returns how many were asked. */
-  releaseAll(): number {
-    const workers = this.balancer === null ? [] : this.#balanced();
-    for (const { lane } of workers) lane.release(Limits.movedSessionsMax);
-    return workers.length;
-  }
-
   // ── workers ──
-
-  #makeBalancer(): Balancer | null {
-    const { plan, descriptors } = this.#options;
-    const isWanted = plan.tcp === 'work-stealing' || plan.unix === 'work-stealing';
-    if (!isWanted || descriptors === null || plan.poolSlots < 2) return null;
-    return new Balancer(() => this.#balanced(), descriptors);
-  }
-
-  #balanced(): BalancedWorker[] {
-    return this.#workers.slice(0, this.#options.plan.poolSlots).flatMap(({ slot, supervised: { thread }, lane }) => {
-      if (thread === undefined || lane === undefined) return [];
-      return [{ slot, lane, sessions: this.counters.of(slot, 'sessionsOpen'), busy: thread.load() }];
-    });
-  }
 
   #threads(): readonly WorkerSlot[] {
     return this.#workers.slice(this.#options.plan.poolSlots);
@@ -376,8 +353,6 @@ export class Supervisor {
     }
   }
 }
-
-const balanceMs = 1_000;
 
 const isResting = (phase: ThreadPhase): boolean => phase === 'idle' || phase === 'stopped';
 

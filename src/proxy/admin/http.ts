@@ -114,7 +114,7 @@ function addCommands(server: FastifyInstance, { supervisor }: AdminParts): void 
 function addFaults(server: FastifyInstance, supervisor: Supervisor): void {
   server.post<{ Params: { readonly name: string } }>('/fault/:name', async (request, reply) => {
     if (request.params.name === 'worker-release') {
-      await reply.send({ asked: supervisor.releaseAll() });
+      await reply.send({ asked: supervisor.balancer?.releaseAll() ?? 0 });
       return;
     }
     const [target, kind] = request.params.name.split('-');
