@@ -12,6 +12,7 @@ import { tableName } from './analyse/tables.ts';
 import type { Analysis } from './analyse/verdict.ts';
 import type { AnswerFrames } from './answer-rows.ts';
 import { ChangeLog } from './change-log.ts';
+import { withColumnsUsed } from './columns-used.ts';
 import { databaseSlotOfBlock } from './context-ids.ts';
 import type { Dependency } from './dependency.ts';
 import { DependencyIndex } from './dependency-index.ts';
@@ -174,7 +175,8 @@ export class Database {
   }
 
   #bind(analysis: Analysis, key: ParsedKey, answer: AnswerFrames): readonly Dependency[] | null {
-    const dependencies = bindDependencies(analysis, key);
+    const bound = bindDependencies(analysis, key);
+    const dependencies = bound === null ? null : withColumnsUsed(bound, analysis.rowOrder, answer);
     const relation = this.feed.model?.catalog.relations.get(analysis.plain?.relation ?? 0);
     return dependencies === null ? null : withKnownKeys(dependencies, analysis, relation, key, answer);
   }

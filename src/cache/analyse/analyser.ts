@@ -15,6 +15,7 @@ import { plainAnswerOf } from './plain.ts';
 import type { PointContext } from './points.ts';
 import { QueryWalk } from './query.ts';
 import { Reads } from './reads.ts';
+import { rowOrderOf } from './row-order.ts';
 import { type Classified, classify } from './statement.ts';
 import { type Analysis, type Effects, harmless, mergeEffects, Uncacheable, unknownEffects } from './verdict.ts';
 import { ViewEffects } from './view-effects.ts';
@@ -116,6 +117,7 @@ export class Analyser {
       streamed: [...reads.streamed],
       dependencies: reads.dependencies(),
       plain: reads.references.length === 1 ? plainAnswerOf(statement.SelectStmt, names) : null,
+      rowOrder: rowOrderOf(statement.SelectStmt, names),
       momentParameters: [...reads.momentParameters].map((number) => number - 1),
       parameterCount: reads.parameterCount,
       signature: reads.signature(),
@@ -153,6 +155,7 @@ function refusal(reason: Reason, detail: string, remedy: string | null, effects:
     streamed: [],
     dependencies: [],
     plain: null,
+    rowOrder: 'open',
     momentParameters: [],
     parameterCount: 0,
     signature: '',

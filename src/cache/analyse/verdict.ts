@@ -5,6 +5,7 @@ import type { Reason } from '../../shared/reasons.ts';
 import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
 import type { PlainAnswer } from './plain.ts';
+import type { RowOrder } from './row-order.ts';
 
 export interface Analysis extends Omit<Verdict, 'shape' | 'verdictId' | 'catalogVersion'>, Bindable {
   /** Oids of the tables and materialized views that are named, each once, those in views and functions included; empty unless cacheable. */
@@ -15,6 +16,7 @@ export interface Analysis extends Omit<Verdict, 'shape' | 'verdictId' | 'catalog
   readonly dependencies: readonly DependencyTemplate[];
   /** The answer shows rows of one table as they are; null: it does not, or that is not certain. */
   readonly plain: PlainAnswer | null;
+  readonly rowOrder: RowOrder;
   /** For people: what exactly the reason was met in. */
   readonly detail: string;
   /** What the user could do about it, or null. */
