@@ -28,12 +28,13 @@ const answers: readonly string[] = [
   ...times(
     30,
     (i) =>
-      `SELECT id, total FROM orders WHERE placed BETWEEN '2026-${String((i % 9) + 1).padStart(2, '0')}-10' AND '2026-${String((i % 9) + 1).padStart(2, '0')}-${10 + (i % 7)}'`,
+      `SELECT id, total FROM orders WHERE placed BETWEEN '2026-${String((i % 9) + 1).padStart(2, '0')}-10' AND '2026-${String((i % 9) + 1).padStart(2, '0')}-${10 + (i % 7)}' ORDER BY id`,
   ),
-  ...times(30, (i) => `SELECT id, name FROM products WHERE price >= ${i * 3} AND price < ${i * 3 + 2}`),
+  ...times(30, (i) => `SELECT id, name FROM products WHERE price >= ${i * 3} AND price < ${i * 3 + 2} ORDER BY id`),
   ...times(
     30,
-    (i) => `SELECT o.id, p.name, p.price FROM orders o JOIN products p ON p.id = o.product WHERE p.id = ${i * 32}`,
+    (i) =>
+      `SELECT o.id, p.name, p.price FROM orders o JOIN products p ON p.id = o.product WHERE p.id = ${i * 32} ORDER BY o.id`,
   ),
   ...times(30, (i) => `SELECT count(*), sum(total) FROM orders WHERE customer = ${i * 6}`),
   ...times(20, (i) => `SELECT count(*), max(price) FROM products WHERE category = ${i - 1}`),
@@ -64,10 +65,7 @@ function writeSql(below: (n: number) => number, i: number): string {
 
 async function ask(client: pg.Client, sql: string): Promise<string> {
   const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' });
-  return rows
-    .map((row) => JSON.stringify(row))
-    .sort()
-    .join('\n');
+  return rows.map((row) => JSON.stringify(row)).join('\n');
 }
 
 class Shop {
