@@ -12,6 +12,10 @@ export const authorSchemaSql = authorTables
           timestamptz '2024-02-28 23:00+00' + n * interval '20 min', n % 3 / 2.0, chr(96 + n) || 'é', repeat('ab', n % 4), null
         FROM generate_series(1, 6) n;`,
   )
+  .concat(
+    'CREATE VIEW shown AS SELECT a.* FROM a JOIN b ON a.k = b.id WHERE b.id <> 5;',
+    'CREATE VIEW shown_outer AS SELECT b.* FROM a LEFT JOIN b ON a.k = b.id WHERE a.id > 1;',
+  )
   .join('');
 
 export const authorColumns = ['id', 'k', 't', 'f', 'd', 'm', 'z', 'n', 'c', 'v', 'u'] as const;
@@ -137,11 +141,36 @@ export class Author {
     return Array.from({ length: count }, () => this.#condition(aliases)).join(' AND ');
   }
 
+  /** A table, or a query that shows the columns of one: conditions outside say something of the table inside, or they must not. */
+  #leaf(): string {
+    const table = (): string => this.#pick(authorTables);
+    if (this.#random.below(3) > 0) return table();
+    const where = this.#condition(['i'], 1);
+    const kind = this.#pick(['JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN']);
+    const shown = this.#pick(['i', 'j']);
+    const joined = `${table()} i ${kind} ${table()} j ON i.k = j.id`;
+    return this.#pick([
+      `(SELECT * FROM ${table()} i)`,
+      `(SELECT * FROM ${table()} i WHERE ${where})`,
+      `(SELECT i.* FROM (SELECT * FROM ${table()} h WHERE h.k > 0) i WHERE ${where})`,
+      `(SELECT ${shown}.* FROM ${joined})`,
+      `(SELECT ${shown}.* FROM ${joined} WHERE ${where})`,
+      `(SELECT i.*, j.k AS other FROM ${table()} i, ${table()} j WHERE i.id = j.k AND ${where})`,
+      `(SELECT * FROM ${table()} i ORDER BY k, id LIMIT 3)`,
+      `(SELECT DISTINCT ON (k) * FROM ${table()} i ORDER BY k, id)`,
+      `(SELECT *, rank() OVER (ORDER BY k) AS r FROM ${table()} i WHERE ${where})`,
+      `(SELECT * FROM ${table()} UNION ALL SELECT * FROM ${table()} i WHERE ${where})`,
+      `(WITH w AS (SELECT * FROM ${table()}) SELECT i.* FROM w i LEFT JOIN w j ON i.id = j.k WHERE ${where})`,
+      'shown',
+      'shown_outer',
+    ]);
+  }
+
   /** A tree of joins and the aliases in it. */
   #joins(prefix: string, leaves: number): { sql: string; aliases: string[] } {
     if (leaves === 1) {
       const alias = `${prefix}${this.#random.below(1_000_000)}`;
-      return { sql: `${this.#pick(authorTables)} ${alias}`, aliases: [alias] };
+      return { sql: `${this.#leaf()} ${alias}`, aliases: [alias] };
     }
     const left = this.#joins(prefix, leaves - 1 > 1 ? 1 + this.#random.below(leaves - 1) : 1);
     const right = this.#joins(prefix, leaves - left.aliases.length);

@@ -285,7 +285,7 @@ export const cacheable: readonly Row[] = [
     'SELECT 1 FROM customers a FULL JOIN orders b USING (id) WHERE id = 3 OR id = $1',
     'customers(id=3|$1) orders(id=3|$1)',
   ],
-  ['SELECT 1 FROM (SELECT a AS id FROM whole) w JOIN orders b USING (id) WHERE id = 3', 'whole orders'],
+  ['SELECT 1 FROM (SELECT a AS id FROM whole) w JOIN orders b USING (id) WHERE id = 3', 'whole(a=3) orders(id=3)'],
   [
     'SELECT 1 FROM customers WHERE id = 1 AND EXISTS (SELECT FROM orders WHERE customer = customers.id)',
     'customers(id=1) orders',
@@ -302,7 +302,7 @@ export const cacheable: readonly Row[] = [
   ['SELECT 1 FROM customers WHERE id IN (SELECT customer FROM orders WHERE open)', 'customers orders(open=t)'],
   ['SELECT 1 FROM customers WHERE (id, name) IN (SELECT customer, note FROM orders)', 'customers orders'],
   ['SELECT ARRAY(SELECT id FROM orders WHERE customer = c.id) FROM customers c', 'customers orders'],
-  ['SELECT s.n FROM (SELECT id AS n FROM orders WHERE customer = 2) s WHERE s.n = 1', 'orders(customer=2)'],
+  ['SELECT s.n FROM (SELECT id AS n FROM orders WHERE customer = 2) s WHERE s.n = 1', 'orders(customer=2 id=1)'],
   ['SELECT * FROM customers c, LATERAL (SELECT * FROM orders WHERE customer = c.id LIMIT 1) o', 'customers orders'],
   ['SELECT * FROM (VALUES (1), (2)) v(x) JOIN customers ON id = x', 'customers'],
   ['SELECT * FROM customers, generate_series(1, 3) g WHERE g = id', 'customers'],

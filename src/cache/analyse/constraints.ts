@@ -32,11 +32,18 @@ import {
   findingOf,
   isNotNull,
   nothing,
-  type PlainColumn,
   rangeOf,
 } from './findings.ts';
 import { nameParts } from './names.ts';
-import { type FromItem, resolveColumn, type Scope, type SourceColumn, type TableReference } from './scope.ts';
+import {
+  type FromItem,
+  resolveColumn,
+  type Scope,
+  type SourceColumn,
+  type TableColumn,
+  type TableReference,
+  tableColumnOf,
+} from './scope.ts';
 
 /** Two columns of one family. */
 export type ColumnEquality = readonly [ConstrainedColumn, ConstrainedColumn];
@@ -74,8 +81,12 @@ export function findConstraints(
 }
 
 /** A column of a type that can be compared as text, or null. */
-export function comparable({ column }: SourceColumn, { table }: FromItem, encoding: string): ConstrainedColumn | null {
-  if (column === null || table === null) return null;
+export function comparable(column: SourceColumn, item: FromItem, encoding: string): ConstrainedColumn | null {
+  const own = tableColumnOf(column, item);
+  return own === null ? null : comparableOf(own, encoding);
+}
+
+function comparableOf({ table, column }: TableColumn, encoding: string): ConstrainedColumn | null {
   const type = canonicalTypeOf(column.type);
   // Generated columns may be missing in the stream; unequal bytes may be equal under a non-deterministic collation.
   if (type === undefined || column.generated || (type.family === 'string' && !column.deterministic)) return null;
@@ -253,16 +264,17 @@ class Search {
   }
 
   /** The columns of tables of this level that a name means, several only when merged by USING; none when in doubt. */
-  #plainColumns(node: Node | undefined): readonly PlainColumn[] {
+  #plainColumns(node: Node | undefined): readonly TableColumn[] {
     if (node === undefined || !('ColumnRef' in node)) return [];
     const fields = nameParts(node.ColumnRef.fields);
     if (fields.length === 0) return [];
     const { columns } = resolveColumn(this.#scope, fields, this.#walk.names.catalog.database);
     // A name that was found in an outer query constrains nothing here.
     if (!columns.every(({ item }) => this.#scope.items.includes(item))) return [];
-    const found = columns.flatMap(({ item, column: { column } }) =>
-      column === null || item.table === null || column.generated ? [] : [{ item, table: item.table, column }],
-    );
+    const found = columns.flatMap(({ item, column }) => {
+      const own = tableColumnOf(column, item);
+      return own === null || own.column.generated ? [] : [own];
+    });
     return found.length === columns.length ? found : [];
   }
 
@@ -270,15 +282,13 @@ class Search {
   #columns(node: Node | undefined): readonly ConstrainedColumn[] {
     const { encoding } = this.#walk.names.catalog;
     const columns = this.#plainColumns(node);
-    const found = columns
-      .map(({ item, column }) => comparable({ name: column.name, type: column.type, column }, item, encoding))
-      .filter((column) => column !== null);
+    const found = columns.map((column) => comparableOf(column, encoding)).filter((column) => column !== null);
     const isOne = found.length === columns.length && found.every(({ type }) => type.family === found[0]!.type.family);
     return isOne ? found : [];
   }
 
   /** The one column that a name means, where NULL can only be its own. */
-  #ownColumn(node: Node | undefined): PlainColumn | null {
+  #ownColumn(node: Node | undefined): TableColumn | null {
     const [column, other] = this.#plainColumns(node);
     return column === undefined || other !== undefined || this.#nullable.has(column.table) ? null : column;
   }

@@ -70,9 +70,12 @@ export class Expansion {
     reads.restOn(names.catalog.views.get(view.oid)!);
     for (const column of view.columns) reads.restOnColumn(view.oid, column);
     this.#begin(`${view.schema}.${view.name}`);
-    walkOf(this.#qualified, this).run(select, null);
+    const outputs = walkOf(this.#qualified, this).run(select, null);
     this.leave();
-    return view.columns.map(({ name, type }) => ({ name, type, column: null }));
+    return view.columns.map(({ name, type }, i) => {
+      const source = outputs.length === view.columns.length ? outputs[i]?.source : undefined;
+      return { name, type, column: null, ...(source !== undefined && { source }) };
+    });
   }
 
   /** Walks what filters the rows of a table that a statement reads; once for each statement, however often it is read. */

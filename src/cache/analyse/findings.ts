@@ -1,9 +1,8 @@
 /** What a condition says about the tables of a query level, and how that is put together under AND and OR. */
 import { canonicalTypeOf } from '../../shared/canonical.ts';
-import type { Column } from '../catalog.ts';
 import type { BoundTemplate, TermSource } from '../dependency.ts';
 import { type Alternatives, both, either, oneRange, oneTerm } from './alternatives.ts';
-import type { FromItem, TableReference } from './scope.ts';
+import type { TableColumn, TableReference } from './scope.ts';
 
 export interface ConstrainedColumn {
   readonly table: TableReference;
@@ -13,19 +12,12 @@ export interface ConstrainedColumn {
   readonly ordered: boolean;
 }
 
-/** A column of any type. */
-export interface PlainColumn {
-  readonly item: FromItem;
-  readonly table: TableReference;
-  readonly column: Column;
-}
-
 /** What a condition says of each table; of those that are missing nothing. */
 export type Finding = ReadonlyMap<TableReference, Alternatives>;
 
 export const nothing: Finding = new Map();
 
-export function isNotNull({ table, column: { name, type } }: PlainColumn): Finding {
+export function isNotNull({ table, column: { name, type } }: TableColumn): Finding {
   const ranked = canonicalTypeOf(type)?.canonical ?? 'none';
   return new Map([[table, oneRange({ column: name, type: ranked, low: null, high: null })]]);
 }

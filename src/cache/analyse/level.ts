@@ -48,7 +48,10 @@ export class LevelConstraints {
 
   /** Joins are told innermost first. */
   on(sides: JoinSides, finding: Finding, equalities: readonly ColumnEquality[]): void {
-    for (const { table } of sides.nullable) if (table !== null) this.#nullable.add(table);
+    for (const { table, inside } of sides.nullable) {
+      if (table !== null) this.#nullable.add(table);
+      for (const each of inside ?? []) this.#nullable.add(each);
+    }
     if (sides.isAlways) {
       this.where(finding, equalities);
       return;
@@ -102,5 +105,5 @@ export class LevelConstraints {
 }
 
 function has(items: readonly FromItem[], table: TableReference): boolean {
-  return items.some((item) => item.table === table);
+  return items.some((item) => item.table === table || item.inside?.includes(table) === true);
 }

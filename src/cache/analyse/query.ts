@@ -10,8 +10,18 @@ import { type Names, nameParts } from './names.ts';
 import { everyColumn, outputsOf, starQualifier } from './outputs.ts';
 import { jsonTable, rangeFunction } from './range-function.ts';
 import type { Reads } from './reads.ts';
-import { derived, type FromItem, type OutputColumn, type Scope, type SourceColumn, UNKNOWN_TYPE } from './scope.ts';
+import {
+  derived,
+  type FromItem,
+  insideOf,
+  type OutputColumn,
+  type Scope,
+  type SourceColumn,
+  type TableReference,
+  UNKNOWN_TYPE,
+} from './scope.ts';
 import { tablesBehind } from './tables.ts';
+import { withSources } from './transparent.ts';
 import { Uncacheable } from './verdict.ts';
 
 /** Names given by WITH, innermost first. Null: named, but not analysed yet (a forward reference). */
@@ -94,9 +104,10 @@ export class QueryWalk {
     for (const node of select.fromClause ?? []) items.push(...this.#from(node, level, items, joins));
     const scope: Scope = { items, merged: joins.merged, outputs: null, outer: level.scope };
     const walk = this.#expressions;
-    this.#constrain(select.whereClause, scope, joins.conditions);
+    const nullable = this.#constrain(select.whereClause, scope, joins.conditions);
     for (const target of select.targetList ?? []) if ('ResTarget' in target) this.#target(target.ResTarget.val, scope);
-    const outputs = outputsOf(select.targetList ?? [], scope, this.#names);
+    const shown = outputsOf(select.targetList ?? [], scope, this.#names);
+    const outputs = withSources(shown, select, scope, this.#names, nullable);
     const named: Scope = { ...scope, outputs };
     walk.visitAll(select.groupClause, named);
     walk.visit(select.havingClause, scope);
@@ -106,8 +117,8 @@ export class QueryWalk {
     return outputs;
   }
 
-  /** Visits the conditions of a level and gathers what they say about its tables. */
-  #constrain(where: Node | undefined, scope: Scope, joins: readonly JoinCondition[]): void {
+  /** Visits the conditions of a level and gathers what they say about its tables; gives those that a join may put NULLs in the place of. */
+  #constrain(where: Node | undefined, scope: Scope, joins: readonly JoinCondition[]): ReadonlySet<TableReference> {
     const constraints = new LevelConstraints();
     const walk = this.#expressions;
     for (const join of joins) {
@@ -126,6 +137,7 @@ export class QueryWalk {
     const { finding, equalities } = findConstraints(where, scope, walk, this.#liftedAt, constraints.nullable);
     constraints.where(finding, equalities);
     constraints.settle();
+    return constraints.nullable;
   }
 
   #target(node: Node | undefined, scope: Scope): void {
@@ -185,7 +197,8 @@ export class QueryWalk {
     ].flatMap((name) => (name === undefined ? [] : [{ name, type: UNKNOWN_TYPE }]));
     const aliases = nameParts(aliascolnames);
     const define = (outputs: readonly OutputColumn[]): void => {
-      const columns = outputs.map((output, i) => ({ ...output, name: aliases[i] ?? output.name }));
+      // It may be read more than once: what is said of one reading is not said of the others.
+      const columns = outputs.map(({ name, type }, i) => ({ name: aliases[i] ?? name, type }));
       level.ctes.names.set(ctename ?? '', [...columns, ...added]);
     };
     // The recursive term of a query that refers to itself knows the columns of the first term.
@@ -233,7 +246,8 @@ export class QueryWalk {
     if (this.#names.immutable) throw new Uncacheable('uncacheable.userFunction', `IMMUTABLE, yet it reads ${relname}`);
     const item = { alias: name, isTableName: alias === undefined, schema: relation.schema, open: false };
     if (relation.kind === 'v' && !isBuiltIn(relation.oid)) {
-      return { ...item, columns: renamed(expansion.view(relation), colnames), table: null };
+      const columns = expansion.view(relation);
+      return { ...item, columns: renamed(columns, colnames), table: null, inside: insideOf(columns) };
     }
     const table = this.#reads.addTable(relation, tablesBehind(this.#names.catalog, relation, inh !== true));
     expansion.policies(relation);

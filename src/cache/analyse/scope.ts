@@ -13,6 +13,13 @@ export const UNKNOWN_TYPE = 0;
 export interface OutputColumn {
   readonly name: string;
   readonly type: number;
+  /** What it shows as it is, where whatever is said of it outside holds for the table's row inside (transparent.ts). */
+  readonly source?: TableColumn;
+}
+
+export interface TableColumn {
+  readonly table: TableReference;
+  readonly column: Column;
 }
 
 /** One mention of a table in a FROM clause, with what is known so far of its rows that may be seen. */
@@ -36,6 +43,8 @@ export interface FromItem {
   /** There may be columns that the analysis does not know of (functions in FROM). */
   readonly open: boolean;
   readonly table: TableReference | null;
+  /** Tables inside that columns show. */
+  readonly inside?: readonly TableReference[];
   /** The relation whose rows are filtered: read, though it is no mention of it (policies). */
   readonly filtered?: number;
   /** Where the relation is that it is one mention of. */
@@ -102,8 +111,17 @@ export function derived(
   colnames: readonly string[],
   open: boolean,
 ): FromItem {
-  const columns = outputs.map(({ name, type }, i) => ({ name: colnames[i] ?? name, type, column: null }));
-  return { alias, isTableName: false, columns, open, table: null };
+  const columns = outputs.map((output, i) => ({ ...output, name: colnames[i] ?? output.name, column: null }));
+  return { alias, isTableName: false, columns, open, table: null, inside: insideOf(outputs) };
+}
+
+export function insideOf(outputs: readonly OutputColumn[]): readonly TableReference[] {
+  return [...new Set(outputs.flatMap(({ source }) => (source === undefined ? [] : [source.table])))];
+}
+
+/** The column of a table that a column of an item is, or shows. */
+export function tableColumnOf({ column, source }: SourceColumn, { table }: FromItem): TableColumn | null {
+  return column !== null && table !== null ? { column, table } : (source ?? null);
 }
 
 function columnsNamed(item: FromItem, name: string): { item: FromItem; column: SourceColumn }[] {
