@@ -10,6 +10,7 @@ import type { Lsn } from '../shared/lsn.ts';
 import type { ChangeSink, RowChange, SettlingTransaction, StreamRelation } from './change.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { DependencyIndex } from './dependency-index.ts';
+import type { InPlace } from './in-place.ts';
 import { viewsOf } from './row-view.ts';
 
 export interface ApplyOptions {
@@ -18,6 +19,8 @@ export interface ApplyOptions {
   readonly store: { remove(block: number): void };
   /** Relations that show the rows of a table besides itself. */
   readonly ancestorsOf: (relation: number) => readonly number[];
+  /** Makes answers anew that a change takes out; missing: they are left to the next miss. */
+  readonly inPlace?: Pick<InPlace, 'changed' | 'leaving' | 'truncated' | 'committed'> | undefined;
   readonly settler: { register(xid: number): SettlingTransaction };
   /** A logical message, ours or somebody's. */
   readonly onMessage?: (prefix: string, content: Buffer) => void;
@@ -52,16 +55,20 @@ export class Apply implements ChangeSink {
 
   change(change: RowChange): void {
     const { index, log } = this.#options;
+    const { inPlace } = this.#options;
     log.record(this.#settling(), change);
+    inPlace?.changed(change, this.#settling());
     const relations = this.#shownBy(change.relation.oid).filter((relation) => index.has(relation));
     if (relations.length === 0) return;
     for (const view of viewsOf(change)) for (const relation of relations) index.match(relation, view, this.#blocks);
+    if (inPlace !== undefined) for (const block of this.#blocks) inPlace.leaving(block, change, this.#settling());
     this.#removeMatched();
   }
 
   truncate(relations: readonly StreamRelation[]): void {
     for (const { oid } of relations) {
       this.#options.log.recordAll(this.#settling(), oid);
+      this.#options.inPlace?.truncated(oid);
       for (const relation of this.#shownBy(oid)) this.#options.index.matchAll(relation, this.#blocks);
     }
     this.#removeMatched();
@@ -79,6 +86,7 @@ export class Apply implements ChangeSink {
 
   commit(endLsn: Lsn): void {
     this.#transaction = null;
+    this.#options.inPlace?.committed();
     this.#appliedLsn = endLsn;
   }
 

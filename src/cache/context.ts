@@ -143,6 +143,9 @@ export interface SessionContext {
   readonly systemIdentifier: string | null;
   readonly clientEncoding: string;
   readonly standardStrings: boolean;
+  /** Dates are sent as ISO has them, whatever order they are read in; times with time zone in UTC. */
+  readonly isoDates: boolean;
+  readonly utc: boolean;
   /** Equal for contexts in which every statement has the same verdict: what analyses may be shared by. */
   readonly resolutionClass: string;
 }
@@ -180,6 +183,8 @@ export function parseContext(row: ContextRow, keySettings: readonly string[] = [
     systemIdentifier: row[at.systemIdentifier] ?? null,
     clientEncoding,
     standardStrings,
+    isoDates: row[settingAt('DateStyle')]?.startsWith('ISO') === true,
+    utc: row[settingAt('TimeZone')] === 'UTC',
     resolutionClass: JSON.stringify([
       ...[schemas, clientEncoding, row[settingAt('transform_null_equals')], temporary, standardStrings],
     ]),
@@ -203,6 +208,8 @@ export function defaultContext(
     systemIdentifier: catalog.systemIdentifier,
     clientEncoding: 'UTF8',
     standardStrings: true,
+    isoDates: true,
+    utc: false,
     resolutionClass: JSON.stringify([schemas, 'UTF8', 'off', 'none', true]),
   };
 }

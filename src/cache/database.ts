@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
 import { Limits } from '../shared/limits.ts';
-import { openSessions, wantedRound, wishedRound } from '../shared/memory/control.ts';
+import { openSessions, startedRound, wantedRound, wishedRound } from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
@@ -18,8 +18,10 @@ import type { Dependency } from './dependency.ts';
 import { DependencyIndex } from './dependency-index.ts';
 import { Feed, type FeedOptions } from './feed.ts';
 import type { StoreHeader } from './header.ts';
+import { InPlace, type PointAnswer } from './in-place.ts';
 import type { ParsedKey } from './key-reader.ts';
 import { withKnownKeys } from './known-keys.ts';
+import { pointAnswerOf } from './point-answer.ts';
 import type { ShapeNumbers } from './shape-numbers.ts';
 import type { CacheStore, NewEntry } from './store.ts';
 
@@ -70,6 +72,7 @@ export class Database {
   readonly index: DependencyIndex;
   readonly feed: Feed;
   readonly admitter: Admitter<Analysis>;
+  readonly inPlace: InPlace | undefined;
   /** Slots of the workers that have sessions in it. */
   readonly workers = new Set<number>();
   readonly #options: DatabaseOptions;
@@ -85,8 +88,10 @@ export class Database {
     this.index = new DependencyIndex((oid) => this.feed.model?.keyColumns(oid) ?? null);
     const changeLog = new ChangeLog();
     const { index } = this;
+    this.inPlace = config.cache.inPlace ? this.#makeInPlace() : undefined;
     this.feed = new Feed({
       ...options,
+      inPlace: this.inPlace,
       config: configOf(config, name),
       index,
       changeLog,
@@ -132,6 +137,30 @@ export class Database {
 
   admit(offer: Offer): void {
     if (this.admitter.admit(offer) === 'fill.changed') this.feed.refused();
+  }
+
+  #makeInPlace(): InPlace {
+    const { store, header, generation, control } = this.#options;
+    return new InPlace({
+      reader: store.reader,
+      pointOf: (key) => this.#pointOf(key),
+      tokenOf: (settleStamp) => {
+        const { streamEpoch, catalogVersion } = header;
+        return { generation, streamEpoch, settleStamp, catalogVersion };
+      },
+      filledRound: () => startedRound(control) + 1,
+      isStored: (hash, key) => store.find(hash, key) !== 0,
+      admit: (offer) => this.admitter.admit(offer),
+    });
+  }
+
+  #pointOf(key: ParsedKey): PointAnswer | null {
+    const { model } = this.feed;
+    const analysis = this.#analysisOf(key);
+    const context = model?.contexts.get(key.contextId);
+    const relation = model?.catalog.relations.get(analysis?.plain?.relation ?? 0);
+    if (analysis === null || context === undefined || relation === undefined) return null;
+    return pointAnswerOf(key, analysis, relation, context);
   }
 
   /** Those that the publication refused, and those that the catalog rules out. */

@@ -26,7 +26,7 @@ export class Databases {
   #attempts = 0;
   #over = false;
   /** What databases that are gone had counted. */
-  #past = { admitted: 0, rejected: 0, invalidated: 0 };
+  #past = { admitted: 0, rejected: 0, invalidated: 0, corrected: 0 };
 
   constructor(options: Given) {
     this.#options = options;
@@ -88,12 +88,18 @@ export class Databases {
     return this.#verdicts;
   }
 
-  totals(): { readonly admitted: number; readonly rejected: number; readonly invalidated: number } {
+  totals(): {
+    readonly admitted: number;
+    readonly rejected: number;
+    readonly invalidated: number;
+    readonly corrected: number;
+  } {
     const totals = { ...this.#past };
-    for (const { admitter, feed } of this.all) {
+    for (const { admitter, feed, inPlace } of this.all) {
       totals.admitted += admitter.admitted;
       totals.rejected += admitter.rejected;
       totals.invalidated += feed.invalidated;
+      totals.corrected += inPlace?.corrected ?? 0;
     }
     return totals;
   }
@@ -150,6 +156,7 @@ export class Databases {
         this.#past.admitted += database.admitter.admitted;
         this.#past.rejected += database.admitter.rejected;
         this.#past.invalidated += database.feed.invalidated;
+        this.#past.corrected += database.inPlace?.corrected ?? 0;
         this.#slots[database.slot] = undefined;
         this.#stopping.delete(database.name);
       });

@@ -20,6 +20,7 @@ import type { ChangeSink } from './change.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { DependencyIndex } from './dependency-index.ts';
 import type { StoreHeader } from './header.ts';
+import type { InPlace } from './in-place.ts';
 import { StreamLife } from './life.ts';
 import { CatalogModel, type StatementAnalyser } from './model.ts';
 import { Settler } from './settle.ts';
@@ -43,6 +44,8 @@ export interface FeedOptions {
   readonly entries: () => number;
   readonly index: DependencyIndex;
   readonly changeLog: ChangeLog;
+  /** Undefined: no answer is corrected in place. */
+  readonly inPlace: InPlace | undefined;
   readonly analyserOf: (catalog: Catalog) => StatementAnalyser;
   /** Unique within the generation; so are the two that follow. */
   readonly nextContextId: () => number;
@@ -92,7 +95,7 @@ export class Feed {
 
   constructor(options: FeedOptions) {
     this.#options = options;
-    const { header, index, changeLog, store } = options;
+    const { header, index, changeLog, store, inPlace } = options;
     this.#settler = new Settler({
       nextStamp: () => header.nextStamp(),
       publish: (stamp) => header.publishStamp(stamp),
@@ -102,6 +105,7 @@ export class Feed {
       index,
       log: changeLog,
       store,
+      inPlace,
       settler: this.#settler,
       // Without a model the store is empty.
       ancestorsOf: (oid) => this.#model?.ancestors(oid) ?? [],
@@ -253,6 +257,7 @@ export class Feed {
     this.#voidModel();
     header.raiseStamp();
     const entries = clear();
+    this.#options.inPlace?.clear();
     log.info({ catalogs, entries }, 'the catalog of the origin changed: cache emptied');
   }
 
@@ -299,6 +304,7 @@ export class Feed {
     this.#freshAsOfMs = startMs;
     header.publishFreshness(round, startMs);
     if (round >= RENUMBER_ROUND) this.#options.onRoundsLong();
+    this.#options.inPlace?.publish();
     if (header.state === StoreState.live || this.#stopped) return;
     header.setState(StoreState.live);
     this.#state = 'streaming';
@@ -322,6 +328,7 @@ export class Feed {
     const { header, clear, changeLog, config, log } = this.#options;
     header.setState(StoreState.down);
     clear();
+    this.#options.inPlace?.clear();
     header.raiseStreamEpoch();
     this.#life = null;
     this.#wanted = null;

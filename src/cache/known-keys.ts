@@ -64,6 +64,6 @@ function knownKeys(
 }
 
 /** None: all text; one: for all columns; else one each. */
-function formatOf(formats: readonly number[], column: number): number {
+export function formatOf(formats: readonly number[], column: number): number {
   return formats.length === 1 ? formats[0]! : (formats[column] ?? 0);
 }

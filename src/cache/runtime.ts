@@ -99,9 +99,9 @@ export class CacheRuntime {
   status(): CacheStatus {
     const { entries, bytes, bytesMax, evicted } = this.store.statistics();
     const { first, all } = this.databases;
-    const { admitted, rejected, invalidated } = this.databases.totals();
+    const { admitted, rejected, invalidated, corrected } = this.databases.totals();
     return {
-      ...{ entries, bytes, bytesMax, evicted, admitted, invalidated, rejected: rejected + this.#strays },
+      ...{ entries, bytes, bytesMax, evicted, admitted, invalidated, corrected, rejected: rejected + this.#strays },
       cdc: first.feed.status(),
       databases: all.map((database) => database.status()),
       catalogVersion: first.header.catalogVersion,

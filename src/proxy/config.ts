@@ -114,6 +114,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       entryBytesMax: values['cache.max_entry']!,
       maxStalenessMs: values['cache.max_staleness']!,
       singleFlightWaitMs: values['cache.single_flight_wait']!,
+      inPlace: values['cache.in_place']!,
     },
     transactions: { lazyBegin: values['transactions.lazy_begin']! },
     limits: {

@@ -90,6 +90,8 @@ export interface Config {
     readonly maxStalenessMs: number;
     /** How long a miss may wait for the same miss of somebody else; 0: never. */
     readonly singleFlightWaitMs: number;
+    /** Answers that show one row are corrected from the change stream, rather than dropped. */
+    readonly inPlace: boolean;
   };
   readonly transactions: { readonly lazyBegin: boolean };
   readonly limits: {

@@ -37,6 +37,9 @@ export const Limits = {
   tuplesPerEntryMax: 128,
   /** Sets of columns compared, and used beside them, per relation; entries of further shapes depend on every row. */
   signaturesPerRelationMax: 128,
+  /** Answers that wait to be corrected in place, and the bytes of key and answer beyond which one is not. */
+  correctionsMax: 4_096,
+  correctionBytesMax: 16 * 1024,
   /** Tables whose fall-backs (changes with an old row that is not told) are counted. */
   tablesCountedMax: 1_000,
   /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. */

@@ -99,6 +99,8 @@ export interface CacheStatus {
   readonly admitted: number;
   readonly rejected: number;
   readonly invalidated: number;
+  /** Of these, answers that went back into the store corrected. */
+  readonly corrected: number;
   readonly evicted: number;
   readonly cdc: {
     readonly state: 'connecting' | 'catchingUp' | 'streaming' | 'failed';

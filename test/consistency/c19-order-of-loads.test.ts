@@ -38,7 +38,13 @@ function stepOf(isControl: boolean, isStore: boolean, index: number, stored: num
 
 it('freshness first, then the epoch word, the slot, and the fences last', async () => {
   const config = testConfig(addressOf(inject('pg18')), {
-    cache: { memoryBytes: 16 << 20, entryBytesMax: 100_000, maxStalenessMs: 3_600_000, singleFlightWaitMs: 1000 },
+    cache: {
+      memoryBytes: 16 << 20,
+      entryBytesMax: 100_000,
+      maxStalenessMs: 3_600_000,
+      singleFlightWaitMs: 1000,
+      inPlace: false,
+    },
   });
   const worker = await startWorker(config);
   const cache = attachFakeCache(worker.runtime);

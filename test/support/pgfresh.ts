@@ -35,6 +35,7 @@ export interface Status {
     readonly admitted: number;
     readonly rejected: number;
     readonly invalidated: number;
+    readonly corrected: number;
     readonly evicted: number;
   };
   readonly cdc: {

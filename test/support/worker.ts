@@ -46,7 +46,13 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
       ...{ queueDepthMax: 100, optimizeFor: 'latency' },
     },
     consistency: 'strong',
-    cache: { memoryBytes: 16 << 20, entryBytesMax: 1 << 20, maxStalenessMs: 1000, singleFlightWaitMs: 1000 },
+    cache: {
+      memoryBytes: 16 << 20,
+      entryBytesMax: 1 << 20,
+      maxStalenessMs: 1000,
+      singleFlightWaitMs: 1000,
+      inPlace: true,
+    },
     transactions: { lazyBegin: false },
     limits: { connectionsMax: 100, startupTimeoutMs: 60_000, originConnectTimeoutMs: 5_000, idleTimeoutMs: 0 },
     cdc: {

@@ -24,7 +24,13 @@ beforeAll(async () => {
     'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i',
   );
   const config = testConfig(addressOf(inject('pg18')), {
-    cache: { memoryBytes: 16 << 20, entryBytesMax: 100_000, maxStalenessMs: 3_600_000, singleFlightWaitMs: 1000 },
+    cache: {
+      memoryBytes: 16 << 20,
+      entryBytesMax: 100_000,
+      maxStalenessMs: 3_600_000,
+      singleFlightWaitMs: 1000,
+      inPlace: false,
+    },
   });
   const startMs = monotonicClock.nowMs();
   worker = await startWorker(config, 0, { nowMs: () => startMs + (passedMs += stepMs) });

@@ -24,7 +24,13 @@ describe('hits', () => {
 
   beforeEach(async () => {
     const config = testConfig(addressOf(inject('pg18')), {
-      cache: { memoryBytes: 16 << 20, entryBytesMax: 100_000, maxStalenessMs: 3_600_000, singleFlightWaitMs: 1000 },
+      cache: {
+        memoryBytes: 16 << 20,
+        entryBytesMax: 100_000,
+        maxStalenessMs: 3_600_000,
+        singleFlightWaitMs: 1000,
+        inPlace: false,
+      },
     });
     worker = await startWorker(config);
     cache = attachFakeCache(worker.runtime);

@@ -180,7 +180,13 @@ describe.for(['pg15', 'pg18'] as const)('relay on %s', (version) => {
 
   beforeAll(async () => {
     const config = testConfig(addressOf(inject(version)), {
-      cache: { memoryBytes: 16 << 20, entryBytesMax: 1 << 20, maxStalenessMs: 3_600_000, singleFlightWaitMs: 1000 },
+      cache: {
+        memoryBytes: 16 << 20,
+        entryBytesMax: 1 << 20,
+        maxStalenessMs: 3_600_000,
+        singleFlightWaitMs: 1000,
+        inPlace: false,
+      },
     });
     ({ url, drop } = await createDatabase(inject(version), setup));
     worker = await startWorker(config);

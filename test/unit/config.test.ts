@@ -39,6 +39,7 @@ describe('settings', () => {
       memoryBytes: 32 * 2 ** 20,
       singleFlightWaitMs: 1000,
       maxStalenessMs: 2_000,
+      inPlace: true,
       entryBytesMax: 2 ** 20,
     });
     expect(config.listen).toEqual([

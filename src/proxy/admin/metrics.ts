@@ -50,6 +50,11 @@ const families: readonly Family[] = [
     samples: one(({ cache }) => cache.invalidated),
   },
   {
+    name: 'pgfresh_cache_corrected_total',
+    help: 'Answers that a change took out and that went back corrected',
+    samples: one(({ cache }) => cache.corrected),
+  },
+  {
     name: 'pgfresh_cache_evicted_total',
     help: 'Answers removed to make room',
     samples: one(({ cache }) => cache.evicted),

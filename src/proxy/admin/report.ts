@@ -44,7 +44,16 @@ interface ReasonDetail {
   readonly example: string | null;
 }
 
-const cacheNumbers = ['entries', 'bytes', 'bytesMax', 'admitted', 'rejected', 'invalidated', 'evicted'] as const;
+const cacheNumbers = [
+  'entries',
+  'bytes',
+  'bytesMax',
+  'admitted',
+  'rejected',
+  'invalidated',
+  'corrected',
+  'evicted',
+] as const;
 type CacheNumber = (typeof cacheNumbers)[number];
 
 const downCdc: StatusDocument['cdc'] = {

@@ -127,11 +127,15 @@ export function encodeTextColumns(names: readonly string[]): Buffer {
 }
 
 export function encodeTextRow(values: readonly string[]): Buffer {
+  return encodeDataRow(values.map((value) => Buffer.from(value)));
+}
+
+/** DataRow; null is NULL. */
+export function encodeDataRow(values: readonly (Buffer | null)[]): Buffer {
   const parts = values.flatMap((value) => {
-    const text = Buffer.from(value);
     const length = Buffer.alloc(4);
-    length.writeInt32BE(text.length, 0);
-    return [length, text];
+    length.writeInt32BE(value === null ? -1 : value.length, 0);
+    return value === null ? [length] : [length, value];
   });
   return encodeFrame(Backend.dataRow, Buffer.concat([uint16(values.length), ...parts]));
 }

@@ -1,0 +1,258 @@
+/**
+ * Correction in place (C21): an answer that shows one row by its whole primary key is made anew from the row that the change stream tells, so that
+ * no miss follows a write.
+ *
+ *   matched ─▶ taken out of the store, kept here ─▶ its transaction applied to its end ─▶ settled, and a round complete ─▶ offered again
+ *                      │   ▲                                                                                                │
+ *                      └───┘ further changes of the row                          refused like any late fill ◀────────────────┘
+ *
+ * It is never in the store before every new snapshot of the origin shows it: until then readers ask the origin. The offer carries the stamp
+ * with which the transaction settled, so that the admitter judges it as an answer of that snapshot; and it is made when a round has
+ * completed, which says that the catalog (columns, privileges, policies) was still the same in a snapshot that shows the transaction.
+ *
+ * What is not certain is left to the next miss: a value that is not told, a type whose bytes are not known here, a key that is not told.
+ */
+import { Limits } from '../shared/limits.ts';
+import type { StoreReader } from '../shared/memory/index-reader.ts';
+import { Block } from '../shared/memory/layout.ts';
+import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
+import type { FillToken, Offer } from '../shared/messages.ts';
+import type { Reason } from '../shared/reasons.ts';
+import { rowsOfAnswer } from './answer-rows.ts';
+import type { RowChange, SettlingTransaction, StreamRelation, StreamRow } from './change.ts';
+import { type ParsedKey, parseKey } from './key-reader.ts';
+import { encodeAnswer, type ValueEncoder } from './row-encoder.ts';
+
+/** An answer that shows columns of the row with this primary key, and nothing else. */
+export interface PointAnswer {
+  readonly relation: number;
+  readonly keyColumns: readonly string[];
+  /** Texts as the stream has them. */
+  readonly key: readonly string[];
+  readonly columns: readonly { readonly name: string; readonly type: number }[];
+  /** Columns of the table that the stream carries. */
+  readonly streamedColumns: number;
+  readonly encoders: readonly ValueEncoder[];
+}
+
+export interface InPlaceOptions {
+  readonly reader: Pick<
+    StoreReader,
+    'word' | 'bytesOf' | 'keyOffset' | 'framesOffset' | 'framesBytes' | 'rowDescriptionBytes'
+  >;
+  /** Null when the key's answer is no such answer. */
+  readonly pointOf: (key: ParsedKey) => PointAnswer | null;
+  readonly tokenOf: (settleStamp: number) => FillToken;
+  /** The round that a reader of an answer made now must have seen. */
+  readonly filledRound: () => number;
+  readonly isStored: (hash: number, key: Uint8Array) => boolean;
+  readonly admit: (offer: Offer) => Reason | null;
+}
+
+interface Correction {
+  readonly point: PointAnswer;
+  readonly hash: number;
+  readonly contextId: number;
+  readonly shape: number;
+  /** Key and RowDescription. */
+  readonly head: Uint8Array;
+  readonly keyBytes: number;
+  /** Of the row, in the order of the answer's columns; null: no row has the key. */
+  values: readonly (string | null)[] | null;
+  transaction: SettlingTransaction;
+  /** Further changes of the transaction may come. */
+  open: boolean;
+}
+
+export class InPlace {
+  readonly #options: InPlaceOptions;
+  /** By relation, then by key: all corrections that wait. */
+  readonly #waiting = new Map<number, Map<string, Correction[]>>();
+  #open: Correction[] = [];
+  #count = 0;
+  #corrected = 0;
+
+  constructor(options: InPlaceOptions) {
+    this.#options = options;
+  }
+
+  /** Answers that went back into the store corrected. */
+  get corrected(): number {
+    return this.#corrected;
+  }
+
+  /** Corrections that wait. */
+  get waiting(): number {
+    return this.#count;
+  }
+
+  /** A row changed: what waits for its keys is made anew. To be called with every change, before the entries that it matches leave. */
+  changed(change: RowChange, transaction: SettlingTransaction): void {
+    const waiting = this.#waiting.get(change.relation.oid);
+    if (waiting === undefined) return;
+    const { keyColumns } = waiting.values().next().value![0]!.point;
+    const keys = keysOf(change, keyColumns);
+    if (keys === null) {
+      this.truncated(change.relation.oid);
+      return;
+    }
+    for (const key of keys) {
+      for (const correction of waiting.get(joined(key)) ?? []) {
+        const values = valuesAfter(change, correction.point);
+        if (values === undefined) this.#drop(correction);
+        else this.#put(correction, values, transaction);
+      }
+    }
+  }
+
+  /** An entry is about to leave because of the change. Its block can still be read. */
+  leaving(block: number, change: RowChange, transaction: SettlingTransaction): void {
+    if (this.#count >= Limits.correctionsMax) return;
+    const { reader, pointOf } = this.#options;
+    const bytes = reader.bytesOf(block);
+    const keyBytes = reader.word(block, Block.KEY_BYTES);
+    const frames = bytes.subarray(reader.framesOffset(block), reader.framesOffset(block) + reader.framesBytes(block));
+    if (keyBytes + frames.length > Limits.correctionBytesMax) return;
+    const key = bytes.subarray(reader.keyOffset(block), reader.keyOffset(block) + keyBytes);
+    const parsed = parseKey(key);
+    const point = parsed === null || parsed.form === 'description' ? null : pointOf(parsed);
+    if (point === null || point.relation !== change.relation.oid) return;
+    const keys = keysOf(change, point.keyColumns);
+    if (keys === null || !keys.some((each) => joined(each) === joined(point.key))) return;
+    const rowDescriptionBytes = reader.rowDescriptionBytes(block);
+    const values = valuesAfter(change, point);
+    if (values === undefined || rowsOfAnswer({ frames, rowDescriptionBytes }, 1) === null) return;
+    const head = new Uint8Array(keyBytes + rowDescriptionBytes);
+    head.set(key, 0);
+    head.set(frames.subarray(0, rowDescriptionBytes), keyBytes);
+    const { contextId } = parsed!;
+    const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
+    const correction = { point, hash: reader.word(block, Block.HASH), contextId, shape, head, keyBytes };
+    this.#add({ ...correction, values, transaction, open: false }, transaction);
+  }
+
+  /** Nothing is known of the table's rows any more. */
+  truncated(relation: number): void {
+    for (const corrections of this.#waiting.get(relation)?.values() ?? []) this.#count -= corrections.length;
+    this.#waiting.delete(relation);
+  }
+
+  /** All changes of the transaction that is being applied have been told. */
+  committed(): void {
+    for (const correction of this.#open) correction.open = false;
+    this.#open = [];
+  }
+
+  /** A round has completed: what has settled goes back into the store. */
+  publish(): void {
+    for (const corrections of [...this.#waiting.values()].flatMap((keys) => [...keys.values()])) {
+      for (const correction of [...corrections]) {
+        if (correction.open || correction.transaction.settledStamp === Number.POSITIVE_INFINITY) continue;
+        this.#drop(correction);
+        this.#offer(correction);
+      }
+    }
+  }
+
+  /** The catalog or the stream is another one. */
+  clear(): void {
+    this.#waiting.clear();
+    this.#open = [];
+    this.#count = 0;
+  }
+
+  #offer({ point, hash, contextId, shape, head, keyBytes, values, transaction }: Correction): void {
+    const { isStored, tokenOf, filledRound, admit } = this.#options;
+    const frames = encodeAnswer(values, point.encoders);
+    // Whoever missed meanwhile was answered by the origin, and that answer shows the change too.
+    if (frames === null || isStored(hash, head.subarray(0, keyBytes))) return;
+    const bytes = new Uint8Array(head.length + frames.length);
+    bytes.set(head, 0);
+    bytes.set(frames, head.length);
+    const refused = admit({
+      ...{ verdictId: 0, shape, contextId, token: tokenOf(transaction.settledStamp), hash, keyBytes, bytes },
+      rowDescriptionBytes: head.length - keyBytes,
+      filledRound: filledRound(),
+    });
+    if (refused === null) this.#corrected++;
+  }
+
+  #add(correction: Correction, transaction: SettlingTransaction): void {
+    const { relation, key } = correction.point;
+    let keys = this.#waiting.get(relation);
+    if (keys === undefined) this.#waiting.set(relation, (keys = new Map()));
+    const others = keys.get(joined(key)) ?? [];
+    const kept = others.filter((other) => !isSameAnswer(other, correction));
+    this.#count += kept.length + 1 - others.length;
+    keys.set(joined(key), [...kept, correction]);
+    this.#put(correction, correction.values, transaction);
+  }
+
+  #put(correction: Correction, values: Correction['values'], transaction: SettlingTransaction): void {
+    correction.values = values;
+    correction.transaction = transaction;
+    if (correction.open) return;
+    correction.open = true;
+    this.#open.push(correction);
+  }
+
+  #drop(correction: Correction): void {
+    const { relation, key } = correction.point;
+    const keys = this.#waiting.get(relation)!;
+    const others = keys.get(joined(key))!.filter((other) => other !== correction);
+    this.#count--;
+    if (others.length > 0) keys.set(joined(key), others);
+    else keys.delete(joined(key));
+    if (keys.size === 0) this.#waiting.delete(relation);
+  }
+}
+
+const joined = (key: readonly string[]): string => key.join('\0');
+
+function isSameAnswer(a: Correction, b: Correction): boolean {
+  return a.hash === b.hash && Buffer.compare(a.head.subarray(0, a.keyBytes), b.head.subarray(0, b.keyBytes)) === 0;
+}
+
+/** Keys of the rows that the change took away and put in place; null: the stream does not tell them. */
+function keysOf(
+  { relation, oldRow, newRow, kind }: RowChange,
+  columns: readonly string[],
+): (readonly string[])[] | null {
+  const keys: (readonly string[])[] = [];
+  if (newRow !== null) {
+    const key = keyOf(relation, newRow, columns, false);
+    if (key === null) return null;
+    keys.push(key);
+  }
+  if (kind === 'insert') return keys;
+  const old =
+    oldRow !== null ? keyOf(relation, oldRow, columns, false) : newRow && keyOf(relation, newRow, columns, true);
+  return old === null ? null : [...keys, old];
+}
+
+/** @param isUnsent the row is the new one, and the old one was not sent: they have the columns of the identity in common */
+function keyOf(
+  relation: StreamRelation,
+  row: StreamRow,
+  columns: readonly string[],
+  isUnsent: boolean,
+): readonly string[] | null {
+  const values = columns.map((name) => {
+    const i = relation.columns.findIndex((column) => column.name === name);
+    return i < 0 || (isUnsent && !relation.columns[i]!.isKey) ? undefined : row[i];
+  });
+  return values.every((value) => typeof value === 'string') ? values : null;
+}
+
+/** What the answer shows after the change: null where no row has the key, undefined where that is not known. */
+function valuesAfter({ relation, newRow }: RowChange, point: PointAnswer): Correction['values'] | undefined {
+  if (newRow === null || joined(keyOf(relation, newRow, point.keyColumns, false) ?? []) !== joined(point.key))
+    return null;
+  // A table with other columns than the catalog's is about to have another catalog.
+  if (relation.columns.length !== point.streamedColumns) return undefined;
+  const values = point.columns.map(({ name, type }) => {
+    const i = relation.columns.findIndex((column) => column.name === name && column.typeOid === type);
+    return newRow[i];
+  });
+  return values.every((value) => value !== undefined) ? values : undefined;
+}

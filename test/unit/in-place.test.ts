@@ -1,0 +1,175 @@
+import { beforeEach, expect, it } from 'vitest';
+import type { RowChange, SettlingTransaction, StreamRelation } from '../../src/cache/change.ts';
+import { InPlace, type PointAnswer } from '../../src/cache/in-place.ts';
+import { encodeAnswer, encoderOf } from '../../src/cache/row-encoder.ts';
+import { CacheStore } from '../../src/cache/store.ts';
+import { createControl, openControl } from '../../src/shared/memory/control.ts';
+import type { Offer } from '../../src/shared/messages.ts';
+import { extendHash, HASH_SEED, keyHash, simplePrefix } from '../../src/shared/query-key.ts';
+
+const relation: StreamRelation = {
+  ...{ oid: 7, schema: 'public', name: 't', replicaIdentity: 'd' },
+  columns: [
+    { name: 'id', typeOid: 23, isKey: true },
+    { name: 'v', typeOid: 25, isKey: false },
+  ],
+};
+const settings = { isoDates: true, utc: true };
+const encoders = [encoderOf(23, 0, settings)!, encoderOf(25, 0, settings)!];
+const point: PointAnswer = {
+  ...{ relation: 7, keyColumns: ['id'], key: ['1'], streamedColumns: 2, encoders },
+  columns: [
+    { name: 'id', type: 23 },
+    { name: 'v', type: 25 },
+  ],
+};
+const text = Buffer.from('SELECT id, v FROM t WHERE id = 1');
+const prefix = simplePrefix(5);
+const key = Buffer.concat([prefix, text]);
+const hash = keyHash(extendHash(HASH_SEED, prefix, 0, prefix.length), text, 0, text.length);
+
+let store: CacheStore;
+let inPlace: InPlace;
+let offers: Offer[];
+let asked: PointAnswer | null;
+beforeEach(() => {
+  const control = openControl(createControl());
+  store = new CacheStore({ generation: 1, memoryBytes: 1 << 20, control, removed: () => undefined });
+  offers = [];
+  asked = point;
+  inPlace = new InPlace({
+    reader: store.reader,
+    pointOf: () => asked,
+    tokenOf: (settleStamp) => ({ generation: 1, streamEpoch: 0, settleStamp, catalogVersion: 1 }),
+    filledRound: () => 9,
+    isStored: (h, k) => store.find(h, k) !== 0,
+    admit: (offer) => {
+      offers.push(offer);
+      return null;
+    },
+  });
+});
+
+const unsettled = (): SettlingTransaction & { settledStamp: number } => ({
+  xid: 3,
+  settledStamp: Number.POSITIVE_INFINITY,
+});
+const update = (v: string | undefined, id = '1'): RowChange => ({
+  relation,
+  kind: 'update',
+  oldRow: null,
+  newRow: [id, v],
+});
+
+function insertEntry(): number {
+  const frames = encodeAnswer(['1', 'old'], encoders)!;
+  return store.insert({ hash, key, frames, rowDescriptionBytes: 0, filledRound: 1, fenceSlots: [] });
+}
+
+/** The change takes the entry out, as Apply does it. */
+function take(change: RowChange, transaction: SettlingTransaction): void {
+  const block = insertEntry();
+  inPlace.changed(change, transaction);
+  inPlace.leaving(block, change, transaction);
+  store.remove(block);
+}
+
+const answerOf = ({ bytes, keyBytes }: Offer): Buffer => Buffer.from(bytes.subarray(keyBytes));
+
+it('offers the corrected answer when its transaction has been applied and has settled, with its stamp', () => {
+  const transaction = unsettled();
+  take(update('new'), transaction);
+  inPlace.publish();
+  inPlace.committed();
+  inPlace.publish();
+  expect(offers).toEqual([]);
+  transaction.settledStamp = 4;
+  inPlace.publish();
+  expect(offers).toMatchObject([
+    { hash, keyBytes: key.length, contextId: 5, filledRound: 9, token: { settleStamp: 4 } },
+  ]);
+  expect(answerOf(offers[0]!)).toEqual(encodeAnswer(['1', 'new'], encoders));
+  inPlace.publish();
+  expect([offers.length, inPlace.corrected, inPlace.waiting]).toEqual([1, 1, 0]);
+});
+
+it('never shows a state inside a transaction, though a snapshot shows the transaction already', () => {
+  const transaction = unsettled();
+  take(update('first half'), transaction);
+  transaction.settledStamp = 4;
+  inPlace.publish();
+  expect(offers).toEqual([]);
+  inPlace.changed(update('second half'), transaction);
+  inPlace.committed();
+  inPlace.publish();
+  expect(offers.map(answerOf)).toEqual([encodeAnswer(['1', 'second half'], encoders)]);
+});
+
+it('waits for the last of several transactions', () => {
+  const [first, second] = [unsettled(), unsettled()];
+  take(update('one'), first);
+  inPlace.committed();
+  inPlace.changed(update('two'), second);
+  inPlace.committed();
+  first.settledStamp = 4;
+  inPlace.publish();
+  expect(offers).toEqual([]);
+  second.settledStamp = 5;
+  inPlace.publish();
+  expect(offers).toMatchObject([{ token: { settleStamp: 5 } }]);
+  expect(answerOf(offers[0]!)).toEqual(encodeAnswer(['1', 'two'], encoders));
+});
+
+const forgotten: readonly (readonly [string, () => void])[] = [
+  ['a value that is not told', () => inPlace.changed(update(undefined), unsettled())],
+  ['TRUNCATE', () => inPlace.truncated(7)],
+  ['a new catalog or stream', () => inPlace.clear()],
+  [
+    'a row whose key is not told',
+    () => inPlace.changed({ relation, kind: 'delete', oldRow: [undefined, 'x'], newRow: null }, unsettled()),
+  ],
+];
+it.each(forgotten)('forgets what is not certain any more: %s', (_, happen) => {
+  const transaction = unsettled();
+  take(update('new'), transaction);
+  inPlace.committed();
+  happen();
+  transaction.settledStamp = 4;
+  inPlace.committed();
+  inPlace.publish();
+  expect([offers.length, inPlace.waiting]).toEqual([0, 0]);
+});
+
+it('a row that left, and one that came', () => {
+  const transaction = unsettled();
+  take({ relation, kind: 'delete', oldRow: ['1', undefined], newRow: null }, transaction);
+  inPlace.committed();
+  transaction.settledStamp = 4;
+  inPlace.publish();
+  take({ relation, kind: 'insert', oldRow: null, newRow: ['1', 'here'] }, transaction);
+  inPlace.committed();
+  inPlace.publish();
+  expect(offers.map(answerOf)).toEqual([encodeAnswer(null, encoders), encodeAnswer(['1', 'here'], encoders)]);
+});
+
+it('leaves alone what the origin has answered meanwhile', () => {
+  const transaction = unsettled();
+  take(update('new'), transaction);
+  inPlace.committed();
+  transaction.settledStamp = 4;
+  insertEntry();
+  inPlace.publish();
+  expect(offers).toEqual([]);
+});
+
+const others: readonly (readonly [string, RowChange, PointAnswer | null])[] = [
+  ['an answer of another kind', update('new'), null],
+  ['a change of another row that only seemed to match', update('new', '2'), point],
+  ['a table that has one column more than the catalog', update('new'), { ...point, streamedColumns: 1 }],
+  ['a column of another type', update('new'), { ...point, columns: [{ name: 'v', type: 23 }] }],
+];
+it.each(others)('is not made of: %s', (_, change, answer) => {
+  asked = answer;
+  take(change, unsettled());
+  expect(inPlace.waiting).toBe(0);
+});
