@@ -64,6 +64,8 @@ export const Limits = {
   idleLookMsMax: 1000,
   /** How long a client may keep its end open after our last words. */
   lingerMsMax: 5_000,
+  /** The loosest `max_staleness` that a hint may ask for. */
+  hintStalenessMsMax: 60_000,
   /** How long an acknowledgement may wait for the verdict that says what was written; and how much behind it. */
   verdictWaitMsMax: 20,
   withheldBytesMax: 256 * 1024,

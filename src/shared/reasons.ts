@@ -31,6 +31,8 @@ export const Reasons = {
   'statement.cursor': 'cursors are not cached',
   'statement.copy': 'COPY is not cached',
   'statement.rowLimit': 'Execute with a row limit',
+  'statement.skipped': 'a hint of the statement asks for the answer of the origin',
+  'statement.unknownHint': 'a hint that is none (counted beside what became of its statement)',
   'statement.protocol': 'a message sequence that is only relayed',
   'uncacheable.noTable': 'no table is read',
   'uncacheable.lockingClause': 'FOR UPDATE / FOR SHARE takes locks',

@@ -98,8 +98,8 @@ export class SessionConsistency {
   }
 
   /** The round that any hit needs. Where fences count they stand for the session's own writes, too: more exactly, by table or by row. */
-  get neededRound(): number {
-    return this.seesAllWrites ? this.floorRound : Math.max(this.floorRound, this.writtenRound);
+  neededRound(level = this.level): number {
+    return seesAllWrites(level) ? this.floorRound : Math.max(this.floorRound, this.writtenRound);
   }
 
   /** No round beyond the next one can be needed: one that is was read before rounds were numbered anew. */
@@ -107,9 +107,9 @@ export class SessionConsistency {
     this.floorRound = Math.min(this.floorRound, nextRound);
     this.writtenRound = Math.min(this.writtenRound, nextRound);
   }
+}
 
-  /** Whether the fences of an entry count. */
-  get seesAllWrites(): boolean {
-    return this.level === 'strong' || this.level === 'monotonic';
-  }
+/** Whether the fences of an entry count. */
+export function seesAllWrites(level: Consistency): boolean {
+  return level === 'strong' || level === 'monotonic';
 }

@@ -2,6 +2,8 @@
  * Sending a batch to the origin: what it lacks goes first (replayed Parse), each message is entered in the order of owed
  * replies, statements get their verdicts and, where allowed, a capture that listens to the answer.
  */
+
+import { hintsOf } from '../shared/hints.ts';
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { FillToken } from '../shared/messages.ts';
@@ -197,6 +199,7 @@ export class Forwarder {
     session.settings.sent(work);
     this.count(this.reasonOf(slot), () => sql);
     if (owed === null || !this.isCapturable(slot) || !this.isText(bytes, start, end)) return;
+    if (hintsOf(sql)?.skip === true) return;
     const prefix = this.cache!.simplePrefix(this.context!.contextId);
     const tail = Buffer.from(stripComments(sql));
     const hash = keyHash(prefix.hash, tail, 0, tail.length);
@@ -275,6 +278,7 @@ export class Forwarder {
     this.executed = true;
     if (owed === null || bound === null || portal !== bound || bound.statement === null) return;
     if (again || execute.rowsMax !== 0 || !this.isCapturable(work.slot)) return;
+    if (bound.statement.hints?.skip === true) return;
     if (!this.isResolvedHere(bound.statement) || !this.isText(bytes, this.tailStart, this.tailEnd)) return;
     const prefix = bound.statement.portalPrefix(this.context!.contextId);
     const { tailStart, tailEnd } = this;
@@ -366,7 +370,7 @@ export class Forwarder {
   private reasonOf(slot: VerdictSlot | null): Reason | 'miss' {
     const { why } = this;
     if (why === 'cache.off' || why === 'cache.down' || why === 'session.inTransaction') return why;
-    if (why === 'session.database') return why;
+    if (why === 'session.database' || why === 'statement.skipped') return why;
     if (slot === null && this.context === null) return this.session.settings.reason;
     if (slot === null) return this.session.statements.hasRoom ? 'statement.protocol' : 'session.statementLimit';
     if (slot.verdict === null) return slot.failed ? 'statement.unparseable' : 'statement.pending';

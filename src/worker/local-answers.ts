@@ -9,6 +9,7 @@ import { type Reason, Reasons } from '../shared/reasons.ts';
 import { Remedies } from '../shared/remedies.ts';
 import { stripComments } from '../shared/shape.ts';
 import type { AttachedCache } from './cache-link.ts';
+import { seesAllWrites } from './consistency.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
@@ -130,10 +131,11 @@ function entryRow(
   const block = reader.find(hash, prefix, tail, 0, tail.length);
   const bytes = block === 0 ? 0 : reader.framesBytes(block);
   const admission = block === 0 ? 0 : reader.word(block, Block.ADMISSION);
-  const fences = block === 0 || !consistency.seesAllWrites ? 0 : entryRound(control, reader, block, databaseFence);
+  const fences =
+    block === 0 || !seesAllWrites(consistency.level) ? 0 : entryRound(control, reader, block, databaseFence);
   leaveEpoch(control, epochWord);
   if (block === 0) return null;
-  const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.neededRound, fences);
+  const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.neededRound(), fences);
   const age = `${bytes} bytes, ${admissionAgeS(admission, clock.nowMs())} s old`;
   return freshRound >= needed ? `${age}, fresh enough` : `${age}, ${spelled('cache.fenced')}`;
 }

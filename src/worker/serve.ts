@@ -4,6 +4,9 @@
  *
  * Order of loads (C19): generation and state, freshness and catalog version · epoch word · slot, copy · fences last.
  */
+import { type Hints, hintsOf } from '../shared/hints.ts';
+import { Limits } from '../shared/limits.ts';
+import { countReason } from '../shared/memory/counters.ts';
 import { enterEpoch, leaveEpoch } from '../shared/memory/epochs.ts';
 import { entryRound } from '../shared/memory/fences.ts';
 import { Block } from '../shared/memory/layout.ts';
@@ -25,6 +28,7 @@ import { type BlockCommand, blockCommand } from './block.ts';
 import { BlockSteps } from './block-steps.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
+import { seesAllWrites } from './consistency.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
 import { renew, slotOfStatement } from './resolving.ts';
@@ -50,6 +54,10 @@ export class HitPath {
   private context!: Resolution;
   private freshRound = 0;
   private probing = false;
+  /** Time since FRESH_AS_OF_MS. */
+  private ageMs = 0;
+  /** Of the statement that is looked at. */
+  private hints: Hints | null = null;
   /** Of the key that was not found. */
   missedHash = 0;
   private entries = 0;
@@ -77,8 +85,9 @@ export class HitPath {
     if (!session.transaction.mayHit) return 'session.inTransaction';
     const freshRound = cache.beginHit();
     this.startedMs = this.runtime.clock.nowMs();
-    const ageMs = ((this.startedMs | 0) - cache.reader.freshAsOfMs()) | 0;
-    if (ageMs > this.runtime.config.cache.maxStalenessMs) {
+    this.ageMs = ((this.startedMs | 0) - cache.reader.freshAsOfMs()) | 0;
+    // A hint may allow for more (`entry`).
+    if (this.ageMs > Math.max(this.runtime.config.cache.maxStalenessMs, Limits.hintStalenessMsMax)) {
       askForRound(freshRound + 1, cache);
       return 'cache.stale';
     }
@@ -116,6 +125,7 @@ export class HitPath {
     this.closed.length = 0;
     this.proven = true;
     this.bound = null;
+    this.hints = null;
     this.binds = 0;
     this.described = false;
     this.steps.reset(this.session);
@@ -172,7 +182,9 @@ export class HitPath {
     const prefix = this.cache.simplePrefix(this.context.contextId);
     let outcome: Outcome;
     if (mayHoldComment(bytes, text.start, text.end)) {
-      const stripped = Buffer.from(stripComments(bytes.toString('utf8', text.start, text.end)));
+      const sql = bytes.toString('utf8', text.start, text.end);
+      this.hints = hintsOf(sql);
+      const stripped = Buffer.from(stripComments(sql));
       outcome = this.entry(prefix, stripped, 0, stripped.length, true);
     } else {
       outcome = this.entry(prefix, bytes, text.start, text.end, true);
@@ -186,8 +198,9 @@ export class HitPath {
   }
 
   private command(command: BlockCommand, source: Buffer, start: number, end: number): Outcome {
-    const { lazyBegin } = this.runtime.config.transactions;
-    const mayHold = !this.probing && (lazyBegin || command.kind === 'end');
+    const { transactions, cache } = this.runtime.config;
+    const isFresh = this.ageMs <= cache.maxStalenessMs;
+    const mayHold = isFresh && !this.probing && (transactions.lazyBegin || command.kind === 'end');
     const isHeld = mayHold && this.steps.command(command, this.entries === 0, source, start, end);
     if (!isHeld) return 'statement.transactionControl';
     this.say(command.complete);
@@ -251,7 +264,9 @@ export class HitPath {
     if (this.bound.command !== null) return this.executeCommand(this.bound, this.bound.command, bytes);
     if (execute.rowsMax !== 0) return 'statement.rowLimit';
     const prefix = this.bound.portalPrefix(this.context.contextId);
+    this.hints = this.bound.hints;
     const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described);
+    this.hints = null;
     this.steps.portalMade(this.bound, bind.tailStart, bind.tailEnd);
     this.bound = null;
     this.described = false;
@@ -303,6 +318,13 @@ export class HitPath {
   /** Copies one entry's frames, then checks its fences. */
   private entry(prefix: KeyPrefix, tail: Buffer, start: number, end: number, describe: boolean): Outcome {
     const { reader } = this.cache;
+    if (this.hints?.unknown === true && !this.probing) countReason(this.runtime.counters, 'statement.unknownHint');
+    if (this.hints?.skip === true) return 'statement.skipped';
+    if (this.hints?.level === 'off') return 'cache.off';
+    if (this.ageMs > (this.hints?.maxStalenessMs ?? this.runtime.config.cache.maxStalenessMs)) {
+      askForRound(this.freshRound + 1, this.cache);
+      return 'cache.stale';
+    }
     const hash = keyHash(prefix.hash, tail, start, end);
     const block = reader.find(hash, prefix.bytes, tail, start, end);
     if (block === 0) {
@@ -325,9 +347,10 @@ export class HitPath {
 
   private checkRound(block: number): Outcome {
     const { consistency } = this.session;
-    if (consistency.level === 'bounded') return 'served';
-    let needed = consistency.neededRound;
-    if (consistency.seesAllWrites) {
+    const level = this.hints?.level ?? consistency.level;
+    if (level === 'bounded') return 'served';
+    let needed = consistency.neededRound(level);
+    if (seesAllWrites(level)) {
       needed = Math.max(needed, entryRound(this.runtime.control, this.cache.reader, block, this.cache.databaseFence));
       this.filledRound = Math.max(this.filledRound, this.cache.reader.filledRound(block));
     }

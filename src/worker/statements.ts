@@ -10,6 +10,7 @@
  * Forgetting a statement that the origin has is always right: its messages are then passed through.
  */
 
+import { type Hints, hintsOf } from '../shared/hints.ts';
 import { Limits } from '../shared/limits.ts';
 import { KeyForm, preparedPrefix } from '../shared/query-key.ts';
 import { stripComments } from '../shared/shape.ts';
@@ -65,6 +66,7 @@ export class Statement {
   /** Verdicts between the two, by what they say the statement does. Null: too many. */
   private between: readonly VerdictSlot[] | null = none;
   private blockCommand: BlockCommand | null | undefined;
+  private ownHints: Hints | null | undefined;
   private portal: KeyPrefix | null = null;
   private description: KeyPrefix | null = null;
 
@@ -90,6 +92,15 @@ export class Statement {
   get command(): BlockCommand | null {
     if (this.blockCommand === undefined) this.blockCommand = blockCommand(this.parse, this.textStart, this.textEnd);
     return this.blockCommand;
+  }
+
+  /** What its comments ask for. */
+  get hints(): Hints | null {
+    if (this.ownHints === undefined) {
+      const mayHold = mayHoldComment(this.parse, this.textStart, this.textEnd);
+      this.ownHints = mayHold ? hintsOf(this.text) : null;
+    }
+    return this.ownHints;
   }
 
   get parameterTypes(): number[] {

@@ -314,8 +314,8 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/serve.ts',
-            'if (ageMs > this.runtime.config.cache.maxStalenessMs) {',
-            'if (ageMs > 1_000 * this.runtime.config.cache.maxStalenessMs) {',
+            'if (this.ageMs > (this.hints?.maxStalenessMs ?? this.runtime.config.cache.maxStalenessMs)) {',
+            'if (this.ageMs > 1_000 * (this.hints?.maxStalenessMs ?? this.runtime.config.cache.maxStalenessMs)) {',
           ),
         ],
         test: 'regress/stale-over-a-hung-stream.test.ts',
@@ -354,11 +354,7 @@ export const rules: readonly Rule[] = [
       {
         without: 'the fence of what is outstanding when the connection is lost',
         edits: [
-          edit(
-            'worker/effects.ts',
-            'for (const work of group.works) transaction.written.add(work);\n    }\n    this.settle();',
-            'void group;\n    }\n    order.replies.release();',
-          ),
+          edit('worker/effects.ts', 'for (const work of group.works) transaction.written.add(work);', 'void group;'),
         ],
         test: 'consistency/c15-fence-at-the-commit.test.ts',
         name: 'a write whose connection ended before its acknowledgement',
