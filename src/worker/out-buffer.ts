@@ -8,8 +8,8 @@
  *   slab  ┃ lent to A ┃ lent to B ┃ this turn →      ┃      the last lent range has been written: the slab is a spare again
  *         0                       base     used
  *
- * Slabs come back because memory outside of the heap waits long for the collector: without that a COPY of 1 GB had 540 MB resident that
- * nobody needed any more.
+ * Slabs come back because memory outside of the heap waits long for the collector, and they are shared because a pending write of a few
+ * bytes must not hold a buffer of its own: a reader that stops would otherwise hold 64 KiB for each notice.
  */
 import type { Writable } from 'node:stream';
 import { Limits } from '../shared/limits.ts';
