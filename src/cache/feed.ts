@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../shared/clock.ts';
 import type { Config, Upstream } from '../shared/config.ts';
+import { DDL_MESSAGE_PREFIX } from '../shared/ddl-trigger.ts';
 import type { Logger } from '../shared/log.ts';
 import { formatLsn } from '../shared/lsn.ts';
 import { type ControlWords, startedRound } from '../shared/memory/control.ts';
@@ -232,7 +233,9 @@ export class Feed {
       truncate: (relations) => {
         if (current()) apply.truncate(relations);
       },
-      message: (prefix, content) => apply.message(prefix, content),
+      message: (prefix) => {
+        if (prefix === DDL_MESSAGE_PREFIX && current()) lifeOf().ddlSeen();
+      },
       commit: (endLsn) => {
         apply.commit(endLsn);
         this.#transactions++;

@@ -8,11 +8,13 @@
  */
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
+import { ddlTriggerSql } from '../shared/ddl-trigger.ts';
 import { diagnose, firstProblem } from '../shared/diagnose.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
 import { type ControlWords, startRound } from '../shared/memory/control.ts';
 import { type Catalog, loadCatalog } from './catalog.ts';
+import { originFacts } from './catalog-query.ts';
 import type { ChangeSink } from './change.ts';
 import { FreshnessClock } from './clock.ts';
 import { ControlConnection } from './control-connection.ts';
@@ -73,6 +75,7 @@ export class StreamLife {
   #originLsn: Lsn = 0n;
   #roundSkewMs = 0;
   #loadMs = 0;
+  #hasDdlTrigger = false;
   #loadedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LifeOptions) {
@@ -167,11 +170,13 @@ export class StreamLife {
   async #follow(catalog: Catalog): Promise<void> {
     this.#publication = this.#makePublication();
     await this.#publication.open();
+    this.#hasDdlTrigger = await this.#lookForDdlTrigger();
     this.#stillWanted();
     this.#stream = this.#makeStream();
     await this.#stream.start();
     this.#stillWanted();
-    this.#checkIdentity(catalog);
+    await this.#checkIdentity(catalog);
+    this.#stillWanted();
     this.#clock = this.#makeClock(catalog.serverVersion);
     this.#options.onStreaming();
     await this.#publication.streamStarted();
@@ -179,11 +184,35 @@ export class StreamLife {
     this.#clock.accept(parseFingerprint(catalog.fingerprint));
   }
 
-  /** The stream must come from the server whose catalog was read: behind one name there may be several (C9). */
-  #checkIdentity({ systemIdentifier }: Catalog): void {
-    const systemId = this.#stream!.identity!.systemId;
-    if (systemIdentifier === null || systemIdentifier === systemId) return;
-    throw new StreamError('OTHER_SERVER', `the change stream comes from another server (${systemId})`, null);
+  /**
+   * The stream and the rounds must come from the server whose catalog was read: behind one name there may be several, as a primary and the
+   * standby that was promoted in its place, which have one system identifier (C9).
+   */
+  async #checkIdentity({ systemIdentifier, postmasterStart }: Catalog): Promise<void> {
+    const { systemId, timeline, postmasterStart: streamStart } = this.#stream!.identity!;
+    const [rounds] = await this.#rounds!.query(`SELECT ${originFacts.postmasterStart}, pg_catalog.pg_is_in_recovery()`);
+    const isSame =
+      (systemIdentifier === null || systemIdentifier === systemId) &&
+      streamStart === postmasterStart &&
+      rounds![0] === postmasterStart &&
+      rounds![1] === 'f';
+    if (isSame) return;
+    const which = `system ${systemId}, timeline ${timeline}`;
+    throw new StreamError(
+      'OTHER_SERVER',
+      `our connections reached different servers (the change stream: ${which})`,
+      null,
+    );
+  }
+
+  /** DDL has told of itself on the stream. */
+  ddlSeen(): void {
+    if (!this.#over) this.#clock?.catalogChanged();
+  }
+
+  async #lookForDdlTrigger(): Promise<boolean> {
+    const [row] = await this.#work!.query(ddlTriggerSql);
+    return row![0] === 't';
   }
 
   #stillWanted(): void {
@@ -224,7 +253,8 @@ export class StreamLife {
       lagBytesMax: config.cdc.slotLagBytesMax,
       silence,
       statusMs: STATUS_MS,
-      messages: false,
+      // Everybody's messages come then: only where those of DDL are among them.
+      messages: this.#hasDdlTrigger,
     });
     stream.on('applied', (lsn) => this.#clock?.applied(lsn));
     stream.on('failed', (error) => this.fail(error));
@@ -314,6 +344,9 @@ export class StreamLife {
       this.#options.onTablesRefused(await this.#publication!.revalidate());
       await this.#pause(this.#loadedMs + RELOAD_PACE * this.#loadMs - this.#options.clock.nowMs());
       const catalog = await this.#load();
+      if ((await this.#lookForDdlTrigger()) !== this.#hasDdlTrigger) {
+        throw new StreamError('DDL_TRIGGER', 'the event trigger for DDL was installed or removed', null);
+      }
       this.#clock!.accept(parseFingerprint(catalog.fingerprint));
     } catch (error) {
       this.fail(toError(error));

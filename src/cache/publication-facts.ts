@@ -5,6 +5,7 @@
  */
 import { escapeIdentifier } from 'pg';
 import type { Reason } from '../shared/reasons.ts';
+import { identitySql } from '../shared/replica-identity.ts';
 import type { SqlPort } from './control-connection.ts';
 
 /** Why a table is not in the publication, and what a person can do about it. */
@@ -33,11 +34,6 @@ export interface TableFacts {
 
 /** Oids as the array literal that a parameter or a statement takes. */
 export const oidArray = (oids: Iterable<number>): string => `{${[...oids].join(',')}}`;
-
-/** An identity that the origin accepts: deferrable keys do not count (RelationGetIndexList). */
-const identitySql = `(c.relreplident = 'f' OR EXISTS (SELECT FROM pg_catalog.pg_index i
-  WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
-    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END))`;
 
 /**
  * Condition on `pg_class c`. Tables that hold rows are published one by one, each with ONLY: a partition or heir for itself, never the root of

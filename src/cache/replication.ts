@@ -11,6 +11,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Upstream } from '../shared/config.ts';
 import { toError } from '../shared/errors.ts';
 import { formatLsn, type Lsn, parseLsn } from '../shared/lsn.ts';
+import { originFacts } from './catalog-query.ts';
 import type { ChangeSink } from './change.ts';
 import { connectClient, endClient, type TextRow } from './control-connection.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
@@ -48,6 +49,8 @@ export interface ReplicationOptions extends SlotOptions {
 export interface StreamIdentity {
   readonly systemId: string;
   readonly timeline: string;
+  /** As `originFacts` has it: no two starts of servers are alike, not even those of a primary and its standbys. */
+  readonly postmasterStart: string;
   /** Where the origin's log stood when the stream was begun. */
   readonly startLsn: Lsn;
 }
@@ -175,7 +178,13 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
 
   async #identify(): Promise<void> {
     const [row] = await this.#run('IDENTIFY_SYSTEM');
-    this.#identity = { systemId: row![0]!, timeline: row![1]!, startLsn: parseLsn(row![2]!) };
+    const [start] = await this.#run(`SELECT ${originFacts.postmasterStart}`);
+    this.#identity = {
+      systemId: row![0]!,
+      timeline: row![1]!,
+      postmasterStart: start![0]!,
+      startLsn: parseLsn(row![2]!),
+    };
     this.#move('identified');
   }
 

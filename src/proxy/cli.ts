@@ -70,7 +70,15 @@ function program(): Command {
     root.command('doctor').description('check what the origin needs and what is left on it'),
     // The admin page of a pgfresh that runs here has counted what a replica identity costs.
     [...originKeys, 'admin'],
-  ).action((_options: Options, command: Command) => doctor(configOf(command)));
+  )
+    .option('--install', 'make the event trigger by which DDL tells of itself (superuser)')
+    .option('--uninstall', 'remove it')
+    .action((options: Options, command: Command) =>
+      doctor(configOf(command), {
+        ...(options['install'] === true ? { ddlTrigger: 'install' } : {}),
+        ...(options['uninstall'] === true ? { ddlTrigger: 'uninstall' } : {}),
+      }),
+    );
   addSettings(root.command('explain <sql>').description('say whether a statement is cached, and why not'), originKeys)
     .option('--json', 'print JSON')
     .action((sql: string, options: Options, command: Command) =>

@@ -1,11 +1,52 @@
 // Rounds are 32-bit numbers. A process that has run for months numbers them anew, and nothing that was fenced before is served stale after.
-import { expect, it } from 'vitest';
+import { afterEach, expect, inject, it } from 'vitest';
 import { lowerRounds } from '../../src/cache/renumber.ts';
 import { createControl, openControl, raise, startedRound } from '../../src/shared/memory/control.ts';
 import { databaseHash, raiseDatabaseFence, raiseFences } from '../../src/shared/memory/fences.ts';
 import { Control, databaseFenceWord, RENUMBER_ROUND, Store } from '../../src/shared/memory/layout.ts';
 import { SessionConsistency } from '../../src/worker/consistency.ts';
+import { announceSeed } from '../model/random.ts';
+import { schemaSql } from '../model/schema.ts';
+import { startWorkload, type Workload } from '../model/workload.ts';
+import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
+import { createDatabase } from '../support/postgres.ts';
 import { createStore } from '../support/store.ts';
+
+let database: Awaited<ReturnType<typeof createDatabase>> | undefined;
+let pgfresh: Pgfresh | undefined;
+let workload: Workload | undefined;
+
+afterEach(async () => {
+  await workload?.close();
+  await pgfresh?.stop();
+  await database?.drop();
+  [workload, pgfresh, database] = [undefined, undefined, undefined];
+});
+
+it('no session sees a stale row while rounds are numbered anew, and hits go on afterwards', async () => {
+  database = await createDatabase(inject('pg18'), schemaSql);
+  pgfresh = await startPgfresh({ upstream: database.url, env: { PGFRESH_FAULTS: 'rounds' } });
+  workload = await startWorkload({
+    ...{ pgfreshUrl: pgfresh.url, originUrl: database.url, seed: announceSeed('rounds'), level: 'strong' },
+    ...{ reads: Number.POSITIVE_INFINITY, sessions: 8, pipelinedSessions: 2, directWriters: 1 },
+    ...{ writeShare: 0.01, directWritePauseMs: 20, maxStalenessMs: 1000 },
+  });
+  const { lines } = pgfresh;
+  await pgfresh.waitForStatus('rounds to be numbered anew', () => lines.some((line) => /numbered anew/.test(line)));
+  await pgfresh.waitForStatus('the cache to be live', ({ state }) => state === 'live');
+  const { hits } = (await pgfresh.status()).cache;
+  await pgfresh.waitForStatus('hits', ({ state, cache }) => state === 'live' && cache.hits > hits + 500);
+  await workload.reached(workload.history.answersChecked + 3_000);
+  workload.finish();
+  const { differences } = await workload.converge();
+  expect({ errors: workload.errors, violations: workload.history.violations, differences }).toEqual({
+    errors: [],
+    violations: [],
+    differences: [],
+  });
+  expect(lines.filter((line) => /stream ended.*numbered anew|numbered anew.*stream ended/.test(line))).toHaveLength(1);
+  expect((await pgfresh.status()).cacheThread.restarts).toBe(0);
+}, 120_000);
 
 it('words that a late worker raised by the old numbers are lowered to the next round', () => {
   const control = openControl(createControl());

@@ -1,10 +1,12 @@
 /** `pgfresh doctor`: what the origin needs, what is left on it, which tables cannot be cached; each with the remedy. Exit code 1 on a fault. */
 import type pg from 'pg';
 import type { Config } from '../../shared/config.ts';
+import { ddlTriggerSql } from '../../shared/ddl-trigger.ts';
 import { type Check, diagnose } from '../../shared/diagnose.ts';
 import type { StatusDocument } from '../admin/report.ts';
 import { findLeftovers, type Leftovers } from '../leftovers.ts';
 import { describeUpstream, withOrigin } from '../origin.ts';
+import { installDdlTrigger, uninstallDdlTrigger } from './ddl-trigger.ts';
 
 interface PlainTable {
   readonly name: string;
@@ -21,16 +23,30 @@ const uncacheableSql = `SELECT c.oid::regclass::text AS name, CASE WHEN c.relper
       OR c.relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident))
   ORDER BY 1`;
 
-export async function doctor(config: Config): Promise<void> {
+export interface DoctorOptions {
+  /** The event triggers for DDL: put in, taken out, or left as they are. */
+  readonly ddlTrigger?: 'install' | 'uninstall';
+}
+
+export async function doctor(config: Config, { ddlTrigger }: DoctorOptions = {}): Promise<void> {
+  if (ddlTrigger !== undefined) {
+    const { user } = config.cdcUpstream;
+    await withOrigin(config.cdcUpstream, config.limits.originConnectTimeoutMs, (client) =>
+      ddlTrigger === 'install' ? installDdlTrigger(client, user) : uninstallDdlTrigger(client, user),
+    );
+    return;
+  }
   const connectMsMax = config.limits.originConnectTimeoutMs;
   const report = await withOrigin(config.cdcUpstream, connectMsMax, async (client) => ({
     checks: await diagnose((sql) => texts(client, sql), 'pgfresh_doctor'),
+    hasDdlTrigger: (await texts(client, ddlTriggerSql))[0]?.[0] === 't',
     tables: (await client.query<PlainTable>(uncacheableSql)).rows,
     leftovers: await findLeftovers(client),
   }));
   const lines = [
     `origin ${describeUpstream(config.cdcUpstream)}, database ${config.cdcUpstream.database}`,
     ...report.checks.filter(({ name }) => name !== 'publication').flatMap(checkLines),
+    ddlTriggerLine(report.hasDdlTrigger),
     ...tableLines(report.tables),
     ...(await impreciseLines(config.admin)),
     ...leftoverLines(report.leftovers),
@@ -48,6 +64,12 @@ async function texts(client: pg.Client, sql: string): Promise<(string | null)[][
 function checkLines({ name, ok, found, remedy }: Check): string[] {
   const line = `${ok ? '  ok  ' : 'FAULT '} ${name}: ${found}`;
   return ok ? [line] : [line, `         remedy: ${remedy}`];
+}
+
+function ddlTriggerLine(has: boolean): string {
+  return has
+    ? '  ok   DDL tells of itself (event trigger pgfresh_ddl)'
+    : '  note DDL is noticed a round later; pgfresh doctor --install makes an event trigger that tells of it (superuser)';
 }
 
 function tableLines(tables: readonly PlainTable[]): string[] {
