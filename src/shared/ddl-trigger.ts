@@ -15,6 +15,10 @@ const TRIGGERS = { ddl: 'pgfresh_ddl', drop: 'pgfresh_drop' } as const;
 export const ddlTriggerSql = `SELECT pg_catalog.count(*) = 2 FROM pg_catalog.pg_event_trigger
   WHERE evtname IN ('${TRIGGERS.ddl}', '${TRIGGERS.drop}') AND evtenabled = 'A'`;
 
+/** A row for each trigger, enabled or not. */
+export const findDdlTriggerSql = `SELECT evtname FROM pg_catalog.pg_event_trigger
+  WHERE evtname IN ('${TRIGGERS.ddl}', '${TRIGGERS.drop}')`;
+
 /** Nothing in it may make the DDL fail that it is called for. Our own changes of publications, and what changes no answer, are no news. */
 const functionBody = (isNews: string): string => `
 DECLARE unfit record;

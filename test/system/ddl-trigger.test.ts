@@ -115,6 +115,9 @@ describe('pgfresh doctor', () => {
     await run(database.url, "SET session_replication_role = 'replica'; DROP TABLE t; CREATE TABLE t (id int)");
     await doctor(database.url, '--uninstall');
     expect(await triggers()).toEqual([]);
+    await doctor(database.url, '--install');
+    await spawnCli(['cleanup', '--upstream', database.url]).exited;
+    expect(await triggers()).toEqual([]);
     expect(await rowsOf(database.url, "SELECT FROM pg_namespace WHERE nspname = 'pgfresh'")).toEqual([]);
   });
 });

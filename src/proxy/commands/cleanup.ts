@@ -2,6 +2,7 @@
 import type { Config } from '../../shared/config.ts';
 import { dropPublication, dropSlot, findLeftovers } from '../leftovers.ts';
 import { withOrigin } from '../origin.ts';
+import { removeDdlTrigger } from './ddl-trigger.ts';
 
 export async function cleanup(config: Config): Promise<void> {
   await withOrigin(config.cdcUpstream, config.limits.originConnectTimeoutMs, async (client) => {
@@ -16,6 +17,8 @@ export async function cleanup(config: Config): Promise<void> {
       say(`dropped publication ${name}`);
     }
     for (const name of inUse) say(`left alone, in use: ${name}`);
-    if (slots.length + publications.length === 0) say(`nothing to remove in database ${config.cdcUpstream.database}`);
+    const removed = inUse.length === 0 && (await removeDdlTrigger(client, config.cdcUpstream.user));
+    if (slots.length + publications.length === 0 && !removed)
+      say(`nothing to remove in database ${config.cdcUpstream.database}`);
   });
 }

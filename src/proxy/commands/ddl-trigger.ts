@@ -1,6 +1,6 @@
 /** `pgfresh doctor --install` and `--uninstall`: the event trigger by which DDL tells of itself (shared/ddl-trigger.ts). Says what it does. */
 import type pg from 'pg';
-import { installStatements, uninstallStatements } from '../../shared/ddl-trigger.ts';
+import { findDdlTriggerSql, installStatements, uninstallStatements } from '../../shared/ddl-trigger.ts';
 import { ConfigError } from '../../shared/errors.ts';
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
@@ -19,6 +19,14 @@ export async function uninstallDdlTrigger(client: pg.Client, role: string): Prom
   await requireSuperuser(client, role, uninstallStatements, 'removes');
   await runAll(client, uninstallStatements);
   say('removed the event triggers pgfresh_ddl and pgfresh_drop and their functions');
+}
+
+/** For `cleanup`: whether there was one, and it is gone. */
+export async function removeDdlTrigger(client: pg.Client, role: string): Promise<boolean> {
+  const { rowCount } = await client.query(findDdlTriggerSql);
+  if (rowCount === 0) return false;
+  await uninstallDdlTrigger(client, role);
+  return true;
 }
 
 async function runAll(client: pg.Client, statements: readonly string[]): Promise<void> {
