@@ -80,6 +80,8 @@ it(`a transaction of ${rows.toLocaleString('en')} rows stalls nobody else`, asyn
   await delay(5_000);
   await quiet.stop();
   const [hitsBefore, busy, startMs] = [await hits(), watch(reader), performance.now()];
+  const transactionsBefore = ((await pgfresh.status()) as unknown as { cdc: { transactions: number } }).cdc
+    .transactions;
   await writer.query('BEGIN');
   for (let part = 0; part < 10; part++) {
     const [from, to] = [(part * rows) / 10, ((part + 1) * rows) / 10 - 1];
@@ -95,8 +97,8 @@ it(`a transaction of ${rows.toLocaleString('en')} rows stalls nobody else`, asyn
   await waitFor(
     'the transaction to be applied',
     async () => {
-      const { cdc } = (await pgfresh!.status()) as unknown as { cdc: { rows: number } };
-      return cdc.rows >= rows;
+      const { cdc } = (await pgfresh!.status()) as unknown as { cdc: { transactions: number } };
+      return cdc.transactions > transactionsBefore;
     },
     minutes * 60_000,
   );
@@ -113,5 +115,10 @@ it(`a transaction of ${rows.toLocaleString('en')} rows stalls nobody else`, asyn
     `p99 ${at(busy.latenciesMs, 0.99)} ms, longest ${at(busy.latenciesMs, 0.99999)} ms; quiet before: p50 ${at(quiet.latenciesMs, 0.5)} ms, p99 ${at(quiet.latenciesMs, 0.99)} ms.`;
   process.stdout.write(`${text}\n${loop.join('\n')}\n`);
   new SoakReport('soak-huge-transaction.md').note(text);
-  expect(hit).toBeGreaterThan(busy.latenciesMs.length / 4);
+  // While the stream is behind nobody knows how fresh the cache is: others are answered by the origin meanwhile, and hit again afterwards.
+  const before = await hits();
+  await waitFor('hits to come back', async () => {
+    expect(await ask(reader, 'SELECT v FROM small WHERE id = 1')).toEqual([[0]]);
+    return (await hits()) > before;
+  });
 });
