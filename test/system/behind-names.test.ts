@@ -86,7 +86,8 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       ],
     ].filter(([, write]) => origin === 'pg18' || /REFRESH|ALTER/.test(write!)),
   )('%s, then %s past pgfresh', async (sql = '', write = '') => {
-    await proxy.warm(read(sql));
+    // Twice: the first hit that is counted may be one of the test before.
+    for (let i = 0; i < 2; i++) await proxy.warm(read(sql));
     const before = await askOnce(proxy.originUrl, sql);
     await run(proxy.originUrl, write);
     const after = await askOnce(proxy.originUrl, sql);
@@ -114,8 +115,8 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       // Nobody but the policy reads the column.
       const shown = 'SELECT id FROM item WHERE id IN (1, 2, 3) ORDER BY id';
       await proxy.warm(() => ask(client, shown));
-      await run(proxy.url, "UPDATE item SET tenant = 't1' WHERE id = 2");
-      expect(await ask(client, shown)).toEqual([[1], [2], [3]]);
+      await run(proxy.originUrl, "UPDATE item SET tenant = 't1' WHERE id = 2");
+      await expect.poll(() => ask(client, shown), { timeout: 10_000 }).toEqual([[1], [2], [3]]);
       await client.query('RESET app.tenant');
       expect(await ask(client, sql)).toEqual([]);
       await client.end();

@@ -36,6 +36,16 @@ describe('statements that are too much', () => {
       'uncacheable.tooManyRelations',
     ],
     [
+      '1 MB',
+      `SELECT a FROM t1 WHERE a IN (${Array.from({ length: 150_000 }, (_, i) => 1e6 + i)})`,
+      'statement.tooLong',
+    ],
+    [
+      '500 joins',
+      `SELECT 1 FROM t0 ${Array.from({ length: 500 }, (_, i) => `JOIN t${i % 20} x${i} ON x${i}.id = t0.id`).join(' ')}`,
+      'uncacheable.tooManyRelations',
+    ],
+    [
       '17 tables',
       `SELECT 1 FROM ${Array.from({ length: 17 }, (_, i) => `t${i}`).join(', ')}`,
       'uncacheable.tooManyRelations',
