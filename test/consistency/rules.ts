@@ -53,6 +53,7 @@ export const rules: readonly Rule[] = [
         edits: [edit('worker/forward.ts', 'const again = this.executed;', 'const again = false;')],
         test: 'regress/portal-executed-long-after-its-bind.test.ts',
         name: 'fills nothing with its second, empty answer',
+        runsMax: 3,
       },
     ],
   },
@@ -493,6 +494,24 @@ export const rules: readonly Rule[] = [
         without: 'the generation in the question whether a store may be read',
         edits: [edit('worker/cache-link.ts', 'currentGeneration(this.control) === this.generation && ', '')],
         test: 'consistency/c20-generations.test.ts',
+      },
+    ],
+  },
+  {
+    id: 'C21',
+    says: 'An answer that is corrected in place leaves at once and comes back only when its change is settled.',
+    mutants: [
+      {
+        without: 'waiting for the transaction to settle',
+        edits: [
+          edit(
+            'cache/in-place.ts',
+            'if (correction.open || correction.transaction.settledStamp === Number.POSITIVE_INFINITY) continue;',
+            'if (correction.open) continue;',
+          ),
+        ],
+        test: 'regress/commit-seen-before-it-is-visible.test.ts',
+        name: 'the answer of before the commit is not admitted',
       },
     ],
   },
