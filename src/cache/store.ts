@@ -99,6 +99,7 @@ export class CacheStore {
   #liveUnits = 0;
   #retiredUnits = 0;
   #evicted = 0;
+  #isFull = false;
   #evictedUnits = 0;
 
   /** @throws RangeError when the memory is too small to hold anything. */
@@ -210,6 +211,7 @@ export class CacheStore {
 
   #evict(slot: number): void {
     this.#evicted++;
+    this.#setFull(true);
     this.#evictedUnits += unitsOf(this.reader, this.#slots.blockAt(slot));
     this.#unlink(slot, 'evicted');
   }
@@ -282,7 +284,14 @@ export class CacheStore {
     }
   }
 
+  #setFull(isFull: boolean): void {
+    if (this.#isFull === isFull) return;
+    this.#isFull = isFull;
+    this.publish(Store.FULL, isFull ? 1 : 0);
+  }
+
   #keepReserve(): void {
+    if (this.#blocks.freeUnits > this.#blocks.totalUnits >>> 3) this.#setFull(false);
     const missing = this.#reserveUnits - this.#blocks.freeUnits - this.#retiredUnits;
     // A little more than is missing, so that not every insert evicts one.
     if (missing > 0) this.#evictBatch(missing + (this.#reserveUnits >>> 3));

@@ -352,7 +352,8 @@ export class Forwarder {
   }
 
   private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, isDescription: boolean): Capture | null {
-    const refused = this.cache!.worth.judge(slot.verdict!.shape, key.hash);
+    const { worth, reader } = this.cache!;
+    const refused = worth.judge(slot.verdict!.shape, key.hash, reader.isFull());
     if (refused !== null) {
       countReason(this.runtime.counters, refused);
       return null;

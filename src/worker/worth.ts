@@ -2,8 +2,8 @@
  * Whether an answer is worth capturing (ADR-015). Keeping one costs the worker a copy and the cache thread an admission, which pays only
  * if it is asked for again. Each shape has a credit: an answer kept costs one, a hit brings `HIT_GAIN`.
  *
- *   credit > 0            first sight is enough           new shapes, and those whose answers are asked for again
- *   0 ≥ credit > −MAX     the key must have been asked for before, within about the last SEEN keys      scans, unique keys
+ *   credit > 0, room      first sight is enough           new shapes, and those whose answers are asked for again
+ *   credit > −MAX         the key must have been asked for before, within about the last SEEN keys      scans, unique keys
  *   credit = −MAX         of those, one in PROBE_EVERY      answers that change before they are asked for again
  *
  * One in PROBE_EVERY is kept whatever the credit says, so that a shape whose luck turns earns its way back. No clock, no randomness: what is
@@ -30,10 +30,10 @@ export class Worth {
     if (credit < CREDIT_MAX) this.credits[shape] = credit + HIT_GAIN;
   }
 
-  /** Null: keep the answer to this key. A reason: it is only passed on. */
-  judge(shape: number, hash: number): Reason | null {
+  /** Null: keep the answer to this key. A reason: it is only passed on. `isFull`: it would push another one out. */
+  judge(shape: number, hash: number, isFull = false): Reason | null {
     const credit = this.credits[shape]!;
-    if (credit > 0) {
+    if (credit > 0 && !isFull) {
       this.credits[shape] = credit - 1;
       return null;
     }

@@ -21,6 +21,13 @@ it('keeps everything of a new shape, and of one whose answers are asked for agai
   expect(scan(worth, 10_000, CREDIT_MAX)).toBe(CREDIT_MAX);
 });
 
+it('keeps an answer at second sight only where it would push another one out', () => {
+  const worth = new Worth();
+  expect(worth.judge(SHAPE, hashOf(1), true)).toBe('fill.firstSight');
+  expect(worth.judge(SHAPE, hashOf(1), true)).toBe(null);
+  expect(worth.judge(SHAPE, hashOf(2), false)).toBe(null);
+});
+
 it('keeps one in so many answers of a scan, and of other shapes everything', () => {
   const worth = new Worth();
   scan(worth, 0, CREDIT_MAX);

@@ -158,6 +158,11 @@ export class StoreReader {
     return Atomics.load(this.words, Store.STATE + this.#database) as StoreState;
   }
 
+  /** Whether a new entry pushes out another. */
+  isFull(): boolean {
+    return Atomics.load(this.words, Store.FULL) !== 0;
+  }
+
   freshRound(): number {
     return Atomics.load(this.words, Store.FRESH_ROUND + this.#database);
   }

@@ -88,6 +88,8 @@ export const Store = {
   BLOCKS_START: 73 * LINE,
   /** Memory size in units of 64 bytes; written once. */
   BLOCKS_END: 74 * LINE,
+  /** 1 since an entry was evicted to make room, until an eighth of the memory is free. */
+  FULL: 75 * LINE,
 
   // Of the database in slot 0; those of slot s are `databaseWords(s)` further on.
   STATE: DATABASES,
