@@ -6,7 +6,7 @@ import { pgbouncer } from '../peers/pgbouncer.ts';
 import { everyPgfresh } from '../peers/pgfresh.ts';
 import { pgpool } from '../peers/pgpool.ts';
 
-const clientCounts = [1, 8, 32];
+const clientCounts = { tcp: [1, 8, 32, 128], unix: [1, 8, 32] };
 
 const cell = (mode: Mode, clients: number, transport: Transport): Cell => ({
   name: `${mode}, ${clients} ${clients === 1 ? 'client' : 'clients'}, ${transport}`,
@@ -25,6 +25,6 @@ export const point: BenchCase = {
       ? [direct, floor, pgbouncer, pgpool, ...everyPgfresh(workers.slice(0, 1))]
       : [direct, floor, relay, pgbouncer, pgpool, ...everyPgfresh(workers)],
   cells: (['tcp', 'unix'] as const).flatMap((transport) =>
-    modes.flatMap((mode) => clientCounts.map((clients) => cell(mode, clients, transport))),
+    modes.flatMap((mode) => clientCounts[transport].map((clients) => cell(mode, clients, transport))),
   ),
 };
