@@ -98,7 +98,7 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
 
   it('row level security by a setting: an answer for each value, hits for each', async () => {
     await run(
-      proxy.originUrl,
+      proxy.url,
       `DROP ROLE IF EXISTS reader_${proxy.database}; CREATE ROLE reader_${proxy.database} LOGIN PASSWORD 'pw';
        GRANT SELECT ON item, open_item TO reader_${proxy.database};
        ALTER TABLE item ENABLE ROW LEVEL SECURITY;
