@@ -286,6 +286,72 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     for (let i = 0; i < 3; i++) expect(await run(proxy.url)).toEqual(expected);
   });
 
+  it('every kind of transaction says what the origin says', async () => {
+    await proxy.warm(() => askOnce(proxy.url, 'SELECT v FROM t WHERE id = 13'));
+    const hit = 'SELECT v FROM t WHERE id = 13';
+    const scripts = [
+      ['BEGIN READ ONLY', hit, 'SHOW transaction_read_only', 'DELETE FROM log', hit, 'ROLLBACK', hit],
+      ['BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE', hit, 'SHOW transaction_deferrable', 'COMMIT'],
+      [
+        'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
+        hit,
+        'SHOW transaction_isolation',
+        'COMMIT AND CHAIN',
+        hit,
+        'COMMIT',
+      ],
+      ['BEGIN', hit, 'COMMIT AND CHAIN', hit, 'ROLLBACK AND CHAIN', hit, 'COMMIT', 'COMMIT AND CHAIN'],
+      ['BEGIN', 'ROLLBACK', 'ROLLBACK', 'BEGIN', 'BEGIN', hit, 'BEGIN READ ONLY', hit, 'END'],
+      ['BEGIN', "SET LOCAL TimeZone = 'Asia/Tokyo'", 'SHOW TimeZone', hit, 'ROLLBACK', 'SHOW TimeZone'],
+      ['BEGIN', hit, 'SAVEPOINT a', 'nonsense', hit, 'ROLLBACK TO a', hit, 'RELEASE a', 'RELEASE a', 'COMMIT'],
+      ['SAVEPOINT a', 'LOCK TABLE t', 'BEGIN', hit, 'LOCK TABLE t IN ACCESS SHARE MODE', hit, 'COMMIT'],
+      ['BEGIN', hit, 'SET TRANSACTION READ ONLY', 'DELETE FROM log', 'ABORT'],
+      [
+        'BEGIN',
+        hit,
+        "PREPARE TRANSACTION 'two phases'",
+        "ROLLBACK PREPARED 'two phases'",
+        'COMMIT',
+        `BEGIN; ${hit}; COMMIT`,
+        `BEGIN; ${hit}`,
+        hit,
+        'COMMIT',
+      ],
+      ["SET default_transaction_isolation = 'serializable'", 'BEGIN', hit, 'SHOW transaction_isolation', 'COMMIT'],
+      [
+        'RESET default_transaction_isolation',
+        'SET default_transaction_read_only = on',
+        'BEGIN',
+        hit,
+        'DELETE FROM log',
+        'END',
+      ],
+      [
+        'RESET default_transaction_read_only',
+        'BEGIN',
+        hit,
+        'SELECT now() = statement_timestamp() OR true',
+        'COMMIT',
+        hit,
+      ],
+      ['BEGIN', 'SELECT now() - now(), txid_current_if_assigned()', hit, 'SELECT pg_sleep(0.001)', hit, 'COMMIT'],
+    ];
+    const run = async (url: string) => {
+      const client = await connectRaw(url);
+      clients.push(client);
+      const seen: string[] = [];
+      for (const sql of scripts.flat()) {
+        client.send(serialize.query(sql));
+        const frames = await client.until('Z');
+        const errors = frames.filter(({ code }) => code === 'E' || code === 'N').map(({ body }) => sqlstateOf(body));
+        seen.push(`${sql}: ${codes(frames)} ${JSON.stringify([rows(frames), errors])} ${frames.at(-1)!.body}`);
+      }
+      return seen;
+    };
+    const expected = await run(proxy.originUrl);
+    for (let i = 0; i < 2; i++) expect(await run(proxy.url)).toEqual(expected);
+  });
+
   it('a long statement, COPY and a function call find the transaction open', async () => {
     const client = await connectRaw(proxy.url);
     clients.push(client);
