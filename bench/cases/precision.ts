@@ -37,7 +37,7 @@ const answers: readonly string[] = [
       `SELECT o.id, p.name, p.price FROM orders o JOIN products p ON p.id = o.product WHERE p.id = ${i * 32} ORDER BY o.id`,
   ),
   ...times(30, (i) => `SELECT count(*), sum(total) FROM orders WHERE customer = ${i * 6}`),
-  ...times(20, (i) => `SELECT count(*), max(price) FROM products WHERE category = ${i - 1}`),
+  ...times(20, (i) => `SELECT count(*), avg(price) FROM products WHERE category = ${i - 1}`),
 ];
 
 /** Pseudo-random numbers: the same writes for each run of a seed. */
@@ -94,12 +94,15 @@ class Shop {
     return all;
   }
 
+  /** Answers as they were served last. */
+  readonly served: string[] = [];
+
   /** Asks each answer once; numbers of those that were not in the cache. */
   async missing(statements: readonly number[]): Promise<number[]> {
     const missing: number[] = [];
     let { hits } = await this.#stage.peer.counters!();
     for (const i of statements) {
-      await ask(this.#through, answers[i]!);
+      this.served[i] = await ask(this.#through, answers[i]!);
       const after = (await this.#stage.peer.counters!()).hits;
       if (after === hits) missing.push(i);
       hits = after;
@@ -127,7 +130,7 @@ async function measure(stage: Stage): Promise<Sample> {
   const below = generator(stage.seed);
   const shop = new Shop(stage);
   const all = answers.map((_, i) => i);
-  const seen = { invalidated: 0, needed: 0, wrong: 0 };
+  const seen = { invalidated: 0, needed: 0, corrected: 0, wrong: 0 };
   await shop.open();
   try {
     await shop.warm(all);
@@ -137,19 +140,23 @@ async function measure(stage: Stage): Promise<Sample> {
       const after = await shop.truth();
       const changed = all.filter((n) => after[n] !== before[n]);
       const missing = await shop.missing(all);
-      seen.invalidated += missing.length;
-      seen.needed += missing.filter((n) => changed.includes(n)).length;
-      seen.wrong += changed.filter((n) => !missing.includes(n)).length;
+      // What is in the cache and has changed was corrected in place, or is stale.
+      const kept = changed.filter((n) => !missing.includes(n));
+      const corrected = kept.filter((n) => shop.served[n] === after[n]).length;
+      seen.invalidated += missing.length + corrected;
+      seen.needed += missing.filter((n) => changed.includes(n)).length + corrected;
+      seen.corrected += corrected;
+      seen.wrong += kept.length - corrected;
       await shop.warm(missing);
       before = after;
     }
   } finally {
     await shop.close();
   }
-  if (seen.wrong > 0) throw new Error(`${seen.wrong} answers had changed and were still in the cache`);
+  if (seen.wrong > 0) throw new Error(`${seen.wrong} answers had changed and were still in the cache as they were`);
   return {
     value: (100 * seen.needed) / seen.invalidated,
-    extra: { invalidated: seen.invalidated, needed: seen.needed },
+    extra: { invalidated: seen.invalidated, needed: seen.needed, corrected: seen.corrected },
   };
 }
 
