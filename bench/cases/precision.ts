@@ -37,7 +37,7 @@ const answers: readonly string[] = [
       `SELECT o.id, p.name, p.price FROM orders o JOIN products p ON p.id = o.product WHERE p.id = ${i * 32} ORDER BY o.id`,
   ),
   ...times(30, (i) => `SELECT count(*), sum(total) FROM orders WHERE customer = ${i * 6}`),
-  ...times(20, (i) => `SELECT count(*), avg(price) FROM products WHERE category = ${i - 1}`),
+  ...times(20, (i) => `SELECT count(*), sum(price) FROM products WHERE category = ${i - 1}`),
 ];
 
 /** Pseudo-random numbers: the same writes for each run of a seed. */
