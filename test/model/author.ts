@@ -310,7 +310,7 @@ export class Author {
       `TRUNCATE ${table}`,
       `TRUNCATE ${authorTables.join(', ')} CASCADE`,
       `ALTER TABLE ${table} RENAME TO renamed; ALTER TABLE renamed RENAME TO ${table}`,
-      `ALTER TABLE ${table} ALTER COLUMN t TYPE ${this.#pick(['text', 'varchar'])}`,
+      `ALTER TABLE ${table} ALTER COLUMN t SET STORAGE ${this.#pick(['MAIN', 'EXTENDED'])}`,
     ]);
   }
 }
