@@ -66,6 +66,7 @@ describe('the admin page', () => {
       'admitted',
       'rejected',
       'invalidated',
+      'corrected',
       'evicted',
     ];
     expect(Object.keys(status.cache).sort()).toEqual(numbers.sort());
