@@ -82,12 +82,14 @@ export class Replayer {
     const code = batch.bytes[batch.start];
     const isWhole = code === Frontend.query || code === Frontend.functionCall;
     this.endsWithSync = isWhole && !session.order.isInSequence;
-    if (session.transaction.status !== TransactionStatus.failed) this.provideCommands();
+    // A failed block takes no Parse: what is not used there is not sent.
+    const isFailed = session.transaction.status === TransactionStatus.failed;
+    if (!isFailed) this.provideCommands();
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
       const end = i + 1 < count ? start + at[i + 1]! : batch.end;
-      this.frame(bytes[from]!, bytes, from, end, i > 0 || session.order.isInSequence);
+      this.frame(bytes[from]!, bytes, from, end, !isFailed && (i > 0 || session.order.isInSequence));
     }
   }
 
