@@ -6,6 +6,7 @@ import { openSessions, startedRound, wantedRound, wishedRound } from '../shared/
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
+import type { Reason } from '../shared/reasons.ts';
 import { Admitter } from './admitter.ts';
 import { bindDependencies } from './analyse/bind.ts';
 import { tableName } from './analyse/tables.ts';
@@ -135,8 +136,11 @@ export class Database {
     this.index.remove(block);
   }
 
-  admit(offer: Offer): void {
-    if (this.admitter.admit(offer) === 'fill.changed') this.feed.refused();
+  admit(offer: Offer): Reason | null {
+    const refused = this.admitter.admit(offer);
+    if (refused === null) this.feed.filled();
+    else if (refused === 'fill.changed') this.feed.refused();
+    return refused;
   }
 
   #makeInPlace(): InPlace {
@@ -150,7 +154,7 @@ export class Database {
       },
       filledRound: () => startedRound(control) + 1,
       isStored: (hash, key) => store.find(hash, key) !== 0,
-      admit: (offer) => this.admitter.admit(offer),
+      admit: (offer) => this.admit(offer),
     });
   }
 

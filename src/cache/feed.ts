@@ -174,6 +174,11 @@ export class Feed {
     if (wishedRound() > startedRound(control)) clock?.settleSoon(this.#soonMs);
   }
 
+  /** An answer was admitted: the round that confirms it need not wait for somebody to ask. */
+  filled(): void {
+    this.#life?.clock?.settleSoon(SETTLE_MS);
+  }
+
   /** An answer could not be admitted for changes that no snapshot has shown: somebody fills. */
   refused(): void {
     if (this.#settler.pending > 0) this.#life?.clock?.request(startedRound(this.#options.control) + 1);

@@ -123,6 +123,7 @@ export class CacheStore {
   /** Stores a word of the header (`Store`) for workers to see. */
   publish(word: number, value: number): void {
     Atomics.store(this.words, word, value);
+    Atomics.notify(this.words, word);
   }
 
   /** The block of the entry with this key, or 0. */

@@ -8,6 +8,7 @@ export const Reasons = {
   'cache.stale': 'the change stream has not confirmed freshness within max_staleness',
   'cache.fenced': 'a write acknowledged through pgfresh has not been applied yet',
   'cache.off': 'consistency level is off',
+  'cache.unconfirmed': 'the answer was stored a moment ago: that nothing else changed meanwhile is being confirmed',
   'cache.bypass': 'the origin answers statements of this shape as cheaply as the cache',
   // the session
   'session.contextUnknown': 'the session settings are being read from the origin',

@@ -18,6 +18,7 @@ import type {
 } from '../shared/messages.ts';
 import { simplePrefix } from '../shared/query-key.ts';
 import { Bypass } from './bypass.ts';
+import { askForRound } from './fence.ts';
 import type { Flight } from './flights.ts';
 import { type KeyPrefix, keyPrefix } from './key-prefix.ts';
 import { Outbox } from './offer.ts';
@@ -60,9 +61,9 @@ export class CacheAttachment {
     this.outbox = new Outbox(link.offers, () => Atomics.load(this.words, this.consumedWord));
   }
 
-  /** When the offer added last has been handled, those who wait for its answer look for it. */
-  endFlight(flight: Flight | null): void {
-    flight?.endAt(this.words, this.consumedWord, this.outbox.count);
+  /** When the offer added last has been handled. */
+  afterOffer(flight: Flight, next: () => void): void {
+    flight.after(this.words, this.consumedWord, this.outbox.count, next);
   }
 }
 
@@ -120,9 +121,13 @@ export class AttachedCache {
     return this.reader.streamEpoch() === this.hitEpoch;
   }
 
-  /** When the offer added last has been handled, those who wait for its answer look for it. */
-  endFlight(flight: Flight | null): void {
-    this.attachment.endFlight(flight);
+  /** When the offer added last, filled as of this round, can be hit, those who wait for its answer look for it. */
+  endFlight(flight: Flight, filledRound: number): void {
+    const { words, freshRoundWord } = this.reader;
+    this.attachment.afterOffer(flight, () => {
+      askForRound(filledRound, this);
+      flight.after(words, freshRoundWord, filledRound, () => flight.end());
+    });
   }
 
   token(): FillToken {

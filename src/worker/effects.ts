@@ -130,7 +130,7 @@ export class ReplyEffects implements ReplyEvents {
       capture.slot.took(nowMs - capture.sentMs);
       if (cache.outbox.add(offer)) {
         this.runtime.count(Counter.admittedOffers);
-        cache.endFlight(capture.flight);
+        if (capture.flight !== null) cache.endFlight(capture.flight, filledRound);
       } else {
         countReason(this.runtime.counters, 'fill.queueFull');
         capture.flight?.end();

@@ -3,8 +3,8 @@
  * others, of all sessions and workers, keep their statement until the word is free again or their time is up, and then run the whole hit
  * check again (C18): what they find must be fresh enough for *them*.
  *
- *   claim ─▶ answer ─▶ offered ─▶ handled by the cache thread ─▶ free
- *     └─ error, cancel, too large, connection lost, worker dead ──▲
+ *   claim ─▶ answer ─▶ offered ─▶ handled by the cache thread ─▶ confirmed by a round ─▶ free
+ *     └─ error, cancel, too large, connection lost, worker dead ─────────────────────────▲
  */
 import { Limits } from '../shared/limits.ts';
 import type { ControlWords } from '../shared/memory/control.ts';
@@ -35,16 +35,16 @@ export class Flight {
     endFlight(this.control, this.hash, this.workerSlot);
   }
 
-  /** Ends when `words[word]` has reached `count`, or after a while: a cache thread that died counts no more. */
-  endAt(words: Int32Array<SharedArrayBuffer>, word: number, count: number): void {
+  /** Goes on when `words[word]` has reached `count`; ends after a while: a cache thread that died counts no more. */
+  after(words: Int32Array<SharedArrayBuffer>, word: number, count: number, next: () => void): void {
     const seen = Atomics.load(words, word);
     if (((seen - count) | 0) >= 0) {
-      this.end();
+      next();
       return;
     }
     const { async: isAsync, value } = Atomics.waitAsync(words, word, seen, Limits.admissionWaitMsMax);
-    if (!isAsync) this.endAt(words, word, count);
-    else void value.then((why) => (why === 'timed-out' ? this.end() : this.endAt(words, word, count)));
+    if (!isAsync) this.after(words, word, count, next);
+    else void value.then((why) => (why === 'timed-out' ? this.end() : this.after(words, word, count, next)));
   }
 }
 

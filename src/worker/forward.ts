@@ -23,7 +23,7 @@ import { mayName, type Points, pointsOf } from './points.ts';
 import { Replayer } from './replay.ts';
 import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
-import type { Outcome } from './serve.ts';
+import { isStoredYetUnused, type Outcome } from './serve.ts';
 import type { Session } from './session.ts';
 import { type Resolution, Statement } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
@@ -138,7 +138,7 @@ export class Forwarder {
     this.token = null;
     if (batch?.ended !== true || cache === null || !this.trusted || !settings.isKeyable || why === 'cache.off') return;
     // Behind a fence the answer would be refused, since what was written has not settled; a bypassed one is there already.
-    if (why === 'cache.fenced' || why === 'cache.bypass') return;
+    if (isStoredYetUnused(why)) return;
     if (!order.isQuiet || !transaction.mayHit || !cache.isLive || !cache.outbox.hasRoom) return;
     const token = cache.token();
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
@@ -392,5 +392,5 @@ export class Forwarder {
 
 /** Reasons for which a cacheable statement is not counted as a miss. */
 function isPassed(why: Reason): boolean {
-  return why === 'cache.stale' || why === 'cache.fenced' || why === 'cache.bypass';
+  return why === 'cache.stale' || isStoredYetUnused(why);
 }

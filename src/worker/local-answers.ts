@@ -133,9 +133,11 @@ function entryRow(
   const admission = block === 0 ? 0 : reader.word(block, Block.ADMISSION);
   const fences =
     block === 0 || !seesAllWrites(consistency.level) ? 0 : entryRound(control, reader, block, databaseFence);
+  const filledRound = block === 0 ? 0 : reader.filledRound(block);
   leaveEpoch(control, epochWord);
   if (block === 0) return null;
   const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.neededRound(), fences);
   const age = `${bytes} bytes, ${admissionAgeS(admission, clock.nowMs())} s old`;
-  return freshRound >= needed ? `${age}, fresh enough` : `${age}, ${spelled('cache.fenced')}`;
+  if (freshRound < needed) return `${age}, ${spelled('cache.fenced')}`;
+  return freshRound < filledRound ? `${age}, ${spelled('cache.unconfirmed')}` : `${age}, fresh enough`;
 }

@@ -39,6 +39,11 @@ import { type Resolution, Statement } from './statements.ts';
 /** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
 
+/** The answer is in the store, but not to be used, or not yet. */
+export function isStoredYetUnused(why: Outcome): boolean {
+  return why === 'cache.fenced' || why === 'cache.unconfirmed' || why === 'cache.bypass';
+}
+
 const READY_IDLE = encodeReady(TransactionStatus.idle);
 const READY_IN_BLOCK = encodeReady(TransactionStatus.inBlock);
 const text: frontend.TextRange = { start: 0, end: 0 };
@@ -61,7 +66,6 @@ export class HitPath {
   /** Of the key that was not found. */
   missedHash = 0;
   private entries = 0;
-  private filledRound = 0;
   private readonly defined: Statement[] = [];
   private readonly closed: Statement[] = [];
   private proven = true;
@@ -120,7 +124,6 @@ export class HitPath {
   private reset(): void {
     this.entries = 0;
     this.shapes.length = 0;
-    this.filledRound = 0;
     this.defined.length = 0;
     this.closed.length = 0;
     this.proven = true;
@@ -345,18 +348,20 @@ export class HitPath {
     return this.checkRound(block);
   }
 
+  /**
+   * An answer counts from the first round that began after it was given, at every level. That round found the catalog as it was when the statement
+   * was analysed (C6: a policy made meanwhile would make it another's answer), and whatever else its snapshot showed is in the cache (C18).
+   */
   private checkRound(block: number): Outcome {
     const { consistency } = this.session;
     const level = this.hints?.level ?? consistency.level;
-    if (level === 'bounded') return 'served';
-    let needed = consistency.neededRound(level);
-    if (seesAllWrites(level)) {
-      needed = Math.max(needed, entryRound(this.runtime.control, this.cache.reader, block, this.cache.databaseFence));
-      this.filledRound = Math.max(this.filledRound, this.cache.reader.filledRound(block));
-    }
-    if (this.freshRound >= needed && this.cache.isSameEpoch) return 'served';
-    askForNeededRound(this.runtime.control, needed, consistency, this.cache);
-    return 'cache.fenced';
+    const { reader, databaseFence } = this.cache;
+    const filledRound = reader.filledRound(block);
+    let needed = level === 'bounded' ? 0 : consistency.neededRound(level);
+    if (seesAllWrites(level)) needed = Math.max(needed, entryRound(this.runtime.control, reader, block, databaseFence));
+    if (this.freshRound >= needed && this.freshRound >= filledRound && this.cache.isSameEpoch) return 'served';
+    askForNeededRound(this.runtime.control, Math.max(needed, filledRound), consistency, this.cache);
+    return this.freshRound >= needed ? 'cache.unconfirmed' : 'cache.fenced';
   }
 
   private say(bytes: Buffer): void {
@@ -374,8 +379,6 @@ export class HitPath {
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     this.steps.commit(batch.bytes);
-    // C18: what one answer showed, the next must not miss.
-    if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);
     for (const shape of this.shapes) {
       this.runtime.shapeHits[shape]! += 1;
       this.cache.worth.hit(shape);

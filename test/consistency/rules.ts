@@ -424,17 +424,11 @@ export const rules: readonly Rule[] = [
   },
   {
     id: 'C18',
-    says: 'Under monotonic a hit raises the floor to when it was filled; a notification raises the floor to now.',
+    says: 'An answer counts from a round that began after it was given, so a hit shows nothing that the cache has not; a notification raises the floor to now.',
     mutants: [
       {
-        without: 'the floor that a hit raises',
-        edits: [
-          edit(
-            'worker/serve.ts',
-            "if (session.consistency.level === 'monotonic') session.consistency.raiseFloor(this.filledRound);",
-            '',
-          ),
-        ],
+        without: 'the round that confirms an answer',
+        edits: [edit('worker/serve.ts', ' && this.freshRound >= filledRound', '')],
         test: 'consistency/c18-monotonic.test.ts',
         name: 'does not miss in one answer what it saw in another',
       },

@@ -164,7 +164,12 @@ export class StoreReader {
   }
 
   freshRound(): number {
-    return Atomics.load(this.words, Store.FRESH_ROUND + this.#database);
+    return Atomics.load(this.words, this.freshRoundWord);
+  }
+
+  /** To be waited for. */
+  get freshRoundWord(): number {
+    return Store.FRESH_ROUND + this.#database;
   }
 
   /** Milliseconds truncated to 32 bits: `(nowMs - freshAsOfMs) | 0` is the age. */
