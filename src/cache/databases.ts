@@ -5,12 +5,17 @@
  *   absent ──open──▶ slot taken, feed started ──last worker closes──▶ idle ──`cdc.database_idle` later──▶ stopping ──▶ absent
  *                               ▲──────────── open ────────────────────┘       (slot is free, entries are gone)
  *
+ * A statement that no stream may stand in the way of (DROP DATABASE) has the stream suspended while it runs, and when it has succeeded, until
+ * somebody logs in again; the slot stays where workers have it.
+ *
  * No slot is taken from a worker that reads it: a worker that has closed a database has forgotten its slot before it said so.
  */
 import { toError } from '../shared/errors.ts';
 import { DATABASE_SLOTS, StoreState } from '../shared/memory/layout.ts';
+import type { DatabaseHold } from '../shared/messages.ts';
 import { ContextIds, databaseSlotOf, databaseSlotOfBlock } from './context-ids.ts';
 import { Database, type DatabaseOptions } from './database.ts';
+import { DatabaseHolds } from './database-holds.ts';
 import { StoreHeader } from './header.ts';
 
 type Given = Omit<DatabaseOptions, 'name' | 'slot' | 'header' | 'nextContextId' | 'nextVerdictId' | 'nextAttempt'>;
@@ -22,6 +27,7 @@ export class Databases {
   readonly #contextIds = new ContextIds();
   readonly #idle = new Map<Database, NodeJS.Timeout>();
   readonly #stopping = new Map<string, Promise<void>>();
+  readonly #holds = new DatabaseHolds();
   #verdicts = 0;
   #attempts = 0;
   #over = false;
@@ -66,7 +72,31 @@ export class Databases {
     database.workers.add(workerSlot);
     clearTimeout(this.#idle.get(database));
     this.#idle.delete(database);
+    this.#resume(database);
     return database.slot;
+  }
+
+  /** Somebody has logged in to it, and found it without a stream. */
+  entered(name: string): void {
+    const database = this.named(name);
+    if (database !== undefined) this.#resume(database);
+  }
+
+  /** Lets go of databases for a statement, until `unhold`. Resolves when the origin has nothing of theirs any more that would be in its way. */
+  async hold(workerSlot: number, hold: DatabaseHold): Promise<void> {
+    this.#holds.add(workerSlot, hold);
+    const left = this.all.filter((database) => this.#isHeld(database));
+    await Promise.all([...left.map((database) => this.#suspend(database)), ...this.#stopping.values()]);
+  }
+
+  /** The statement has ended. @param isGone it has succeeded, and there is no database of that name. */
+  unhold(workerSlot: number, holdId: number, isGone: boolean): void {
+    const hold = this.#holds.remove(workerSlot, holdId);
+    for (const database of this.all) {
+      // That of `--upstream` is looked for at intervals: its health is that of pgfresh.
+      if (isGone && hold?.name === database.name && database.slot !== 0) continue;
+      this.#resume(database);
+    }
   }
 
   /** The worker has no session in it any more. */
@@ -74,12 +104,17 @@ export class Databases {
     const database = this.named(name);
     if (database === undefined || !database.workers.delete(workerSlot) || database.workers.size > 0) return;
     if (database.slot === 0 || this.#over) return;
+    if (database.feed.isSuspended) {
+      this.#end(database);
+      return;
+    }
     const timer = setTimeout(() => this.#end(database), this.#options.config.cdc.databaseIdleMs);
     this.#idle.set(database, timer.unref());
   }
 
   /** The worker is gone, or about to open what it needs anew. */
   disconnect(workerSlot: number): void {
+    for (const { id } of this.#holds.of(workerSlot)) this.unhold(workerSlot, id, false);
     for (const { name } of this.all) this.close(name, workerSlot);
   }
 
@@ -139,8 +174,28 @@ export class Databases {
     }
     const database = this.#make(name, slot);
     this.#slots[slot] = database;
-    database.feed.start();
+    if (this.#isHeld(database)) void database.feed.suspend();
+    else database.feed.start();
     return database;
+  }
+
+  /** The origin may know that of `--upstream` by another name than clients do. */
+  #isHeld({ name, slot }: Database): boolean {
+    const { cdcUpstream } = this.#options.config;
+    return (
+      this.#holds.has(name) || (slot === 0 && cdcUpstream.database !== name && this.#holds.has(cdcUpstream.database))
+    );
+  }
+
+  /** One that nobody uses need not come back. */
+  async #suspend(database: Database): Promise<void> {
+    if (database.slot !== 0 && database.workers.size === 0) this.#end(database);
+    else await database.feed.suspend();
+    await this.#stopping.get(database.name);
+  }
+
+  #resume(database: Database): void {
+    if (database.feed.isSuspended && !this.#over && !this.#isHeld(database)) void database.feed.resume();
   }
 
   #end(database: Database): void {

@@ -8,8 +8,9 @@
  * The first round's position is sampled after the stream was begun, so its completion is the proof of having caught up.
  */
 import type { Clock } from '../shared/clock.ts';
-import type { Config, Upstream } from '../shared/config.ts';
+import type { Config } from '../shared/config.ts';
 import { DDL_MESSAGE_PREFIX } from '../shared/ddl-trigger.ts';
+import { toError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { formatLsn } from '../shared/lsn.ts';
 import { type ControlWords, startedRound } from '../shared/memory/control.ts';
@@ -25,8 +26,9 @@ import type { InPlace } from './in-place.ts';
 import { StreamLife } from './life.ts';
 import { CatalogModel, type StatementAnalyser } from './model.ts';
 import { Settler } from './settle.ts';
+import { slotGone } from './slot-gone.ts';
 import type { CacheStore } from './store.ts';
-import { StreamError } from './stream-error.ts';
+import { problemOf, StreamError } from './stream-error.ts';
 import { StreamTables } from './tables.ts';
 import { WantedTables } from './wanted.ts';
 
@@ -93,6 +95,8 @@ export class Feed {
   #rows = 0;
   #retry: NodeJS.Timeout | null = null;
   #stopped = false;
+  /** The end of the stream that `suspend` asked for; null: none is wanted away. */
+  #suspension: Promise<void> | null = null;
 
   constructor(options: FeedOptions) {
     this.#options = options;
@@ -129,7 +133,7 @@ export class Feed {
   }
 
   start(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#suspension !== null) return;
     const { config, nodeName, control, clock, wallClock, sessions, nextAttempt } = this.#options;
     this.#state = 'connecting';
     const life = new StreamLife({
@@ -162,7 +166,44 @@ export class Feed {
     this.#stopped = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#options.header.setState(StoreState.down);
-    await this.#life?.stop();
+    await Promise.all([this.#life?.stop(), this.#suspension]);
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspension !== null;
+  }
+
+  /** Ends the stream as `stop` does, until `resume`. Resolves when the origin has let go of the slot, or that seems hopeless. */
+  suspend(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    this.#suspension ??= this.#leave();
+    return this.#suspension;
+  }
+
+  /** Starts again, once what `suspend` began has ended: the next life makes the publication that the last one drops. */
+  async resume(): Promise<void> {
+    const suspension = this.#suspension;
+    if (suspension === null) return;
+    await suspension;
+    // Somebody else may have done it meanwhile, and it may have been suspended anew.
+    if (this.#suspension !== suspension) return;
+    this.#suspension = null;
+    this.start();
+  }
+
+  async #leave(): Promise<void> {
+    const life = this.#life;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#forget();
+    this.#state = 'connecting';
+    this.#problem = 'let go for a statement that no change stream may stand in the way of (DROP DATABASE and its kin)';
+    const { config, log } = this.#options;
+    try {
+      await life?.stop();
+      if (life !== null) await slotGone(config, life.slot);
+    } catch (thrown) {
+      log.warn({ err: toError(thrown) }, 'stream not let go well');
+    }
   }
 
   /** A worker waits for a round, or wrote something that one should cover before long. */
@@ -333,7 +374,18 @@ export class Feed {
   /** C3, C20: first nobody may read, then nothing is left, then no token of before counts. */
   #ended(life: StreamLife, error: Error): void {
     if (this.#life !== life || this.#stopped) return;
-    const { header, clear, changeLog, config, log } = this.#options;
+    const { config, log } = this.#options;
+    this.#forget();
+    this.#state = 'failed';
+    this.#problem = problemOf(error, config.cdcUpstream);
+    const { backoffMsMin, backoffMsMax } = config.restart;
+    const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.#failures++, 20));
+    log.warn({ problem: this.#problem, delayMs }, 'change stream ended: caching is off until it is back');
+    this.#retry = setTimeout(() => this.start(), delayMs);
+  }
+
+  #forget(): void {
+    const { header, clear, changeLog } = this.#options;
     header.setState(StoreState.down);
     clear();
     this.#options.inPlace?.clear();
@@ -344,21 +396,5 @@ export class Feed {
     changeLog.clear();
     this.#settler.clear();
     this.#refusedBefore = this.#settler.refused;
-    this.#state = 'failed';
-    this.#problem = problemOf(error, config.cdcUpstream);
-    const { backoffMsMin, backoffMsMax } = config.restart;
-    const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.#failures++, 20));
-    log.warn({ problem: this.#problem, delayMs }, 'change stream ended: caching is off until it is back');
-    this.#retry = setTimeout(() => this.start(), delayMs);
   }
-}
-
-/** One line that says what is wrong and what to do. Never the password: pg puts none into messages. */
-function problemOf(error: Error, upstream: Upstream): string {
-  const code = (error as { code?: unknown }).code;
-  const message = error.message === '' ? String(code ?? error.name) : error.message;
-  const isNetwork = typeof code === 'string' && /^E[A-Z]+$/.test(code);
-  const text = isNetwork ? `origin ${upstream.host}:${upstream.port} cannot be reached: ${message}` : message;
-  const remedy = error instanceof StreamError ? error.remedy : null;
-  return remedy === null || remedy === '' ? text : `${text}. Remedy: ${remedy}`;
 }

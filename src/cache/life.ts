@@ -65,7 +65,7 @@ const RELOAD_PACE = 3;
 
 export class StreamLife {
   readonly #options: LifeOptions;
-  readonly #slot: string;
+  readonly slot: string;
   #rounds: ControlConnection | null = null;
   #work: ControlConnection | null = null;
   #stream: ReplicationStream | null = null;
@@ -81,7 +81,7 @@ export class StreamLife {
   constructor(options: LifeOptions) {
     this.#options = options;
     const { config, nodeName, attempt } = options;
-    this.#slot = config.cdc.slot ?? temporarySlotName(nodeName, process.pid, attempt);
+    this.slot = config.cdc.slot ?? temporarySlotName(nodeName, process.pid, attempt);
   }
 
   get publication(): Publication | null {
@@ -220,7 +220,7 @@ export class StreamLife {
   }
 
   get #names(): { publication: string; slot: string } {
-    return { publication: publicationName(this.#options.nodeName), slot: this.#slot };
+    return { publication: publicationName(this.#options.nodeName), slot: this.slot };
   }
 
   #makePublication(): Publication {
@@ -243,7 +243,7 @@ export class StreamLife {
     const stream = new ReplicationStream({
       upstream: config.cdcUpstream,
       applicationName: 'pgfresh stream',
-      slotName: this.#slot,
+      slotName: this.slot,
       temporary: config.cdc.slot === undefined,
       publication: this.#names.publication,
       sink,

@@ -48,6 +48,9 @@ export class Service {
     return {
       openDatabase: (name) => databases.open(name, workerSlot),
       closeDatabase: async (name) => databases.close(name, workerSlot),
+      databaseEntered: async (name) => databases.entered(name),
+      holdDatabase: (hold) => databases.hold(workerSlot, hold),
+      unholdDatabase: async (id, isGone) => databases.unhold(workerSlot, id, isGone),
       contextQuery: (name) => this.contextQuery(name),
       internContext: (name, row) => this.internContext(name, row),
       analyse: (request) => this.analyse(request),

@@ -1,4 +1,5 @@
 /** Why there is no change stream. */
+import type { Upstream } from '../shared/config.ts';
 import { PgfreshError } from '../shared/errors.ts';
 
 /** The stream ended, or could not be begun. `remedy` says what a person can do about it; null when it heals by itself. */
@@ -26,4 +27,14 @@ export async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** One line that says what is wrong and what to do. Never the password: pg puts none into messages. */
+export function problemOf(error: Error, upstream: Upstream): string {
+  const code = (error as { code?: unknown }).code;
+  const message = error.message === '' ? String(code ?? error.name) : error.message;
+  const isNetwork = typeof code === 'string' && /^E[A-Z]+$/.test(code);
+  const text = isNetwork ? `origin ${upstream.host}:${upstream.port} cannot be reached: ${message}` : message;
+  const remedy = error instanceof StreamError ? error.remedy : null;
+  return remedy === null || remedy === '' ? text : `${text}. Remedy: ${remedy}`;
 }

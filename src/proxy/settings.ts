@@ -156,7 +156,7 @@ export const settings = {
     'databases cached at once; each has a change stream of its own',
   ),
   'cdc.database_idle': setting(
-    '60s',
+    '10s',
     'TIME',
     parseDuration,
     'a change stream without sessions ends after this time (not that of --upstream)',

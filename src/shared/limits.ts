@@ -84,6 +84,8 @@ export const Limits = {
   explainedContextsMax: 10_000,
   /** How long a client waits for an explanation before it is told what is known without it. */
   explainWaitMsMax: 2_000,
+  /** How long DROP DATABASE and its kin wait for the cache thread to let go of the database. */
+  databaseHoldMsMax: 3_000,
   /** Tables that cannot be cached, listed in /status. */
   uncacheableTablesMax: 100,
   /** A session with more prepared statements stays in its worker. */

@@ -218,12 +218,27 @@ export interface Verdict {
   readonly signature: string;
 }
 
+/** A statement of a session that no change stream may stand in the way of. */
+export interface DatabaseHold {
+  /** Unique per worker. */
+  readonly id: number;
+  /** As the statement has it; null: any database. */
+  readonly name: string | null;
+  /** With a null name: this one is not meant. */
+  readonly except: string | null;
+}
+
 /** Exposed to workers through Comlink. */
 export interface CacheService {
   /** Sessions of the worker are in the database: its stream is started, unless it has one. Its slot in the store; null: no room for it. */
   openDatabase(name: string): Promise<number | null>;
   /** The worker has no sessions in it any more, and has forgotten the slot. */
   closeDatabase(name: string): Promise<void>;
+  /** Somebody has logged in to the database, and it has no stream just now. */
+  databaseEntered(name: string): Promise<void>;
+  /** Resolves when the databases' streams have ended; they stay away until `unholdDatabase`, and a name that is gone until a login. */
+  holdDatabase(hold: DatabaseHold): Promise<void>;
+  unholdDatabase(id: number, isGone: boolean): Promise<void>;
   /** The statement that a worker runs on a session's origin connection to learn its context. */
   contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;
   internContext(database: string, row: ContextRow): Promise<ContextAnswer>;

@@ -33,7 +33,15 @@ const FAILED_MS = 1000;
 /** What a worker needs of `CacheService`: Comlink's remote has it, and so has a test. */
 export type RemoteService = Pick<
   Remote<CacheService>,
-  'openDatabase' | 'closeDatabase' | 'contextQuery' | 'internContext' | 'analyse' | 'explain'
+  | 'openDatabase'
+  | 'closeDatabase'
+  | 'databaseEntered'
+  | 'holdDatabase'
+  | 'unholdDatabase'
+  | 'contextQuery'
+  | 'internContext'
+  | 'analyse'
+  | 'explain'
 >;
 
 interface ContextQuery {

@@ -9,6 +9,7 @@
 import type { Config } from '../shared/config.ts';
 import type { ControlWords } from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
+import type { DatabaseHold } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { AttachedCache, type CacheAttachment } from './cache-link.ts';
 
@@ -50,6 +51,7 @@ export class DatabaseLinks {
   private readonly opened: (link: DatabaseLink) => void;
   private readonly lingerMs: number;
   private attachment: CacheAttachment | null = null;
+  private holds = 0;
 
   constructor(config: Pick<Config, 'upstream' | 'cdc'>, control: ControlWords, opened: (link: DatabaseLink) => void) {
     this.first = new DatabaseLink(config.upstream.database);
@@ -60,16 +62,37 @@ export class DatabaseLinks {
 
   /** A session has logged in. */
   enter(name: string): DatabaseLink {
-    if (name === this.first.name) return this.first;
+    if (name === this.first.name) {
+      this.wake(this.first);
+      return this.first;
+    }
     let link = this.others.get(name);
     if (link === undefined) {
       link = new DatabaseLink(name);
       this.others.set(name, link);
       this.open(link);
-    }
+    } else this.wake(link);
     clearTimeout(link.lingering);
     link.sessions++;
     return link;
+  }
+
+  /** Its stream may have ended for a DROP DATABASE, and now there is one of that name again. */
+  private wake(link: DatabaseLink): void {
+    if (link.cache !== null && link.live === null)
+      this.attachment?.service.databaseEntered(link.name).then(nothing, nothing);
+  }
+
+  /**
+   * Has the streams of databases ended that would be in the way of a statement.
+   * @returns what to call when it has ended; null: there is no cache thread. `left` is called unless the cache thread ends.
+   */
+  hold(hold: Omit<DatabaseHold, 'id'>, left: () => void): ((isGone: boolean) => void) | null {
+    const { attachment } = this;
+    if (attachment === null) return null;
+    const id = ++this.holds;
+    attachment.service.holdDatabase({ ...hold, id }).then(left, left);
+    return (isGone) => void attachment.service.unholdDatabase(id, isGone).then(nothing, nothing);
   }
 
   leave(link: DatabaseLink): void {

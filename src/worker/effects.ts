@@ -85,7 +85,8 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   commandComplete(owed: Owed, tag: string): void {
-    const { statements, transaction, settings, portals } = this.session;
+    const { statements, transaction, settings, portals, router } = this.session;
+    router.hold.complete(tag);
     if (tag === 'DEALLOCATE') statements.deallocated(owed.closes);
     else if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') statements.deallocatedAll();
     else if (tag === 'PREPARE') statements.prepared();
@@ -102,6 +103,7 @@ export class ReplyEffects implements ReplyEvents {
     this.runtime.timing.end(group, this.session.home.cache?.bypass ?? null);
     transaction.ready(status, group);
     if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
+    this.session.router.hold.look();
     if (transaction.isIdle) {
       this.acknowledge();
       consistency.transactionEnded();
@@ -183,7 +185,8 @@ export class ReplyEffects implements ReplyEvents {
 
   /** The connection ends with replies owed: what they would have acknowledged may have happened. */
   fenceOutstanding(): void {
-    const { order, transaction } = this.session;
+    const { order, transaction, router } = this.session;
+    router.hold.end();
     for (const group of order.outstandingGroups()) {
       for (const work of group.works) transaction.written.add(work);
       for (const capture of group.captures) capture.abandon();

@@ -6,6 +6,7 @@ import { encodeReady } from '../shared/wire/backend.ts';
 import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { encodeQuestion, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
+import { SessionHold } from './database-hold.ts';
 import { LevelCommands } from './level-commands.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
 import type { Runtime } from './runtime.ts';
@@ -18,6 +19,7 @@ export class Router {
   private readonly session: Session;
   private readonly runtime: Runtime;
   private readonly levels: LevelCommands;
+  readonly hold: SessionHold;
   private beginsFailed = 0;
   /** The statement in front waits for somebody else's miss until then. */
   private missUntilMs: number | null = null;
@@ -26,11 +28,12 @@ export class Router {
     this.session = session;
     this.runtime = runtime;
     this.levels = new LevelCommands(session, runtime);
+    this.hold = new SessionHold(session, runtime);
   }
 
   /** Nothing is remembered here from one batch to the next. */
   get isPlain(): boolean {
-    return this.levels.isPlain;
+    return this.levels.isPlain && this.hold.isPlain;
   }
 
   /** False: not now. */
@@ -58,7 +61,9 @@ export class Router {
       outcome = 'statement.protocol';
     }
     if (outcome === 'notFound' && this.waitsForMiss()) return false;
+    if (this.hold.mustWait(batch)) return false;
     if (!this.mayForward() || forwarder.mustWait(session, batch)) return false;
+    this.hold.sent();
     forwarder.forward(session, session.liveCache, batch, outcome);
     session.lateCancel.forwarded();
     this.missUntilMs = null;

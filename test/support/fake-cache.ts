@@ -93,6 +93,9 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   const service = {
     openDatabase: async () => 0,
     closeDatabase: async () => undefined,
+    databaseEntered: async () => undefined,
+    holdDatabase: async () => undefined,
+    unholdDatabase: async () => undefined,
     contextQuery: async () => ({
       sql: "SELECT pg_catalog.pg_backend_pid()::text, '0', current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
       catalogVersion,
