@@ -4,7 +4,7 @@
  */
 import { type BlockCommand, commandText } from './block.ts';
 import type { Session } from './session.ts';
-import type { Statement } from './statements.ts';
+import type { Statement } from './statement.ts';
 
 export class BlockSteps {
   private session!: Session;

@@ -10,7 +10,7 @@ import type { AttachedCache } from './cache-link.ts';
 import { type Explained, explanationRows, type Row, unknownRows } from './local-answers.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import type { Resolution } from './statements.ts';
+import type { Resolution } from './statement.ts';
 
 interface Asked {
   readonly cache: AttachedCache;

@@ -25,7 +25,7 @@ import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import { isStoredYetUnused, type Outcome } from './serve.ts';
 import type { Session } from './session.ts';
-import { type Resolution, Statement } from './statements.ts';
+import { type Resolution, Statement } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 const text: frontend.TextRange = { start: 0, end: 0 };

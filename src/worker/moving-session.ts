@@ -19,7 +19,7 @@ import type { AttachedCache } from './cache-link.ts';
 import { SessionConsistency } from './consistency.ts';
 import { Origin } from './origin.ts';
 import { Session } from './session.ts';
-import { type Resolution, Statement, sameResolution } from './statements.ts';
+import { type Resolution, Statement, sameResolution } from './statement.ts';
 import { VerdictSlot } from './verdicts.ts';
 
 export class MovableSession extends Session {

@@ -7,7 +7,8 @@
 import { Backend } from '../shared/wire/codes.ts';
 import type { Capture } from './capture.ts';
 import type { Points } from './points.ts';
-import type { Statement, StatementReply } from './statements.ts';
+import type { Statement } from './statement.ts';
+import type { StatementReply } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 export const OwedKinds = [

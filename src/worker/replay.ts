@@ -12,7 +12,7 @@ import { questionKinds } from './owed.ts';
 import { isWorthComparing, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type Resolution, type Statement, sameResolution } from './statements.ts';
+import { type Resolution, type Statement, sameResolution } from './statement.ts';
 
 /** Texts after which SQL sees or changes prepared statements: the origin must have them all. */
 const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
@@ -38,8 +38,9 @@ export class Replayer {
   /** The batch has made the unnamed portal itself, or closed it. */
   private portalIsNew = false;
   private needsPortal = false;
-  /** Which unnamed portal the batch uses depends on replies that are on their way. */
-  private portalIsInDoubt = false;
+  /** Which unnamed portal, or which statement of a failed block, the batch uses depends on replies that are on their way. */
+  private isInDoubt = false;
+  private isFailed = false;
   /** A Sync must follow: a Query must not find itself inside the implicit transaction of these messages. */
   private endsWithSync = false;
 
@@ -51,7 +52,7 @@ export class Replayer {
     const { settings } = session;
     const isTrusted = cache !== null && !settings.inDoubt;
     this.look(session, cache, isTrusted ? settings.presumed(cache) : null, batch);
-    return this.lacking.length > 0 || this.needsPortal || this.portalIsInDoubt;
+    return this.lacking.length > 0 || this.needsPortal || this.isInDoubt;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
@@ -78,18 +79,18 @@ export class Replayer {
     this.unnamedIsNew = false;
     this.portalIsNew = false;
     this.needsPortal = false;
-    this.portalIsInDoubt = false;
+    this.isInDoubt = false;
     const code = batch.bytes[batch.start];
     const isWhole = code === Frontend.query || code === Frontend.functionCall;
     this.endsWithSync = isWhole && !session.order.isInSequence;
     // A failed block takes no Parse: what is not used there is not sent.
-    const isFailed = session.transaction.status === TransactionStatus.failed;
-    if (!isFailed) this.provideCommands();
+    this.isFailed = session.transaction.status === TransactionStatus.failed;
+    if (!this.isFailed) this.provideCommands();
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
       const end = i + 1 < count ? start + at[i + 1]! : batch.end;
-      this.frame(bytes[from]!, bytes, from, end, !isFailed && (i > 0 || session.order.isInSequence));
+      this.frame(bytes[from]!, bytes, from, end, !this.isFailed && (i > 0 || session.order.isInSequence));
     }
   }
 
@@ -142,6 +143,8 @@ export class Replayer {
   private provide(name: string): void {
     if ((name === '' && this.unnamedIsNew) || this.closed.has(name)) return;
     const { statements } = this.session;
+    // There a Parse under way will hardly succeed, and then the name stands for what it stood for before, which the origin may lack.
+    if (this.isFailed && statements.isInDoubt(name)) this.isInDoubt = true;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
     if (missing !== null && !this.lacking.includes(missing)) this.lacking.push(missing);
   }
@@ -164,7 +167,7 @@ export class Replayer {
     const { portal } = this.session.transaction;
     if (this.portalIsNew) return;
     this.portalIsNew = true;
-    this.portalIsInDoubt = portal.isInDoubt;
+    this.isInDoubt ||= portal.isInDoubt;
     this.needsPortal = portal.made !== null;
   }
 

@@ -17,7 +17,7 @@
 import type { AnalyseRequest } from '../shared/messages.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Session } from './session.ts';
-import { type Resolution, type Statement, sameResolution } from './statements.ts';
+import { type Resolution, type Statement, sameResolution } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 /** The verdict on a text under the context; null where nothing can be asked. */

@@ -34,7 +34,7 @@ import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type Resolution, Statement } from './statements.ts';
+import { type Resolution, Statement } from './statement.ts';
 
 /** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;

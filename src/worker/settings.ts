@@ -15,7 +15,7 @@ import { decodeDataRow } from '../shared/wire/backend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { parseTimeSetting } from './idle.ts';
 import type { ReplySink, Work } from './owed.ts';
-import { type Resolution, type Statement, sameResolution } from './statements.ts';
+import { type Resolution, type Statement, sameResolution } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 /** What was known when a Parse was sent. */

@@ -14,7 +14,7 @@ import type { OwedKind, ReplySink } from './owed.ts';
 import { slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import type { Resolution, Statement } from './statements.ts';
+import type { Resolution, Statement } from './statement.ts';
 
 /** Messages of `encodeComparison`, its Sync apart. */
 const compareKinds: readonly OwedKind[] = ['describeStatement', 'close', 'parse', 'describeStatement', 'close'];

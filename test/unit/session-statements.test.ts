@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { decodeParse } from '../../src/shared/wire/frontend.ts';
 import { levelCommand, SessionConsistency } from '../../src/worker/consistency.ts';
 import { mayHoldComment } from '../../src/worker/key-prefix.ts';
-import { Statement, type StatementReply, Statements } from '../../src/worker/statements.ts';
+import { Statement } from '../../src/worker/statement.ts';
+import { type StatementReply, Statements } from '../../src/worker/statements.ts';
 
 function statement(text: string, name = '', types: number[] = []): Statement {
   const bytes = serialize.parse({ name, text, types });
