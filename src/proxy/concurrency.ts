@@ -39,7 +39,7 @@ export function planConcurrency(config: Planned, cores: number): Plan {
   return { tcp, unix, poolSlots, threadSlots };
 }
 
-/** Measured in ADR-016: more than one worker pays from two cores on; a thread for each connection never does on Node. */
+/** One event loop uses one core; a thread for each connection costs most processor time and memory (ADR-016). */
 function automatic({ workers, concurrency }: Planned, cores: number): FixedModel {
   if (cores === 1 || workers === 1) return 'async';
   return concurrency.optimizeFor === 'throughput' ? 'work-stealing' : 'pool';
