@@ -1,12 +1,17 @@
 /** Statements under way that no change stream of a database may stand in the way of, by the worker that has the session. */
 import type { DatabaseHold } from '../shared/messages.ts';
 
-export class DatabaseHolds {
-  readonly #byWorker = new Map<number, Map<number, DatabaseHold>>();
+interface Held extends DatabaseHold {
+  readonly cancel: () => void;
+}
 
-  add(workerSlot: number, hold: DatabaseHold): void {
-    const holds = this.#byWorker.get(workerSlot) ?? new Map<number, DatabaseHold>();
-    this.#byWorker.set(workerSlot, holds.set(hold.id, hold));
+export class DatabaseHolds {
+  readonly #byWorker = new Map<number, Map<number, Held>>();
+
+  /** Resolves when the statement is cancelled. */
+  add(workerSlot: number, hold: DatabaseHold): Promise<void> {
+    const holds = this.#byWorker.get(workerSlot) ?? new Map<number, Held>();
+    return new Promise((cancel) => void this.#byWorker.set(workerSlot, holds.set(hold.id, { ...hold, cancel })));
   }
 
   remove(workerSlot: number, id: number): DatabaseHold | undefined {
@@ -17,6 +22,12 @@ export class DatabaseHolds {
 
   of(workerSlot: number): readonly DatabaseHold[] {
     return [...(this.#byWorker.get(workerSlot)?.values() ?? [])];
+  }
+
+  cancel(key: string): void {
+    for (const holds of this.#byWorker.values()) {
+      for (const hold of holds.values()) if (hold.cancelKey === key) hold.cancel();
+    }
   }
 
   has(database: string): boolean {

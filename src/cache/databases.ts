@@ -82,9 +82,19 @@ export class Databases {
     if (database !== undefined) this.#resume(database);
   }
 
-  /** Lets go of databases for a statement, until `unhold`. Resolves when the origin has nothing of theirs any more that would be in its way. */
-  async hold(workerSlot: number, hold: DatabaseHold): Promise<void> {
-    this.#holds.add(workerSlot, hold);
+  /** Lets go of databases for a statement, until `unhold`. Resolves when the origin has nothing of theirs any more that would be in its way, or
+   * (true) when the statement was cancelled. */
+  hold(workerSlot: number, hold: DatabaseHold): Promise<boolean> {
+    const cancelled = this.#holds.add(workerSlot, hold).then(() => true);
+    return Promise.race([this.#leaveHeld().then(() => false), cancelled]);
+  }
+
+  /** Somebody asks for the end of a statement, perhaps one that is held. */
+  cancel(cancelKey: string): void {
+    this.#holds.cancel(cancelKey);
+  }
+
+  async #leaveHeld(): Promise<void> {
     const left = this.all.filter((database) => this.#isHeld(database));
     await Promise.all([...left.map((database) => this.#suspend(database)), ...this.#stopping.values()]);
   }

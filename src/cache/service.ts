@@ -50,6 +50,7 @@ export class Service {
       closeDatabase: async (name) => databases.close(name, workerSlot),
       databaseEntered: async (name) => databases.entered(name),
       holdDatabase: (hold) => databases.hold(workerSlot, hold),
+      cancelHold: async (cancelKey) => databases.cancel(cancelKey),
       unholdDatabase: async (id, isGone) => databases.unhold(workerSlot, id, isGone),
       contextQuery: (name) => this.contextQuery(name),
       internContext: (name, row) => this.internContext(name, row),

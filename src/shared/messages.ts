@@ -226,6 +226,8 @@ export interface DatabaseHold {
   readonly name: string | null;
   /** With a null name: this one is not meant. */
   readonly except: string | null;
+  /** The CancelRequest of its session in hexadecimal digits. */
+  readonly cancelKey: string | null;
 }
 
 /** Exposed to workers through Comlink. */
@@ -237,7 +239,9 @@ export interface CacheService {
   /** Somebody has logged in to the database, and it has no stream just now. */
   databaseEntered(name: string): Promise<void>;
   /** Resolves when the databases' streams have ended; they stay away until `unholdDatabase`, and a name that is gone until a login. */
-  holdDatabase(hold: DatabaseHold): Promise<void>;
+  holdDatabase(hold: DatabaseHold): Promise<boolean>;
+  /** A CancelRequest has come to a worker, not necessarily that of the session. The hold's promise resolves with true. */
+  cancelHold(cancelKey: string): Promise<void>;
   unholdDatabase(id: number, isGone: boolean): Promise<void>;
   /** The statement that a worker runs on a session's origin connection to learn its context. */
   contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;

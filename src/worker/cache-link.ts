@@ -37,6 +37,7 @@ export type RemoteService = Pick<
   | 'closeDatabase'
   | 'databaseEntered'
   | 'holdDatabase'
+  | 'cancelHold'
   | 'unholdDatabase'
   | 'contextQuery'
   | 'internContext'

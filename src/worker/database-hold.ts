@@ -86,12 +86,16 @@ export class SessionHold {
   private begin(statement: DatabaseStatement): void {
     const { session, runtime } = this;
     const { name, mayBeOwn } = statement;
-    const left = (): void => {
+    const left = (isCancelled: boolean): void => {
       if (this.hold !== hold || hold === null) return;
       hold.hasLeft = true;
+      // It goes on without delay, and the cancel behind it.
+      if (isCancelled) session.lateCancel.missed('held');
       session.turn();
     };
-    const end = runtime.databases.hold({ name, except: mayBeOwn ? null : session.home.name }, left);
+    const cancelKey = session.lateCancel.packet?.toString('hex') ?? null;
+    const except = mayBeOwn ? null : session.home.name;
+    const end = runtime.databases.hold({ name, except, cancelKey }, left);
     if (end === null) return;
     const untilMs = runtime.clock.nowMs() + Limits.databaseHoldMsMax;
     const hold: Hold = { statement, untilMs, end, hasLeft: false, isSent: false, isGone: false };

@@ -87,12 +87,17 @@ export class DatabaseLinks {
    * Has the streams of databases ended that would be in the way of a statement.
    * @returns what to call when it has ended; null: there is no cache thread. `left` is called unless the cache thread ends.
    */
-  hold(hold: Omit<DatabaseHold, 'id'>, left: () => void): ((isGone: boolean) => void) | null {
+  hold(hold: Omit<DatabaseHold, 'id'>, left: (isCancelled: boolean) => void): ((isGone: boolean) => void) | null {
     const { attachment } = this;
     if (attachment === null) return null;
     const id = ++this.holds;
-    attachment.service.holdDatabase({ ...hold, id }).then(left, left);
+    attachment.service.holdDatabase({ ...hold, id }).then(left, () => left(false));
     return (isGone) => void attachment.service.unholdDatabase(id, isGone).then(nothing, nothing);
+  }
+
+  /** A CancelRequest, which may be for a statement that is held for the cache thread: the origin knows nothing of that yet. */
+  cancel(packet: Buffer): void {
+    this.attachment?.service.cancelHold(packet.toString('hex')).then(nothing, nothing);
   }
 
   leave(link: DatabaseLink): void {

@@ -201,7 +201,8 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private cancel(packet: Buffer): void {
     clearTimeout(this.timer);
     this.step('cancelAccepted');
-    const { originTarget, readBuffer } = this.runtime;
+    const { originTarget, readBuffer, databases } = this.runtime;
+    databases.cancel(packet);
     forwardCancel(originTarget, readBuffer, packet, () => this.turn(() => this.finish(null)));
   }
 

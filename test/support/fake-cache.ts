@@ -9,7 +9,14 @@ import { openControl, startRound } from '../../src/shared/memory/control.ts';
 import { entryFenceSlots } from '../../src/shared/memory/fences.ts';
 import { Control, consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
 import { encodeAdmission } from '../../src/shared/memory/shape-hits.ts';
-import type { AnalyseRequest, ContextRow, Offer, OfferBatch, Verdict } from '../../src/shared/messages.ts';
+import type {
+  AnalyseRequest,
+  ContextRow,
+  DatabaseHold,
+  Offer,
+  OfferBatch,
+  Verdict,
+} from '../../src/shared/messages.ts';
 import type { RemoteService } from '../../src/worker/cache-link.ts';
 import type { Runtime } from '../../src/worker/runtime.ts';
 
@@ -73,6 +80,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   let release: () => void = () => undefined;
   let released = Promise.resolve();
   const contexts = new Map<string, number>();
+  const cancelKeys = new Map<string, () => void>();
 
   const admit = (offer: Offer) => {
     offers.push(offer);
@@ -94,7 +102,10 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
     openDatabase: async () => 0,
     closeDatabase: async () => undefined,
     databaseEntered: async () => undefined,
-    holdDatabase: async () => undefined,
+    // As `explain`; but who cancels is heard.
+    holdDatabase: ({ cancelKey }: DatabaseHold) =>
+      new Promise((resolve) => void cancelKeys.set(String(cancelKey), () => resolve(true))),
+    cancelHold: async (key: string) => cancelKeys.get(key)?.(),
     unholdDatabase: async () => undefined,
     contextQuery: async () => ({
       sql: "SELECT pg_catalog.pg_backend_pid()::text, '0', current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
