@@ -117,7 +117,8 @@ async function pgTransactions(client: pg.Client, report: Report): Promise<void> 
     ],
     ...[
       'SHOW server_encoding',
-      'EXPLAIN (COSTS OFF) SELECT * FROM shop WHERE id = 1',
+      // One plan is possible, whatever the statistics.
+      'EXPLAIN (COSTS OFF) SELECT * FROM shop',
       'DISCARD ALL',
       'SELECT name FROM shop WHERE id = 2',
     ],

@@ -1,25 +1,25 @@
 // Every model of concurrency serves real drivers as the origin does, over TCP and the Unix socket, hits included.
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { FixedModels } from '../../src/shared/config.ts';
 import { rowsOf } from '../support/origin-state.ts';
-import { startPgfresh } from '../support/pgfresh.ts';
+import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { pgScript, postgresJsScript, shopSql } from '../support/scripts.ts';
 import { waitFor } from '../support/wait.ts';
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
+let pgfresh: Pgfresh;
 
 beforeAll(async () => {
   database = await createDatabase(inject('pg18'), shopSql);
 });
-afterAll(async () => {
-  await database.drop();
-});
+afterEach(() => pgfresh.stop());
+afterAll(() => database.drop());
 
 it.each(FixedModels)('%s', async (model) => {
   const direct = [await pgScript(database.url), await postgresJsScript(database.url)];
   const args = ['--concurrency-model', model, '--concurrency-max-threads', '4'];
-  const pgfresh = await startPgfresh({ upstream: database.url, unix: true, args });
+  pgfresh = await startPgfresh({ upstream: database.url, unix: true, args });
   for (let pass = 0; pass < 2; pass++) {
     expect([await pgScript(pgfresh.url), await postgresJsScript(pgfresh.url)]).toEqual(direct);
   }
@@ -40,5 +40,4 @@ it.each(FixedModels)('%s', async (model) => {
   const metrics = await pgfresh.metrics();
   expect(metrics).toMatch(new RegExp(`^pgfresh_active_threads\\{tcp="${model}",unix="${model}"\\} [1-4]$`, 'm'));
   expect(metrics).toMatch(/^pgfresh_queue_wait_seconds\{quantile="0.99"\} [\d.e-]+$/m);
-  await pgfresh.stop();
 });
