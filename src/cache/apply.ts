@@ -5,16 +5,20 @@
  *
  * Entries leave row by row, before their transaction's last row is seen. The transaction has committed on the origin by then, so this is
  * never too early for correctness.
+ *
+ * One change may concern all entries of a table, a million of them. They leave in slices: while some are left this sink is busy, and the stream
+ * waits with what follows, the commit and with it the applied position included.
  */
+import { Limits } from '../shared/limits.ts';
 import type { Lsn } from '../shared/lsn.ts';
 import type { ChangeSink, RowChange, SettlingTransaction, StreamRelation } from './change.ts';
 import type { ChangeLog } from './change-log.ts';
 import type { DependencyIndex } from './dependency-index.ts';
 import type { InPlace } from './in-place.ts';
-import { viewsOf } from './row-view.ts';
+import { type RowView, viewsOf } from './row-view.ts';
 
 export interface ApplyOptions {
-  readonly index: Pick<DependencyIndex, 'has' | 'match' | 'matchAll'>;
+  readonly index: Pick<DependencyIndex, 'has' | 'match' | 'matchMore' | 'matchAll'>;
   readonly log: Pick<ChangeLog, 'record' | 'recordAll'>;
   readonly store: { remove(block: number): void };
   /** Relations that show the rows of a table besides itself. */
@@ -26,9 +30,21 @@ export interface ApplyOptions {
   readonly onMessage?: (prefix: string, content: Buffer) => void;
 }
 
+/** A change that entries of a relation are left of. */
+interface Unfinished {
+  readonly relation: number;
+  /** Null: the table was truncated. */
+  readonly row: RowView | null;
+  readonly change: RowChange | null;
+}
+
+/** Entries taken out in one go. */
+const SLICE = Limits.invalidatedPerSliceMax;
+
 export class Apply implements ChangeSink {
   readonly #options: ApplyOptions;
   readonly #blocks = new Set<number>();
+  #unfinished: Unfinished[] = [];
   #xid = 0;
   #transaction: SettlingTransaction | null = null;
   #invalidated = 0;
@@ -60,18 +76,46 @@ export class Apply implements ChangeSink {
     inPlace?.changed(change, this.#settling());
     const relations = this.#shownBy(change.relation.oid).filter((relation) => index.has(relation));
     if (relations.length === 0) return;
-    for (const view of viewsOf(change)) for (const relation of relations) index.match(relation, view, this.#blocks);
-    if (inPlace !== undefined) for (const block of this.#blocks) inPlace.leaving(block, change, this.#settling());
-    this.#removeMatched();
+    for (const row of viewsOf(change)) {
+      for (const relation of relations) {
+        if (!index.match(relation, row, this.#blocks, SLICE)) this.#unfinished.push({ relation, row, change });
+      }
+    }
+    this.#removeMatched(change);
   }
 
   truncate(relations: readonly StreamRelation[]): void {
     for (const { oid } of relations) {
       this.#options.log.recordAll(this.#settling(), oid);
       this.#options.inPlace?.truncated(oid);
-      for (const relation of this.#shownBy(oid)) this.#options.index.matchAll(relation, this.#blocks);
+      for (const relation of this.#shownBy(oid)) this.#unfinished.push({ relation, row: null, change: null });
     }
-    this.#removeMatched();
+    this.proceed();
+  }
+
+  get isBusy(): boolean {
+    return this.#unfinished.length > 0;
+  }
+
+  /** As much as one slice allows for. All that is unfinished is of one change, or of one TRUNCATE. */
+  proceed(): void {
+    const { index } = this.#options;
+    const change = this.#unfinished[0]?.change ?? null;
+    while (this.#unfinished.length > 0) {
+      const { relation, row } = this.#unfinished[0]!;
+      const isAll =
+        row === null
+          ? index.matchAll(relation, this.#blocks, SLICE)
+          : index.matchMore(relation, row, this.#blocks, SLICE);
+      if (!isAll) break;
+      this.#unfinished.shift();
+    }
+    this.#removeMatched(change);
+  }
+
+  /** The entries are gone, and with them what was left to do. */
+  forget(): void {
+    this.#unfinished = [];
   }
 
   /** Partitions and heirs have the columns of their parents, by name. */
@@ -96,8 +140,11 @@ export class Apply implements ChangeSink {
     return this.#transaction;
   }
 
-  #removeMatched(): void {
+  #removeMatched(change: RowChange | null): void {
     if (this.#blocks.size === 0) return;
+    const { inPlace } = this.#options;
+    if (inPlace !== undefined && change !== null)
+      for (const block of this.#blocks) inPlace.leaving(block, change, this.#settling());
     for (const block of this.#blocks) this.#options.store.remove(block);
     this.#invalidated += this.#blocks.size;
     this.#blocks.clear();

@@ -42,6 +42,10 @@ export interface ChangeSink {
   message(prefix: string, content: Buffer): void;
   /** `endLsn` is the end of the commit record (C14). */
   commit(endLsn: Lsn): void;
+  /** Something is left to do of what was told last: nothing more may be told until `proceed` has done it. Missing: never. */
+  readonly isBusy?: boolean;
+  /** Does a bounded part of that. */
+  proceed?(): void;
 }
 
 /** An applied transaction on its way to being visible to every new snapshot. */

@@ -11,11 +11,16 @@ export class ContextIds {
   next(databaseSlot: number): number {
     return ++this.#count * DATABASE_SLOTS + databaseSlot;
   }
+
+  /** All numbers given so far are below it, all that follow are not. */
+  get limit(): number {
+    return (this.#count + 1) * DATABASE_SLOTS;
+  }
 }
 
 export const databaseSlotOf = (contextId: number): number => contextId % DATABASE_SLOTS;
 
-/** The slot of the database that an entry belongs to. */
-export function databaseSlotOfBlock(reader: StoreReader, block: number): number {
-  return databaseSlotOf(reader.bytesOf(block).readUInt32BE(reader.keyOffset(block)));
+/** The context that an entry was admitted in: its key begins with it. */
+export function contextIdOfBlock(reader: StoreReader, block: number): number {
+  return reader.bytesOf(block).readUInt32BE(reader.keyOffset(block));
 }

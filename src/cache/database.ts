@@ -14,7 +14,7 @@ import type { Analysis } from './analyse/verdict.ts';
 import type { AnswerFrames } from './answer-rows.ts';
 import { ChangeLog } from './change-log.ts';
 import { withColumnsUsed } from './columns-used.ts';
-import { databaseSlotOfBlock } from './context-ids.ts';
+import { contextIdOfBlock } from './context-ids.ts';
 import type { Dependency } from './dependency.ts';
 import { DependencyIndex } from './dependency-index.ts';
 import { Feed, type FeedOptions } from './feed.ts';
@@ -50,6 +50,10 @@ export interface DatabaseOptions extends Shared {
   readonly header: StoreHeader;
   readonly store: CacheStore;
   readonly shapes: Pick<ShapeNumbers, 'admitted'>;
+  /** Contexts numbered so far have lower numbers, all that follow have not. */
+  readonly contextIdLimit: () => number;
+  /** Entries died: they are to be taken out of the store before long. */
+  readonly onDead: () => void;
 }
 
 /** Digits of a hash in the name of a slot. */
@@ -78,6 +82,8 @@ export class Database {
   readonly workers = new Set<number>();
   readonly #options: DatabaseOptions;
   #entries = 0;
+  /** Entries of contexts below are dead. */
+  #deadBelow = 0;
 
   constructor(options: DatabaseOptions) {
     const { name, slot, config, header, store, control, generation, shapes, clock } = options;
@@ -125,13 +131,19 @@ export class Database {
     });
   }
 
-  /** Entries in the store. */
+  /** Entries in the store, without those that are dead. */
   get entries(): number {
     return this.#entries;
   }
 
+  /** Whether an entry of its may not be found any more, and only takes up room. */
+  isDead(block: number): boolean {
+    return contextIdOfBlock(this.#options.store.reader, block) < this.#deadBelow;
+  }
+
   /** One of its entries has left the store. */
   removed(block: number): void {
+    if (this.isDead(block)) return;
     this.#entries--;
     this.index.remove(block);
   }
@@ -187,11 +199,19 @@ export class Database {
     return known.toSorted((a, b) => b.entries - a.entries).slice(0, Limits.uncacheableTablesMax);
   }
 
-  /** Removes its entries from the store; how many there were. */
+  /**
+   * Its entries are dead from now on, however many there are; returns how many. To be called where the contexts of before are void, or the database is
+   * down until they are: an entry's key begins with its context's number, which none has again, so nobody looks for it.
+   */
   clear(): number {
-    if (this.#entries === 0) return 0;
-    const { store } = this.#options;
-    return store.clear((block) => databaseSlotOfBlock(store.reader, block) === this.slot);
+    const entries = this.#entries;
+    if (entries === 0) return 0;
+    const { contextIdLimit, onDead } = this.#options;
+    this.#deadBelow = contextIdLimit();
+    this.#entries = 0;
+    this.index.clear();
+    onDead();
+    return entries;
   }
 
   status(): DatabaseStatus {

@@ -13,12 +13,16 @@
 import { toError } from '../shared/errors.ts';
 import { DATABASE_SLOTS, StoreState } from '../shared/memory/layout.ts';
 import type { DatabaseHold } from '../shared/messages.ts';
-import { ContextIds, databaseSlotOf, databaseSlotOfBlock } from './context-ids.ts';
+import { ContextIds, contextIdOfBlock, databaseSlotOf } from './context-ids.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { DatabaseHolds } from './database-holds.ts';
 import { StoreHeader } from './header.ts';
+import { Sweeper } from './sweeper.ts';
 
-type Given = Omit<DatabaseOptions, 'name' | 'slot' | 'header' | 'nextContextId' | 'nextVerdictId' | 'nextAttempt'>;
+type Given = Omit<
+  DatabaseOptions,
+  'name' | 'slot' | 'header' | 'nextContextId' | 'nextVerdictId' | 'nextAttempt' | 'contextIdLimit' | 'onDead'
+>;
 
 export class Databases {
   readonly #options: Given;
@@ -28,6 +32,7 @@ export class Databases {
   readonly #idle = new Map<Database, NodeJS.Timeout>();
   readonly #stopping = new Map<string, Promise<void>>();
   readonly #holds = new DatabaseHolds();
+  readonly #sweeper: Sweeper;
   #verdicts = 0;
   #attempts = 0;
   #over = false;
@@ -37,6 +42,7 @@ export class Databases {
   constructor(options: Given) {
     this.#options = options;
     this.#headers = Array.from({ length: DATABASE_SLOTS }, (_, slot) => new StoreHeader(options.store, slot));
+    this.#sweeper = new Sweeper(options.store, (block) => this.#ownerOf(block)?.isDead(block) ?? true);
     this.#slots[0] = this.#make(options.config.upstream.database, 0);
   }
 
@@ -60,7 +66,16 @@ export class Databases {
 
   /** An entry has left the store. */
   removed(block: number): void {
-    this.#slots[databaseSlotOfBlock(this.#options.store.reader, block)]?.removed(block);
+    this.#ownerOf(block)?.removed(block);
+  }
+
+  /** Takes every entry out of the store; resolves when it is done. An answer that is admitted meanwhile may stay. */
+  flush(): Promise<void> {
+    return this.#sweeper.sweepAll();
+  }
+
+  #ownerOf(block: number): Database | undefined {
+    return this.#slots[databaseSlotOf(contextIdOfBlock(this.#options.store.reader, block))];
   }
 
   /** A worker has sessions in the database. @returns its slot; null: there is no room for another database. */
@@ -169,6 +184,8 @@ export class Databases {
       nextContextId: () => this.#contextIds.next(slot),
       nextVerdictId: () => ++this.#verdicts,
       nextAttempt: () => ++this.#attempts,
+      contextIdLimit: () => this.#contextIds.limit,
+      onDead: () => void this.#sweeper.sweepDead(),
     });
   }
 
@@ -218,6 +235,10 @@ export class Databases {
       .catch((thrown: unknown) => log.warn({ err: toError(thrown), database: database.name }, 'stream not ended well'))
       .then(() => {
         database.clear();
+        // The slot's next owner must not be taken for theirs.
+        return this.#sweeper.sweepDead();
+      })
+      .then(() => {
         this.#past.admitted += database.admitter.admitted;
         this.#past.rejected += database.admitter.rejected;
         this.#past.invalidated += database.feed.invalidated;

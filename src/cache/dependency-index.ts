@@ -46,7 +46,7 @@ export interface FallBacks {
 export type IdentityOf = (relation: number) => readonly string[] | null;
 
 export class DependencyIndex {
-  readonly #pool = new DependencyPool();
+  #pool = new DependencyPool();
   readonly #relations = new Map<number, Relation>();
   readonly #signatures = new Map<number, Signature>();
   readonly #identityOf: IdentityOf;
@@ -101,30 +101,56 @@ export class DependencyIndex {
     this.#pool.dropEntry(entry, (id, emptied) => this.#left(id, emptied));
   }
 
-  /** Adds to `into` every entry whose constraint the row may satisfy. */
-  match(relation: number, row: RowView, into: Set<number>): void {
-    const known = this.#relations.get(relation);
-    if (known === undefined) return;
-    const before = this.#unknown;
-    for (const signature of known.signatures.values()) this.#probe(signature, row, into);
-    if (this.#unknown > before) this.#countFallBack(relation, this.#unknown - before);
+  /** Forgets all entries at once, whatever their number. */
+  clear(): void {
+    this.#pool = new DependencyPool();
+    this.#relations.clear();
+    this.#signatures.clear();
+    this.#signatureFree = [];
+    this.#signatureTop = ENTRY + 1;
+    this.#entries = 0;
   }
 
-  #countFallBack(relation: number, entries: number): void {
+  /**
+   * Adds entries whose constraint the row may satisfy to `into`, as long as that holds fewer than `max`. False: there may be more, which
+   * `matchMore` finds when these have been removed.
+   */
+  match(relation: number, row: RowView, into: Set<number>, max = Number.POSITIVE_INFINITY): boolean {
+    return this.#match(relation, row, into, max, 1);
+  }
+
+  /** As `match`, of a row that was matched before. */
+  matchMore(relation: number, row: RowView, into: Set<number>, max: number): boolean {
+    return this.#match(relation, row, into, max, 0);
+  }
+
+  #match(relation: number, row: RowView, into: Set<number>, max: number, rows: 0 | 1): boolean {
+    const known = this.#relations.get(relation);
+    if (known === undefined) return true;
+    const before = this.#unknown;
+    let isAll = true;
+    for (const signature of known.signatures.values()) isAll = this.#probe(signature, row, into, max) && isAll;
+    if (this.#unknown > before) this.#countFallBack(relation, rows, this.#unknown - before);
+    return isAll;
+  }
+
+  #countFallBack(relation: number, rows: number, entries: number): void {
     const counted = this.#fallBacks.get(relation);
     if (counted === undefined) {
-      if (this.#fallBacks.size < Limits.tablesCountedMax) this.#fallBacks.set(relation, { rows: 1, entries });
+      if (this.#fallBacks.size < Limits.tablesCountedMax) this.#fallBacks.set(relation, { rows, entries });
       return;
     }
-    counted.rows++;
+    counted.rows += rows;
     counted.entries += entries;
   }
 
-  /** Adds every entry that depends on the relation at all (TRUNCATE). */
-  matchAll(relation: number, into: Set<number>): void {
+  /** Adds every entry that depends on the relation at all (TRUNCATE), as `match` does. */
+  matchAll(relation: number, into: Set<number>, max = Number.POSITIVE_INFINITY): boolean {
     const known = this.#relations.get(relation);
-    if (known === undefined) return;
-    for (const signature of known.signatures.values()) this.#pool.collectSignature(signature.id, into);
+    if (known === undefined) return true;
+    let isAll = true;
+    for (const { id } of known.signatures.values()) isAll = this.#pool.collectSignature(id, into, max) && isAll;
+    return isAll;
   }
 
   /** Whether any entry depends on the relation: rows of others need not be looked at. */
@@ -132,12 +158,9 @@ export class DependencyIndex {
     return this.#relations.has(relation);
   }
 
-  #probe(signature: Signature, row: RowView, into: Set<number>): void {
-    if (signature.uses !== null && row.touches?.(signature.uses) === false) return;
-    if (signature.ranges !== null) {
-      this.#probeRanges(signature, signature.ranges, row, into);
-      return;
-    }
+  #probe(signature: Signature, row: RowView, into: Set<number>, max: number): boolean {
+    if (signature.uses !== null && row.touches?.(signature.uses) === false) return true;
+    if (signature.ranges !== null) return this.#probeRanges(signature, signature.ranges, row, into, max);
     let unknown = false;
     this.#tuple.begin(signature.id);
     for (const column of signature.columns) {
@@ -145,24 +168,20 @@ export class DependencyIndex {
       if (value === undefined) unknown = true;
       else this.#tuple.add(value);
     }
-    if (unknown) this.#probeProjection(signature, row, into);
-    else this.#collectTuple(signature.id, into);
+    return unknown ? this.#probeProjection(signature, row, into, max) : this.#collectTuple(signature.id, into, max);
   }
 
   /** A value that is unknown, or has no rank, may be in any interval. */
-  #probeRanges(signature: Signature, ranges: RangeIndex, row: RowView, into: Set<number>): void {
+  #probeRanges(signature: Signature, ranges: RangeIndex, row: RowView, into: Set<number>, max: number): boolean {
     const text = row(signature.columns[0]!);
-    if (text === null) return;
-    if (text === undefined) {
-      this.#probeProjection(signature, row, into);
-      return;
-    }
+    if (text === null) return true;
+    if (text === undefined) return this.#probeProjection(signature, row, into, max);
     const rank = rankOf(signature.rankedAs, text);
-    if (rank === null) this.#pool.collectSignature(signature.id, into);
-    else ranges.search(rank, (group) => this.#pool.collect(group, into));
+    if (rank === null) return this.#pool.collectSignature(signature.id, into, max);
+    return ranges.search(rank, (group) => this.#pool.collect(group, into, max));
   }
 
-  #probeProjection(signature: Signature, row: RowView, into: Set<number>): void {
+  #probeProjection(signature: Signature, row: RowView, into: Set<number>, max: number): boolean {
     let known = signature.projected.length > 0 && (!signature.keyed || row.isOld === true);
     this.#tuple.begin(signature.projectionId);
     for (const column of signature.projected) {
@@ -170,17 +189,15 @@ export class DependencyIndex {
       if (value === undefined) known = false;
       else this.#tuple.add(value);
     }
-    if (known) {
-      this.#collectTuple(signature.projectionId, into);
-      return;
-    }
+    if (known) return this.#collectTuple(signature.projectionId, into, max);
     const before = into.size;
-    this.#pool.collectSignature(signature.id, into);
+    const isAll = this.#pool.collectSignature(signature.id, into, max);
     this.#unknown += into.size - before;
+    return isAll;
   }
 
-  #collectTuple(id: number, into: Set<number>): void {
-    this.#pool.collect(this.#pool.find(id, this.#tuple.hash, this.#tuple.check), into);
+  #collectTuple(id: number, into: Set<number>, max: number): boolean {
+    return this.#pool.collect(this.#pool.find(id, this.#tuple.hash, this.#tuple.check), into, max);
   }
 
   #file(entry: number, dependency: Dependency, tuplesMax: number): void {

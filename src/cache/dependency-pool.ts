@@ -113,14 +113,15 @@ export class DependencyPool {
     this.#dropGroup(entry);
   }
 
-  /** Adds the blocks of a group to `into`. */
-  collect(group: number, into: Set<number>): void {
+  /** Adds the blocks of a group to `into`, as long as that holds fewer than `max`; whether these were all. */
+  collect(group: number, into: Set<number>, max: number): boolean {
     const members = this.#members;
     let member = group === NONE ? NONE : this.#groups[group * GROUP_WORDS + G.first]!;
-    while (member !== NONE) {
+    while (member !== NONE && into.size < max) {
       into.add(members[member * MEMBER_WORDS]!);
       member = members[member * MEMBER_WORDS + M.next]!;
     }
+    return member === NONE;
   }
 
   /** Groups of a signature: a walk over all of them. */
@@ -131,13 +132,11 @@ export class DependencyPool {
     return count;
   }
 
-  /** Adds the blocks of all groups of a signature. */
-  collectSignature(signature: number, into: Set<number>): void {
+  /** Adds the blocks of all groups of a signature, in the same way. */
+  collectSignature(signature: number, into: Set<number>, max: number): boolean {
     let group = this.#firstOfSignature[signature] ?? NONE;
-    while (group !== NONE) {
-      this.collect(group, into);
-      group = this.#groups[group * GROUP_WORDS + G.next]!;
-    }
+    while (group !== NONE && this.collect(group, into, max)) group = this.#groups[group * GROUP_WORDS + G.next]!;
+    return group === NONE;
   }
 
   #addGroup(signature: number, hash: number, check: number): number {

@@ -9,7 +9,6 @@
  */
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
-import { DDL_MESSAGE_PREFIX } from '../shared/ddl-trigger.ts';
 import { toError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { formatLsn } from '../shared/lsn.ts';
@@ -24,6 +23,7 @@ import type { DependencyIndex } from './dependency-index.ts';
 import type { StoreHeader } from './header.ts';
 import type { InPlace } from './in-place.ts';
 import { StreamLife } from './life.ts';
+import { sinkOfLife } from './life-sink.ts';
 import { CatalogModel, type StatementAnalyser } from './model.ts';
 import { Settler } from './settle.ts';
 import { slotGone } from './slot-gone.ts';
@@ -265,29 +265,16 @@ export class Feed {
 
   // ── what a life tells ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Counts, and has what was applied settled before long. Changes of a life that is over are not ours to apply. */
   #sink(lifeOf: () => StreamLife): ChangeSink {
-    const apply = this.#apply;
-    const current = (): boolean => this.#life === lifeOf();
-    return {
-      begin: (xid) => apply.begin(xid),
-      change: (change) => {
-        if (!current()) return;
-        this.#rows++;
-        apply.change(change);
-      },
-      truncate: (relations) => {
-        if (current()) apply.truncate(relations);
-      },
-      message: (prefix) => {
-        if (prefix === DDL_MESSAGE_PREFIX && current()) lifeOf().ddlSeen();
-      },
-      commit: (endLsn) => {
-        apply.commit(endLsn);
+    return sinkOfLife(this.#apply, {
+      isCurrent: () => this.#life === lifeOf(),
+      onRow: () => void this.#rows++,
+      onDdl: () => lifeOf().ddlSeen(),
+      onCommit: (isCurrent) => {
         this.#transactions++;
-        if (current()) this.#settleSoon();
+        if (isCurrent) this.#settleSoon();
       },
-    };
+    });
   }
 
   #settleSoon(): void {
@@ -388,6 +375,7 @@ export class Feed {
     const { header, clear, changeLog } = this.#options;
     header.setState(StoreState.down);
     clear();
+    this.#apply.forget();
     this.#options.inPlace?.clear();
     header.raiseStreamEpoch();
     this.#life = null;

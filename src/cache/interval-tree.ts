@@ -58,18 +58,19 @@ export class IntervalTree {
     this.#size--;
   }
 
-  /** Calls `found` with the value of each interval that holds the point. */
-  search(point: bigint, found: (value: number) => void): void {
-    this.#search(this.#root, point, found);
+  /** Calls `found` with the value of each interval that holds the point, until it returns false; whether it never did. */
+  search(point: bigint, found: (value: number) => boolean): boolean {
+    return this.#search(this.#root, point, found);
   }
 
-  #search(node: number, point: bigint, found: (value: number) => void): void {
+  #search(node: number, point: bigint, found: (value: number) => boolean): boolean {
     while (node !== NONE && this.#end[node]! >= point) {
-      this.#search(this.#left[node]!, point, found);
-      if (this.#low[node]! > point) return;
-      if (this.#high[node]! >= point) found(this.#value[node]!);
+      if (!this.#search(this.#left[node]!, point, found)) return false;
+      if (this.#low[node]! > point) return true;
+      if (this.#high[node]! >= point && !found(this.#value[node]!)) return false;
       node = this.#right[node]!;
     }
+    return true;
   }
 
   #before(a: number, b: number): boolean {

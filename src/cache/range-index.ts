@@ -43,8 +43,9 @@ export class RangeIndex {
     this.#tree.remove(known.node);
   }
 
-  search(value: bigint, found: (group: number) => void): void {
-    this.#tree.search(value, found);
+  /** Calls `found` with groups that hold the value until it says that it wants no more; whether these were all. */
+  search(value: bigint, found: (group: number) => boolean): boolean {
+    return this.#tree.search(value, found);
   }
 
   /** @throws Error naming the first broken invariant. */

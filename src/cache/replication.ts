@@ -14,6 +14,7 @@ import { formatLsn, type Lsn, parseLsn } from '../shared/lsn.ts';
 import { originFacts } from './catalog-query.ts';
 import type { ChangeSink } from './change.ts';
 import { connectClient, endClient, type TextRow } from './control-connection.ts';
+import { Intake } from './intake.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
 import {
   AppliedPosition,
@@ -75,12 +76,6 @@ const settings = [
   "TimeZone = 'UTC'",
 ];
 
-/** Bytes applied in one turn of the event loop before others get their turn (C25). */
-const BURST_BYTES_MAX = 256 * 1024;
-/** After a small burst the socket is left alone for so long: the walsender sends each message by itself, and to be woken for each costs more
- * than to apply it (ADR-015). What comes after a pause is applied at once, and a large burst is followed by the next without one. */
-const READ_GAP_MS = 1;
-
 export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   readonly #options: ReplicationOptions;
   readonly #decoder: PgoutputDecoder;
@@ -91,13 +86,21 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   #timer: NodeJS.Timeout | null = null;
   #heardMs = 0;
   #askedMs: number | null = null;
-  #burstBytes = 0;
+  readonly #intake: Intake;
   #transactions = 0;
 
   constructor(options: ReplicationOptions) {
     super();
     this.#options = options;
     this.#decoder = new PgoutputDecoder(this.#countCommits(options.sink));
+    this.#intake = new Intake({
+      sink: options.sink,
+      take: (frame) => this.#take(frame),
+      pause: () => void this.#client?.connection.stream.pause(),
+      resume: () => void this.#client?.connection.stream.resume(),
+      isOver: () => !this.#isOpen,
+      onError: (thrown) => this.#fail(toError(thrown)),
+    });
   }
 
   get state(): StreamState {
@@ -221,9 +224,29 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
     this.#timer.unref();
   }
 
-  /** One frame. The bytes are only ours during the call. Never throws: it runs inside the socket's event. */
+  /** Never throws: it runs inside the socket's event. */
   #receive(chunk: Buffer): void {
-    if (this.#state !== 'streaming' && this.#state !== 'starting') return;
+    // C14: at once, also while the frame has to wait.
+    if (this.#intake.held > 0 && this.#isOpen) this.#answerKeepalive(chunk);
+    this.#intake.receive(chunk);
+  }
+
+  get #isOpen(): boolean {
+    return this.#state === 'streaming' || this.#state === 'starting';
+  }
+
+  #answerKeepalive(chunk: Buffer): void {
+    try {
+      const frame = readStreamFrame(chunk);
+      if (frame.kind === 'keepalive' && frame.replyRequested) this.#sendStatus(false);
+    } catch (error) {
+      this.#fail(toError(error));
+    }
+  }
+
+  /** One frame. The bytes are only ours during the call. Never throws. */
+  #take(chunk: Buffer): void {
+    if (!this.#isOpen) return;
     try {
       const frame = readStreamFrame(chunk);
       if (frame.kind === 'data') {
@@ -236,28 +259,6 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
     } catch (error) {
       this.#fail(toError(error));
     }
-    this.#yieldInBursts(chunk.length);
-  }
-
-  /** A commit of millions of rows must not keep the thread from offers and analyses (C25): after a burst the socket is paused for
-   * one turn of the event loop. What the kernel holds meanwhile is back-pressure on the walsender. */
-  #yieldInBursts(bytes: number): void {
-    if (this.#burstBytes === 0) setImmediate(() => this.#endBurst());
-    const before = this.#burstBytes;
-    this.#burstBytes += bytes;
-    if (before < BURST_BYTES_MAX && this.#burstBytes >= BURST_BYTES_MAX) this.#client?.connection.stream.pause();
-  }
-
-  #endBurst(): void {
-    const stream = this.#client?.connection.stream;
-    const isLarge = this.#burstBytes >= BURST_BYTES_MAX;
-    this.#burstBytes = 0;
-    if (isLarge || this.#state !== 'streaming') {
-      stream?.resume();
-      return;
-    }
-    stream?.pause();
-    setTimeout(() => stream?.resume(), READ_GAP_MS);
   }
 
   #countCommits(sink: ChangeSink): ChangeSink {

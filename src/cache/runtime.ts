@@ -79,8 +79,15 @@ export class CacheRuntime {
   }
 
   /** Empties the store; returns how many entries there were. */
-  flush(): number {
-    return this.store.clear();
+  async flush(): Promise<number> {
+    const { entries } = this;
+    await this.databases.flush();
+    return entries;
+  }
+
+  /** Those that can be found. */
+  get entries(): number {
+    return this.databases.all.reduce((entries, database) => entries + database.entries, 0);
   }
 
   explain(sql: string): Promise<Explanation> {
@@ -97,7 +104,8 @@ export class CacheRuntime {
   }
 
   status(): CacheStatus {
-    const { entries, bytes, bytesMax, evicted } = this.store.statistics();
+    const { bytes, bytesMax, evicted } = this.store.statistics();
+    const { entries } = this;
     const { first, all } = this.databases;
     const { admitted, rejected, invalidated, corrected } = this.databases.totals();
     return {

@@ -13,6 +13,7 @@
  * as many bytes as were asked for, where going on by the policy would empty most of the store.
  */
 
+import { Limits } from '../shared/limits.ts';
 import type { ControlWords } from '../shared/memory/control.ts';
 import { RetiredBlocks } from '../shared/memory/epochs.ts';
 import { StoreReader } from '../shared/memory/index-reader.ts';
@@ -156,14 +157,21 @@ export class CacheStore {
     this.#unlink(slot, 'removed');
   }
 
-  /** Removes every entry, or those of which `mustGo` is true; returns how many there were. */
-  clear(mustGo?: (block: number) => boolean): number {
-    const before = this.#entries;
-    for (let slot = 0; slot < this.#slots.count && this.#entries > 0; slot++) {
-      const block = this.#slots.blockAt(slot);
-      if (block !== 0 && (mustGo === undefined || mustGo(block))) this.#unlink(slot, 'cleared');
+  /**
+   * Removes the entries of which `mustGo` is true, a bounded number of them: those in slots from `slot` on. Returns the slot to go on from, or −1 when
+   * all have been looked at. An entry never changes its slot, so one pass finds each that was there when it began.
+   */
+  clearSlice(slot: number, mustGo: (block: number) => boolean): number {
+    const slotsEnd = Math.min(this.#slots.count, slot + Limits.clearedSlotsPerSliceMax);
+    let at = slot;
+    for (let looked = 0; at < slotsEnd && looked < Limits.clearedEntriesPerSliceMax; at++) {
+      const block = this.#slots.blockAt(at);
+      if (block === 0) continue;
+      looked++;
+      if (mustGo(block)) this.#unlink(at, 'cleared');
     }
-    return before - this.#entries;
+    this.#retired.reclaim(this.#release, 2 * Limits.clearedEntriesPerSliceMax);
+    return at < this.#slots.count && this.#entries > 0 ? at : -1;
   }
 
   statistics(): StoreStatistics {

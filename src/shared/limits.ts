@@ -47,6 +47,10 @@ export const Limits = {
   analysesTextMax: 16 * 1024 * 1024,
   /** Offers handled before the cache thread looks at its other work. */
   offersPerSliceMax: 64,
+  /** Entries that a change takes out, and those looked at and slots passed by where a database is cleared, before it does so. */
+  invalidatedPerSliceMax: 1_024,
+  clearedEntriesPerSliceMax: 2_048,
+  clearedSlotsPerSliceMax: 65_536,
   /** Settings of applications in the key of every answer. */
   keySettingsMax: 32,
   /** Tables on the stream that one entry may need: the partitions of what it read. */

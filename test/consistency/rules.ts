@@ -603,10 +603,40 @@ export const rules: readonly Rule[] = [
       },
       {
         without: 'turns for others in the midst of a huge transaction',
-        edits: [
-          edit('cache/replication.ts', 'const BURST_BYTES_MAX = 256 * 1024;', 'const BURST_BYTES_MAX = 2 ** 40;'),
-        ],
+        edits: [edit('cache/intake.ts', 'const BURST_BYTES_MAX = 256 * 1024;', 'const BURST_BYTES_MAX = 2 ** 40;')],
         test: 'consistency/c25-huge-commit.test.ts',
+      },
+      {
+        without: 'slices of what one change takes out',
+        edits: [
+          edit(
+            'cache/apply.ts',
+            'const SLICE = Limits.invalidatedPerSliceMax;',
+            'const SLICE = Number.POSITIVE_INFINITY;',
+          ),
+        ],
+        test: 'consistency/c25-leaving-in-slices.test.ts',
+        name: 'takes out all entries of a table slice by slice',
+      },
+      {
+        without: 'holding back what follows a change whose entries are still leaving',
+        edits: [
+          edit(
+            'cache/intake.ts',
+            'if (sink.isBusy === true) this.#hold();',
+            'if (sink.isBusy === true) setImmediate(() => this.#goOn());',
+          ),
+        ],
+        test: 'consistency/c25-leaving-in-slices.test.ts',
+        name: 'takes out all entries of a table slice by slice',
+      },
+      {
+        without: 'slices of what is cleared',
+        edits: [
+          edit('cache/store.ts', 'looked < Limits.clearedEntriesPerSliceMax', 'looked < Number.POSITIVE_INFINITY'),
+        ],
+        test: 'consistency/c25-leaving-in-slices.test.ts',
+        name: 'the dead leave slice by slice',
       },
     ],
   },

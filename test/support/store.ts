@@ -63,6 +63,13 @@ export function createStore(options: Partial<StoreOptions> & { memoryBytes: numb
   return { store: new CacheStore({ generation: 1, removed, ...options, control }), control, removals };
 }
 
+/** Takes every entry out, slice by slice; how many there were. */
+export function clearStore(store: CacheStore): number {
+  const before = store.statistics().entries;
+  for (let slot = 0; slot >= 0; ) slot = store.clearSlice(slot, () => true);
+  return before - store.statistics().entries;
+}
+
 /** The frames of a block, copied. */
 export function readFrames(store: CacheStore, block: number, withRowDescription = true): Buffer {
   const target = Buffer.alloc(store.reader.framesBytes(block));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, expect, it } from 'vitest';
 import { seededRandom } from '../model/random.ts';
-import { createStore, hashOf, numberedEntry, numberedKey, type TestStore } from '../support/store.ts';
+import { clearStore, createStore, hashOf, numberedEntry, numberedKey, type TestStore } from '../support/store.ts';
 import type { ReaderData } from './fixtures/store-reader.ts';
 import { TALLY_BYTES, Tally } from './fixtures/store-tally.ts';
 
@@ -68,7 +68,7 @@ it(`no reader sees a torn or recycled answer (seed ${seed})`, async () => {
   made.store.check();
   expect(counts[Tally.TORN]).toBe(0);
   // Nothing stays behind: with all readers gone every retired block can be had again.
-  made.store.clear();
+  clearStore(made.store);
   expect(made.store.insert(numberedEntry(1, 1, made.store.statistics().bytesMax - 200))).not.toBe(0);
   made.store.check();
 });

@@ -15,6 +15,7 @@ import { Store, StoreState } from '../../src/shared/memory/layout.ts';
 import type { FillToken, Offer } from '../../src/shared/messages.ts';
 import { extendHash, HASH_SEED, keyHash, preparedPrefix, simplePrefix } from '../../src/shared/query-key.ts';
 import type { Reason } from '../../src/shared/reasons.ts';
+import { clearStore } from '../support/store.ts';
 
 const TABLE = 20_000;
 const relation: StreamRelation = {
@@ -241,7 +242,7 @@ describe('an answer is admitted', () => {
     }
     expect(cache.store.statistics().evicted).toBeGreaterThan(1_000);
     expect(cache.index.entries).toBe(cache.store.statistics().entries);
-    cache.store.clear();
+    clearStore(cache.store);
     expect(cache.index.entries).toBe(0);
   });
 });

@@ -9,6 +9,7 @@ import { announceSeed, seededRandom } from '../model/random.ts';
 
 const term = (column: string, ...values: string[]): EqualityTerm => ({ column, values });
 const on = (relation: number, ...terms: EqualityTerm[]): Dependency => ({ relation, terms });
+const keysOf = (...ids: string[]) => ({ columns: ['id'], keys: ids.map((id) => [id]) });
 const row =
   (values: Record<string, string | null>): RowView =>
   (column) =>
@@ -259,4 +260,36 @@ it('agrees with the naive model under random entries and rows', () => {
   for (const block of model.entries.keys()) index.remove(block);
   index.check();
   expect([index.entries, index.shapes]).toEqual([0, 0]);
+});
+
+// Counted, not weighed: the arrays at their fullest and just after they were doubled. A range costs most, for the maps beside the tree (range-index.ts).
+it.each<[string, (id: string, n: number) => Dependency[]]>([
+  ['a key', (id) => [on(7, term('id', id))]],
+  ['a key and another column', (id, n) => [on(7, term('id', id), term('tenant', String(n % 100)))]],
+  ['a column of an answer that knows its row', (id) => [{ ...on(7, term('mail', id)), known: keysOf(id) }]],
+  ['both tables of a join', (id) => [on(7, term('id', id)), on(8, term('owner', id))]],
+  ['a list of three', (id, n) => [on(7, term('id', id, String(-n), `${n}x`))]],
+  ['a range', (_, n) => [between(7, 'at', BigInt(n), BigInt(n + 10))]],
+  ['every row', () => [on(7)]],
+])('costs the cache thread at most 400 bytes an entry: %s', (_, dependenciesOf) => {
+  const index = new DependencyIndex(() => ['id']);
+  let most = 0;
+  for (let n = 1; n <= 70_000; n++) {
+    index.add(n, dependenciesOf(String(n), n));
+    if (n >= 1_000 && n % 16 === 0) most = Math.max(most, index.bytes / n);
+  }
+  expect(most).toBeLessThanOrEqual(400);
+  expect(most).toBeGreaterThan(60);
+});
+
+it('forgets all entries at once, and files new ones as if there had been none', () => {
+  const index = new DependencyIndex(() => ['id']);
+  for (let n = 1; n <= 3_000; n++) index.add(n, [n % 2 === 0 ? on(7, term('id', String(n))) : on(8)]);
+  index.clear();
+  index.check();
+  expect([index.entries, index.shapes, index.has(7), index.has(8)]).toEqual([0, 0, false, false]);
+  // The store takes them out later, one by one.
+  index.remove(1_500);
+  index.add(2, [on(7, term('id', '4'))]);
+  expect([matching(index, 7, { id: '2' }), matching(index, 7, { id: '4' })]).toEqual([[], [2]]);
 });

@@ -8,7 +8,7 @@ const int8Min = -(2n ** 63n);
 
 function holding(tree: Pick<IntervalTree, 'search'>, point: bigint): number[] {
   const found: number[] = [];
-  tree.search(point, (value) => found.push(value));
+  tree.search(point, (value) => found.push(value) > 0);
   return found.sort((a, b) => a - b);
 }
 

@@ -71,12 +71,12 @@ export class RetiredBlocks {
     this.#count++;
   }
 
-  /** Hands every block that no worker can be reading to `release`; returns how many. */
-  reclaim(release: (block: number) => void): number {
+  /** Hands blocks that no worker can be reading to `release`, the oldest first; returns how many. */
+  reclaim(release: (block: number) => void, max = Number.POSITIVE_INFINITY): number {
     if (this.#count === 0) return 0;
     const oldest = this.#oldestEpoch();
     let released = 0;
-    for (; this.#count > 0; released++) {
+    for (; this.#count > 0 && released < max; released++) {
       const at = (2 * this.#first) & (this.#ring.length - 1);
       if (!this.#ignoreReaders && ((oldest - this.#ring[at + 1]!) | 0) <= 0) break;
       const block = this.#ring[at]!;
