@@ -1,8 +1,9 @@
 // Design §4, issue 4: in a READ COMMITTED transaction that has written nothing, reads hit and fill, and one that only hits never reaches the
 // origin. What it writes it sees, and READ ONLY, errors, savepoints and chained transactions are the origin's own.
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ask, askOnce, useProxy } from '../support/fixture.ts';
+import { openPool } from '../support/pool.ts';
 import { run } from '../support/postgres.ts';
 import { codes, connectRaw, rows, serialize, statement } from '../support/raw-client.ts';
 
@@ -380,7 +381,7 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
   });
 
   it('a pool of drivers runs transactions of all kinds without a wrong answer', async () => {
-    const pool = new pg.Pool({ connectionString: proxy.url, max: 6 });
+    const pool = openPool(proxy.url, 6);
     const transfer = async (from: number, to: number) => {
       const client = await pool.connect();
       try {

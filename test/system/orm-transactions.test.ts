@@ -3,10 +3,11 @@
 import { and, asc, eq, gte } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
+import { openPool } from '../support/pool.ts';
 import { type Cluster, run, startCluster } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -24,7 +25,7 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
   );
   let pool: pg.Pool;
   beforeAll(async () => {
-    pool = new pg.Pool({ connectionString: proxy.url, max: 1 });
+    pool = openPool(proxy.url, 1);
   });
   afterAll(() => pool.end());
 
@@ -82,7 +83,7 @@ describe('the log of the origin', () => {
       'CREATE TABLE users (id int PRIMARY KEY, name text); INSERT INTO users VALUES (11, $$eleven$$)',
     );
     pgfresh = await startPgfresh({ upstream: cluster.url });
-    pool = new pg.Pool({ connectionString: pgfresh.url, max: 1 });
+    pool = openPool(pgfresh.url, 1);
   }, 120_000);
   afterAll(async () => {
     await pool?.end();
