@@ -13,6 +13,7 @@
  */
 import type { Writable } from 'node:stream';
 import { Limits } from '../shared/limits.ts';
+import { type DirectSend, sendNothing } from './direct-send.ts';
 
 const SLAB_BYTES = 256 * 1024;
 const KEPT_BYTES_MAX = 1024 * 1024;
@@ -43,8 +44,10 @@ class Slab {
 
   /** True when the socket still needs the range. */
   write(socket: Writable, start: number, end: number): boolean {
+    const rest = start + this.spares.send(socket, this.bytes, start, end);
+    if (rest === end) return false;
     this.writing++;
-    socket.write(this.bytes.subarray(start, end), this.done);
+    socket.write(this.bytes.subarray(rest, end), this.done);
     return socket.writableLength > 0;
   }
 
@@ -57,6 +60,12 @@ class Slab {
 /** Slabs that no socket needs any more; those of all sessions of a worker. */
 export class SpareSlabs {
   private readonly free: Slab[] = [];
+  /** How they are written first. */
+  readonly send: DirectSend;
+
+  constructor(send: DirectSend = sendNothing) {
+    this.send = send;
+  }
 
   get count(): number {
     return this.free.length;

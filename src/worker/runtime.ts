@@ -20,6 +20,7 @@ import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { CacheAttachment, type RemoteService } from './cache-link.ts';
 import { DatabaseLinks } from './database-links.ts';
+import { loadDirectSend } from './direct-send.ts';
 import { Flights } from './flights.ts';
 import { Forwarder } from './forward.ts';
 
@@ -43,7 +44,7 @@ export class Runtime {
   readonly log: Logger;
   readonly epochWord: number;
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(Limits.readBufferBytes);
-  private readonly spares = new SpareSlabs();
+  private readonly spares = new SpareSlabs(process.env.NOSEND ? undefined : loadDirectSend());
   readonly clientOut: OutBuffer = new OutBuffer(this.readBuffer, this.spares);
   readonly originOut: OutBuffer = new OutBuffer(this.readBuffer, this.spares);
   /** Encryption towards clients, and who logs them in. */

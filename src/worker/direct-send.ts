@@ -1,0 +1,50 @@
+/**
+ * `send(2)` of the process's own C library, through koffi, past Node's streams: a small answer is with the kernel in one call, without the
+ * bookkeeping of `Writable` and a callback on a later tick. What the kernel does not take goes the ordinary way. ADR-021.
+ *
+ * Only plain sockets are written to like this (never TLS, whose descriptor carries ciphertext), and only while nothing waits in the stream,
+ * so that no byte overtakes another. The descriptor is asked for each time: a number kept could by now name somebody else's socket.
+ */
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import type { Writable } from 'node:stream';
+
+/** Bytes that the kernel took, 0 when none. */
+export type DirectSend = (socket: Writable, bytes: Buffer, start: number, end: number) => number;
+
+type Send = (fd: number, bytes: Uint8Array, count: number, flags: number) => number;
+
+interface Koffi {
+  load(library: null): { func(prototype: string): Send };
+}
+
+/** MSG_DONTWAIT | MSG_NOSIGNAL on Linux. */
+const FLAGS = 0x40 | 0x4000;
+
+export const sendNothing: DirectSend = () => 0;
+
+/** `sendNothing` where there is no koffi, and off Linux, whose flags these are. */
+export function loadDirectSend(): DirectSend {
+  const send = loadSend();
+  if (send === null) return sendNothing;
+  return (socket, bytes, start, end) => {
+    // Not a subclass: TLSSocket is one.
+    const isPlain: boolean = socket.constructor === net.Socket;
+    if (!isPlain || socket.writableLength > 0) return 0;
+    const { _handle: handle } = socket as unknown as { readonly _handle: { readonly fd?: number } | null };
+    const fd = handle?.fd ?? -1;
+    if (fd < 0) return 0;
+    // An error is left for the stream to meet again and report.
+    return Math.max(0, send(fd, bytes.subarray(start, end), end - start, FLAGS));
+  };
+}
+
+function loadSend(): Send | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    return koffi.load(null).func('int64_t send(int fd, void *bytes, size_t count, int flags)');
+  } catch {
+    return null; // no build of koffi for this platform
+  }
+}
