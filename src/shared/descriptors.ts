@@ -1,5 +1,5 @@
 /**
- * `dup(2)` of the process's own C library, through koffi: the only system call that Node does not offer and that the hand-over
+ * `dup(2)` of the process's own C library, through koffi: a system call that Node does not offer and that the hand-over
  * of sockets needs. Where koffi has no build for the platform, `loadDup` says so and main relays bytes instead.
  */
 import { closeSync, fstatSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * `send(2)` of the process's own C library, through koffi, past Node's streams: a small answer is with the kernel in one call, without the
- * bookkeeping of `Writable` and a callback on a later tick. What the kernel does not take goes the ordinary way. ADR-021.
+ * bookkeeping of `Writable` and a callback on a later tick. What the kernel does not take goes the ordinary way. ADR-015.
  *
  * Only plain sockets are written to like this (never TLS, whose descriptor carries ciphertext), and only while nothing waits in the stream,
  * so that no byte overtakes another. The descriptor is asked for each time: a number kept could by now name somebody else's socket.

@@ -44,7 +44,7 @@ export class Runtime {
   readonly log: Logger;
   readonly epochWord: number;
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(Limits.readBufferBytes);
-  private readonly spares = new SpareSlabs(process.env.NOSEND ? undefined : loadDirectSend());
+  private readonly spares = new SpareSlabs(loadDirectSend());
   readonly clientOut: OutBuffer = new OutBuffer(this.readBuffer, this.spares);
   readonly originOut: OutBuffer = new OutBuffer(this.readBuffer, this.spares);
   /** Encryption towards clients, and who logs them in. */

@@ -73,8 +73,9 @@ export class HitPath {
   private binds = 0;
   private described = false;
   private readonly steps = new BlockSteps();
-  /** Of the entries served. */
+  /** Of the entries served: the first `shapeCount`. Arrays are not cut to length for each batch, which is a call into V8. */
   private readonly shapes: number[] = [];
+  private shapeCount = 0;
   private startedMs = 0;
 
   constructor(runtime: Runtime) {
@@ -123,9 +124,9 @@ export class HitPath {
 
   private reset(): void {
     this.entries = 0;
-    this.shapes.length = 0;
-    this.defined.length = 0;
-    this.closed.length = 0;
+    this.shapeCount = 0;
+    if (this.defined.length > 0) this.defined.length = 0;
+    if (this.closed.length > 0) this.closed.length = 0;
     this.proven = true;
     this.bound = null;
     this.hints = null;
@@ -343,7 +344,7 @@ export class HitPath {
       out.reserve(reader.framesBytes(block));
       out.advance(reader.copyFrames(block, out.bytes, out.position(), describe || !isPortal));
       reader.markVisited(block);
-      this.shapes.push(shape);
+      this.shapes[this.shapeCount++] = shape;
     }
     return this.checkRound(block);
   }
@@ -379,11 +380,13 @@ export class HitPath {
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     this.steps.commit(batch.bytes);
-    for (const shape of this.shapes) {
+    for (let i = 0; i < this.shapeCount; i++) {
+      const shape = this.shapes[i]!;
       this.runtime.shapeHits[shape]! += 1;
       this.cache.worth.hit(shape);
     }
     session.countHits(this.entries, bytes);
-    this.runtime.timing.hit(this.startedMs, this.shapes, this.cache.bypass);
+    const { bypass } = this.cache;
+    this.runtime.timing.hit(this.startedMs, this.shapeCount === 1 ? this.shapes[0]! : null, bypass);
   }
 }

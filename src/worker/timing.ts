@@ -16,13 +16,13 @@ export class Timing {
     this.counters = counters;
   }
 
-  /** A batch that arrived at `startedMs` was answered from the cache, with entries of these shapes. One in so many is looked at. */
-  hit(startedMs: number, shapes: readonly number[], bypass: Bypass): void {
+  /** A batch that arrived at `startedMs` was answered from the cache, with one entry of this shape, or with several. One in so many is looked at. */
+  hit(startedMs: number, shape: number | null, bypass: Bypass): void {
     this.hits = (this.hits + 1) % LATENCY_SAMPLE_EVERY;
     if (this.hits !== 0) return;
     const ms = this.clock.nowMs() - startedMs;
     recordLatency(this.counters, 'cache', ms);
-    if (shapes.length === 1) bypass.hitTook(shapes[0]!, ms);
+    if (shape !== null) bypass.hitTook(shape, ms);
   }
 
   /** A whole batch is being sent while nothing else is owed: one in so many is timed, and each whose answer may be kept. */

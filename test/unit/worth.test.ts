@@ -1,6 +1,6 @@
 /** Which answers are kept: by what their shape has brought, with fixed orders of statements. */
 import { expect, it } from 'vitest';
-import { CREDIT_MAX, HIT_GAIN, PROBE_EVERY, Worth } from '../../src/worker/worth.ts';
+import { CREDIT_MAX, HIT_GAIN, PATIENCE, PROBE_EVERY, RARE_PROBE_EVERY, Worth } from '../../src/worker/worth.ts';
 
 const SHAPE = 7;
 /** Spread like the hashes of keys. */
@@ -59,4 +59,13 @@ it('takes a shape back whose luck turns, by its probes alone', () => {
     for (let hit = 0; hit < 3 * kept; hit++) worth.hit(SHAPE);
   }
   expect(scan(worth, 1_000_000, 100)).toBe(100);
+});
+
+it('loses patience with a shape that is never hit, and finds it again with the first hit', () => {
+  const worth = new Worth();
+  scan(worth, 0, CREDIT_MAX + PATIENCE);
+  expect(scan(worth, 1_000_000, 64 * RARE_PROBE_EVERY)).toBe(64);
+  worth.hit(SHAPE);
+  // The hit's own gain, then as often as at first.
+  expect(scan(worth, 2_000_000, PATIENCE - 1)).toBeGreaterThanOrEqual(PATIENCE / PROBE_EVERY - 1);
 });
