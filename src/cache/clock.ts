@@ -14,6 +14,7 @@ import type { Clock } from '../shared/clock.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
 import { changedCatalogs, type Fingerprint } from './fingerprint.ts';
+import { type PaceLimits, RoundPace } from './pace.ts';
 import type { RoundAnswer, RoundQuestion } from './round.ts';
 import type { OriginSnapshot } from './settle.ts';
 
@@ -32,9 +33,12 @@ export interface ClockPorts {
   readonly sessions: () => number;
   /** Raises STARTED_ROUND and returns it. Called before the question is sent. */
   readonly beginRound: () => number;
-  /** Everything acknowledged before `startMs`, when round `round` began, has been applied. */
-  readonly publish: (round: number, startMs: number) => void;
-  readonly onSnapshot: (snapshot: OriginSnapshot) => void;
+  /** Reads passed through so far for want of a round; 32 bits that go round. */
+  readonly readsBehind: () => number;
+  /** Everything acknowledged before `startMs`, when round `round` began, has been applied; its snapshot shows what settled up to this stamp. */
+  readonly publish: (round: number, startMs: number, settleStamp: number) => void;
+  /** Returns the stamp of what it or one before has settled. */
+  readonly onSnapshot: (snapshot: OriginSnapshot) => number;
   readonly onOriginLsn: (lsn: Lsn) => void;
   /** The slot holds back this much log: told on heartbeats. */
   readonly onRetained: (bytes: number) => void;
@@ -55,8 +59,7 @@ export interface ClockLimits {
   readonly nudgeMs: number;
   /** At least this long between two nudges. */
   readonly nudgeGapMs: number;
-  /** The next round starts not before this many times the origin's time for the last one: 11 is a twelfth of a core. */
-  readonly paceFactor: number;
+  readonly pace: PaceLimits;
   /** Rounds that may wait for the stream. */
   readonly waitingMax: number;
   /** A difference between the two clocks that is no mere adjustment. */
@@ -66,6 +69,7 @@ export interface ClockLimits {
 interface WaitingRound {
   readonly round: number;
   readonly startMs: number;
+  readonly settleStamp: number;
   readonly target: Lsn;
   readonly askedMs: number;
 }
@@ -82,9 +86,6 @@ interface AskedRound {
 const State = { idle: 0, running: 1, awaitingCatalog: 2, stopped: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-/** By how much the estimate of a round's cost may rise from one round to the next. */
-const ORIGIN_MS_GROWTH = 1.25;
-
 export class FreshnessClock {
   readonly #ports: ClockPorts;
   readonly #limits: ClockLimits;
@@ -98,9 +99,7 @@ export class FreshnessClock {
   #snapshot: string | null = null;
   #configTime: string | null = null;
   #thoroughAfterMs = 0;
-  #earliestMs = 0;
-  /** What a round costs the origin: the least of late, since a busy machine makes the statement wait, not work. */
-  #originMs = Number.POSITIVE_INFINITY;
+  readonly #spacing: RoundPace;
   #nudgedMs = Number.NEGATIVE_INFINITY;
   /** Positions up to here have been nudged: once is enough, whatever else keeps the stream. */
   #nudgedLsn: Lsn = -1n;
@@ -117,6 +116,7 @@ export class FreshnessClock {
   constructor(ports: ClockPorts, limits: ClockLimits) {
     this.#ports = ports;
     this.#limits = limits;
+    this.#spacing = new RoundPace(limits.pace);
     this.#skewMs = ports.wallClock.nowMs() - ports.clock.nowMs();
   }
 
@@ -213,7 +213,7 @@ export class FreshnessClock {
   #schedule(): void {
     if (this.#state !== State.running || this.#asking || this.#pace !== null) return;
     if (this.#waiting.length >= this.#limits.waitingMax) return; // `applied` goes on
-    const delayMs = this.#earliestMs - this.#ports.clock.nowMs();
+    const delayMs = this.#spacing.earliestMs - this.#ports.clock.nowMs();
     if (delayMs <= 0) {
       this.#begin();
       return;
@@ -229,10 +229,13 @@ export class FreshnessClock {
     const round = this.#ports.beginRound();
     this.#started = round;
     this.#asking = true;
+    this.#spacing.begin(startMs, this.#ports.readsBehind());
     // Before the question is sent: what was published by then, the answer must show.
     const published = this.#ports.published();
     const asked: AskedRound = { round, startMs, published, accepted: this.#accepted, jumps: this.#jumps };
-    this.#ports.ask({ knownSnapshot: this.#snapshot, thorough: startMs >= this.#thoroughAfterMs }).then(
+    const thorough = startMs >= this.#thoroughAfterMs;
+    // No round runs before a catalog was accepted.
+    this.#ports.ask({ knownSnapshot: this.#snapshot, accepted: this.#accepted!, thorough }).then(
       (answer) => this.#answered(asked, answer),
       (error) => this.#broken(toError(error)),
     );
@@ -243,15 +246,15 @@ export class FreshnessClock {
     if (this.#state === State.stopped) return;
     this.#watchForJump();
     const nowMs = this.#ports.clock.nowMs();
-    this.#originMs = Math.min(answer.originMs, this.#originMs * ORIGIN_MS_GROWTH);
-    this.#earliestMs = nowMs + this.#limits.paceFactor * this.#originMs;
-    this.#ports.onSnapshot(answer.snapshot);
+    this.#spacing.answered(nowMs, answer.originMs);
+    const settleStamp = this.#ports.onSnapshot(answer.snapshot);
     this.#ports.onOriginLsn(answer.lsn);
     if (answer.retainedBytes !== null) this.#ports.onRetained(answer.retainedBytes);
     // When the machine was paused or a catalog was accepted while the question was on its way, the next round judges.
     const counts = this.#state === State.running && asked.jumps === this.#jumps && asked.accepted === this.#accepted;
     if (counts && this.#isAsExpected(asked.published, answer)) {
-      this.#await({ round: asked.round, startMs: asked.startMs, target: answer.lsn, askedMs: nowMs });
+      const { round, startMs } = asked;
+      this.#await({ round, startMs, settleStamp, target: answer.lsn, askedMs: nowMs });
     }
     if (this.#wanted > this.#started) this.#schedule();
   }
@@ -294,10 +297,10 @@ export class FreshnessClock {
     this.#armNudge();
   }
 
-  #complete({ round, startMs }: WaitingRound): void {
+  #complete({ round, startMs, settleStamp }: WaitingRound): void {
     this.#rounds++;
     this.#fresh = round;
-    this.#ports.publish(round, startMs);
+    this.#ports.publish(round, startMs, settleStamp);
   }
 
   /** One timer, for the round that has waited longest of those not nudged yet. */

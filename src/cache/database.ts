@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
 import { Limits } from '../shared/limits.ts';
-import { openSessions, startedRound, wantedRound, wishedRound } from '../shared/memory/control.ts';
+import { openSessions, readsBehind, wantedRound, wishedRound } from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
@@ -107,6 +107,7 @@ export class Database {
       sessions: () => (slot === 0 ? openSessions(control) : this.workers.size),
       wantedRound: () => wantedRound(store.words, slot),
       wishedRound: () => wishedRound(store.words, slot),
+      readsBehind: () => readsBehind(store.words, slot),
       entries: () => this.#entries,
     });
     this.admitter = new Admitter<Analysis>({
@@ -156,7 +157,7 @@ export class Database {
   }
 
   #makeInPlace(): InPlace {
-    const { store, header, generation, control } = this.#options;
+    const { store, header, generation } = this.#options;
     return new InPlace({
       reader: store.reader,
       pointOf: (key) => this.#pointOf(key),
@@ -164,9 +165,9 @@ export class Database {
         const { streamEpoch, catalogVersion } = header;
         return { generation, streamEpoch, settleStamp, catalogVersion };
       },
-      filledRound: () => startedRound(control) + 1,
       isStored: (hash, key) => store.find(hash, key) !== 0,
-      admit: (offer) => this.admit(offer),
+      // No round needs to confirm it: one has.
+      admit: (offer) => this.admitter.admit(offer),
     });
   }
 

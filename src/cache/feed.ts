@@ -61,6 +61,8 @@ export interface FeedOptions {
   readonly wantedRound: () => number;
   /** The round that a write made desirable. */
   readonly wishedRound: () => number;
+  /** Reads passed through so far for want of a round. */
+  readonly readsBehind: () => number;
   /** Rounds should be numbered anew. */
   readonly onRoundsLong: () => void;
 }
@@ -134,7 +136,7 @@ export class Feed {
 
   start(): void {
     if (this.#stopped || this.#suspension !== null) return;
-    const { config, nodeName, control, clock, wallClock, sessions, nextAttempt } = this.#options;
+    const { config, nodeName, control, clock, wallClock, sessions, readsBehind, nextAttempt } = this.#options;
     this.#state = 'connecting';
     const life = new StreamLife({
       config,
@@ -142,6 +144,7 @@ export class Feed {
       attempt: nextAttempt(),
       control,
       sessions,
+      readsBehind,
       clock,
       wallClock,
       sink: this.#sink(() => life),
@@ -153,7 +156,7 @@ export class Feed {
       onTablesRefused: (refusals) => {
         for (const refusal of refusals) this.tables.refuse(refusal);
       },
-      onFresh: (round, startMs) => this.#fresh(round, startMs),
+      onFresh: (round, startMs, settleStamp) => this.#fresh(round, startMs, settleStamp),
       onFrozen: () => this.#frozen(),
       onEnded: (error) => this.#ended(life, error),
     });
@@ -334,13 +337,13 @@ export class Feed {
     for (const oid of oids) this.tables.setLive(oid, liveStamp);
   }
 
-  #fresh(round: number, startMs: number): void {
+  #fresh(round: number, startMs: number, settleStamp: number): void {
     const { header, config, log } = this.#options;
     this.#rounds++;
     this.#freshAsOfMs = startMs;
     header.publishFreshness(round, startMs);
     if (round >= RENUMBER_ROUND) this.#options.onRoundsLong();
-    this.#options.inPlace?.publish();
+    this.#options.inPlace?.publish(round, settleStamp);
     if (header.state === StoreState.live || this.#stopped) return;
     header.setState(StoreState.live);
     this.#state = 'streaming';

@@ -4,7 +4,7 @@
  *
  * A row of a catalog is told from its later versions by `xmin` (VACUUM and ANALYZE update in place and keep it), hashed together
  * with the row's key by hash_record_extended, which needs no conversion to text: half the cost of `xmin::text`. The hashes of a
- * catalog are joined with bit_xor; rows are unique by key, so none cancels another. pg_class is hashed by what matters in it,
+ * catalog are joined with bit_xor, and so are the catalogs for a round, which asks for each only where the whole differs; rows are unique by key, so none cancels another. pg_class is hashed by what matters in it,
  * since TRUNCATE, REINDEX and VACUUM FULL give its rows new versions without changing their meaning.
  *
  * Temporary tables come and go all day in some applications and are left out: a session that has any is not served.
@@ -101,21 +101,33 @@ const builtinParts: readonly Part[] = [
   versioned('pg_ts_config_map', `x.mapcfg ${builtin}`, 'x.mapcfg, x.maptokentype, x.mapseqno'),
 ];
 
-const temporaries = `WITH temporary_relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relpersistence = 't'),
-  temporary_schema AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_')`;
+const temporaries = `WITH temporary_relation AS MATERIALIZED
+    (SELECT oid FROM pg_class WHERE oid ${user} AND relpersistence = 't'),
+  temporary_schema AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE oid ${user} AND nspname ~ '^pg_(toast_)?temp_')`;
+
+/** The hash of a row. Its catalog's number is the seed, so that rows of two catalogs cannot cancel each other in the digest. */
+const hashOfRow = ({ row }: Part, i: number): string =>
+  `hash_record_extended(${row === 'x.*' ? 'x' : `ROW(${row})`}, ${i + 1})`;
 
 /** One text: a hash per catalog, in the order of the parts, with colons between. */
 function hashOf(parts: readonly Part[]): string {
-  const hashes = parts.map(({ from, row, where }) => {
-    const hash = row === 'x.*' ? 'hash_record_extended(x, 0)' : `hash_record_extended(ROW(${row}), 0)`;
-    return `(SELECT coalesce(bit_xor(${hash}), 0) FROM ${from} WHERE ${where})::text`;
-  });
+  const hashes = parts.map(
+    (part, i) => `(SELECT coalesce(bit_xor(${hashOfRow(part, i)}), 0) FROM ${part.from} WHERE ${part.where})::text`,
+  );
   return `concat_ws(':',\n    ${hashes.join(',\n    ')})`;
+}
+
+/** The same rows in one hash: all that must be told as long as nothing has changed, and a good deal cheaper than one for each catalog. */
+function digestOf(parts: readonly Part[]): string {
+  const rows = parts.map((part, i) => `SELECT ${hashOfRow(part, i)} AS h FROM ${part.from} WHERE ${part.where}`);
+  return `SELECT coalesce(bit_xor(u.h), 0) FROM (\n    ${rows.join('\n    UNION ALL ')}) u`;
 }
 
 /** A scalar subquery each; names resolve in pg_catalog, whatever the search_path. */
 export const objectsFingerprintSql = qualify(`(${temporaries}\n  SELECT ${hashOf(objectParts)})`);
 export const builtinFingerprintSql = qualify(`(SELECT ${hashOf(builtinParts)})`);
+/** `digestOfObjects` of what `objectsFingerprintSql` would say. */
+export const objectsDigestSql = qualify(`(${temporaries}\n  ${digestOf(objectParts)})`);
 
 /** One row of one text: the fingerprint of the catalog as the statement's snapshot shows it, built-in objects included. For
  * the transaction that loads the catalog. */
@@ -134,6 +146,11 @@ export function parseFingerprint(text: string): Fingerprint {
     objects?.split(':').length === objectParts.length && builtinText?.split(':').length === builtinParts.length;
   if (!complete || rest.length > 0) throw new RangeError('not a catalog fingerprint');
   return { objects: objects!, builtin: builtinText! };
+}
+
+/** What `objectsDigestSql` says of these objects, as text. */
+export function digestOfObjects({ objects }: Fingerprint): string {
+  return String(objects.split(':').reduce((digest, hash) => digest ^ BigInt(hash), 0n));
 }
 
 /** Names of the catalogs that differ; empty when nothing does. A built-in part that was not looked at equals everything. */

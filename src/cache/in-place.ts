@@ -8,7 +8,8 @@
  *
  * It is never in the store before every new snapshot of the origin shows it: until then readers ask the origin. The offer carries the stamp
  * with which the transaction settled, so that the admitter judges it as an answer of that snapshot; and it is made when a round has
- * completed, which says that the catalog (columns, privileges, policies) was still the same in a snapshot that shows the transaction.
+ * completed, which says that the catalog (columns, privileges, policies) was still the same in a snapshot that shows the transaction: so it counts
+ * from that round on, unlike an answer of the origin, which the next round has to confirm.
  *
  * What is not certain is left to the next miss: a value that is not told, a type whose bytes are not known here, a key that is not told.
  */
@@ -43,8 +44,6 @@ export interface InPlaceOptions {
   /** Null when the key's answer is no such answer. */
   readonly pointOf: (key: ParsedKey) => PointAnswer | null;
   readonly tokenOf: (settleStamp: number) => FillToken;
-  /** The round that a reader of an answer made now must have seen. */
-  readonly filledRound: () => number;
   readonly isStored: (hash: number, key: Uint8Array) => boolean;
   readonly admit: (offer: Offer) => Reason | null;
 }
@@ -143,13 +142,13 @@ export class InPlace {
     this.#open = [];
   }
 
-  /** A round has completed: what has settled goes back into the store. */
-  publish(): void {
+  /** Round `round` has completed: what had settled by its snapshot, with `settleStamp` or before, goes back into the store. */
+  publish(round: number, settleStamp: number): void {
     for (const corrections of [...this.#waiting.values()].flatMap((keys) => [...keys.values()])) {
       for (const correction of [...corrections]) {
-        if (correction.open || correction.transaction.settledStamp === Number.POSITIVE_INFINITY) continue;
+        if (correction.open || correction.transaction.settledStamp > settleStamp) continue;
         this.#drop(correction);
-        this.#offer(correction);
+        this.#offer(correction, round);
       }
     }
   }
@@ -161,8 +160,8 @@ export class InPlace {
     this.#count = 0;
   }
 
-  #offer({ point, hash, contextId, shape, head, keyBytes, values, transaction }: Correction): void {
-    const { isStored, tokenOf, filledRound, admit } = this.#options;
+  #offer({ point, hash, contextId, shape, head, keyBytes, values, transaction }: Correction, round: number): void {
+    const { isStored, tokenOf, admit } = this.#options;
     const frames = encodeAnswer(values, point.encoders);
     // Whoever missed meanwhile was answered by the origin, and that answer shows the change too.
     if (frames === null || isStored(hash, head.subarray(0, keyBytes))) return;
@@ -172,7 +171,7 @@ export class InPlace {
     const refused = admit({
       ...{ verdictId: 0, shape, contextId, token: tokenOf(transaction.settledStamp), hash, keyBytes, bytes },
       rowDescriptionBytes: head.length - keyBytes,
-      filledRound: filledRound(),
+      filledRound: round,
     });
     if (refused === null) this.#corrected++;
   }

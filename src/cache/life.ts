@@ -47,7 +47,9 @@ export interface LifeOptions {
   readonly onTablesLive: (oids: readonly number[]) => void;
   /** These are on the stream no more. */
   readonly onTablesRefused: (refusals: readonly TableRefusal[]) => void;
-  readonly onFresh: (round: number, startMs: number) => void;
+  readonly onFresh: (round: number, startMs: number, settleStamp: number) => void;
+  /** Reads passed through so far for want of a round. */
+  readonly readsBehind: () => number;
   /** Nothing said about freshness so far holds. */
   readonly onFrozen: () => void;
   /** Once. Everything is being closed. */
@@ -60,6 +62,8 @@ const WORK_TIMEOUT_MS = 60_000;
 const silence = { askMs: 3_000, deadMs: 10_000 };
 const STATUS_MS = 1_000;
 const barrierPoll = { pollMsMin: 2, pollMsMax: 250 };
+/** A read that goes to the origin costs both processes and the worker more than one answered here: measured in ADR-022. */
+const roundPace = { factor: 11, readMs: 0.05, gapMsMax: 25 };
 /** A catalog that keeps changing is loaded again only after this many times what the last load took. */
 const RELOAD_PACE = 3;
 
@@ -264,7 +268,7 @@ export class StreamLife {
   // ── the clock ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #makeClock(serverVersion: number): FreshnessClock {
-    const { config, clock, wallClock, sessions, settler } = this.#options;
+    const { config, clock, wallClock, sessions, settler, readsBehind } = this.#options;
     return new FreshnessClock(
       {
         clock,
@@ -275,8 +279,12 @@ export class StreamLife {
         published: () => this.#publication!.published,
         sessions,
         beginRound: () => this.#beginRound(),
-        publish: (round, startMs) => this.#publish(round, startMs),
-        onSnapshot: (snapshot) => void settler.observe(snapshot),
+        readsBehind,
+        publish: (round, startMs, settleStamp) => this.#publish(round, startMs, settleStamp),
+        onSnapshot: (snapshot) => {
+          settler.observe(snapshot);
+          return settler.stamp;
+        },
         onOriginLsn: (lsn) => {
           this.#originLsn = lsn;
           this.#stream!.observeOrigin(lsn);
@@ -291,7 +299,7 @@ export class StreamLife {
         heartbeatMs: Math.max(10, config.cache.maxStalenessMs / 3),
         nudgeMs: 20,
         nudgeGapMs: 50,
-        paceFactor: 11,
+        pace: roundPace,
         waitingMax: 16,
         jumpMs: this.#jumpMs,
       },
@@ -312,10 +320,10 @@ export class StreamLife {
   }
 
   /** C14: a machine that slept while the round was under way must not call its answer fresh. The clock itself looks with every heartbeat. */
-  #publish(round: number, startMs: number): void {
+  #publish(round: number, startMs: number, settleStamp: number): void {
     if (this.#over) return;
     if (this.#skewMs - this.#roundSkewMs > this.#jumpMs) this.#options.onFrozen();
-    else this.#options.onFresh(round, startMs);
+    else this.#options.onFresh(round, startMs, settleStamp);
   }
 
   #checkRetained(bytes: number): void {

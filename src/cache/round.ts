@@ -1,13 +1,21 @@
 /** The one statement of a round, and the statement that makes the origin flush its log. */
 import { type Lsn, parseLsn } from '../shared/lsn.ts';
-import type { SqlPort } from './control-connection.ts';
-import { builtinFingerprintSql, type Fingerprint, objectsFingerprintSql } from './fingerprint.ts';
+import type { SqlPort, TextRow } from './control-connection.ts';
+import {
+  builtinFingerprintSql,
+  digestOfObjects,
+  type Fingerprint,
+  objectsDigestSql,
+  objectsFingerprintSql,
+} from './fingerprint.ts';
 import { type OriginSnapshot, parseSnapshot } from './settle.ts';
 
 export interface RoundQuestion {
   /** The snapshot of an earlier answer with the accepted fingerprint: while it is still the current one, nothing has been
    * committed since and the fingerprint need not be computed again. */
   readonly knownSnapshot: string | null;
+  /** The catalog that was loaded. */
+  readonly accepted: Fingerprint;
   /** Look at built-in objects and the slot as well. */
   readonly thorough: boolean;
 }
@@ -25,47 +33,79 @@ export interface RoundAnswer {
   readonly published: ReadonlySet<number> | null;
   /** Log held back by the slot; null unless thorough. */
   readonly retainedBytes: number | null;
-  /** The origin's time for the statement, milliseconds. */
+  /** The origin's time for the statement, milliseconds, from its Bind on: to make a plan ready takes as long as to run it. */
   readonly originMs: number;
+}
+
+/** What a round looks at by name. */
+export interface RoundNames {
+  readonly publication: string;
+  readonly slot: string;
 }
 
 /** A publication that somebody altered to publish less counts as empty. */
 const publishedSql = `(SELECT pg_catalog.string_agg(r.prrelid::text, ',')
   FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
-  WHERE p.pubname = $3 AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+  WHERE p.pubname = $2 AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
     AND r.prqual IS NULL AND r.prattrs IS NULL)`;
 
 const retainedSql = `(SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn)::bigint
-  FROM pg_catalog.pg_replication_slots WHERE slot_name = $4)`;
+  FROM pg_catalog.pg_replication_slots WHERE slot_name = $3)`;
 
-/** Scalar subqueries inside CASE run only when their branch is taken. OFFSET 0 keeps the outer clock_timestamp() last. */
-const roundSql = `SELECT f.*,
-    extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000
+/**
+ * Scalar subqueries inside CASE run only when their branch is taken, but each of them is made ready: so there are two statements, and the one that is
+ * asked for mostly has only what it needs. OFFSET 0 keeps the outer clock_timestamp() last.
+ */
+const roundSql = (objects: string, thorough: string): string => `SELECT f.*,
+    extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000
   FROM (SELECT pg_catalog.pg_current_wal_insert_lsn(), s.snapshot, pg_catalog.pg_conf_load_time()::text, s.snapshot = $1,
-    CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${objectsFingerprintSql} END,
-    CASE WHEN s.snapshot IS DISTINCT FROM $1 AND $2::bool THEN ${builtinFingerprintSql} END,
-    CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${publishedSql} END,
-    CASE WHEN $2::bool THEN ${retainedSql} END
+    CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${objects} END,
+    CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${publishedSql} END${thorough}
     FROM (SELECT pg_catalog.pg_current_snapshot()::text AS snapshot OFFSET 0) s OFFSET 0) f`;
 
+const quickSql = roundSql(objectsDigestSql, '');
+const thoroughSql = roundSql(
+  objectsFingerprintSql,
+  `, CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${builtinFingerprintSql} END, ${retainedSql}`,
+);
+
 /** @throws what the connection throws; RangeError when the answer makes no sense. */
-export async function askRound(
-  sql: SqlPort,
-  names: { readonly publication: string; readonly slot: string },
-  question: RoundQuestion,
-): Promise<RoundAnswer> {
-  const values = [question.knownSnapshot, question.thorough ? 't' : 'f', names.publication, names.slot];
-  const [row] = await sql.query(roundSql, values, 'pgfresh_round');
-  const [lsn, snapshotText, configTime, same, objects, builtin, published, retained, originMs] = row!;
+export async function askRound(sql: SqlPort, names: RoundNames, question: RoundQuestion): Promise<RoundAnswer> {
+  const { knownSnapshot, accepted, thorough } = question;
+  if (thorough) return askThoroughly(sql, names, knownSnapshot);
+  const [row] = await sql.query(quickSql, [knownSnapshot, names.publication], 'pgfresh_round');
+  const [, , , same, digest, published, originMs] = row!;
+  const fingerprint = { objects: accepted.objects, builtin: null };
+  // What has changed, only the other statement says.
+  if (same !== 't' && digest !== digestOfObjects(accepted)) return askThoroughly(sql, names, null);
+  return roundAnswer(row!, fingerprint, published!, null, originMs!);
+}
+
+async function askThoroughly(sql: SqlPort, names: RoundNames, knownSnapshot: string | null): Promise<RoundAnswer> {
+  const values = [knownSnapshot, names.publication, names.slot];
+  const [row] = await sql.query(thoroughSql, values, 'pgfresh_thorough_round');
+  const [, , , , objects, published, builtin, retained, originMs] = row!;
+  return roundAnswer(row!, { objects: objects!, builtin: builtin ?? null }, published!, retained!, originMs!);
+}
+
+/** @param row begins with position, snapshot, time of the configuration, and whether the snapshot is the known one */
+function roundAnswer(
+  row: TextRow,
+  fingerprint: Fingerprint,
+  published: string | null,
+  retained: string | null,
+  originMs: string,
+): RoundAnswer {
+  const [lsn, snapshotText, configTime, same] = row;
   const isKnown = same === 't';
   return {
     lsn: parseLsn(lsn!),
     snapshot: parseSnapshot(snapshotText!),
     snapshotText: snapshotText!,
     configTime: configTime!,
-    fingerprint: isKnown ? null : { objects: objects!, builtin: builtin ?? null },
+    fingerprint: isKnown ? null : fingerprint,
     published: isKnown ? null : new Set((published ?? '').split(',').filter(Boolean).map(Number)),
-    retainedBytes: retained === null || retained === undefined ? null : Number(retained),
+    retainedBytes: retained === null ? null : Number(retained),
     originMs: Number(originMs),
   };
 }

@@ -61,6 +61,7 @@ export class Settler {
   readonly #options: SettlerOptions;
   #pending: SettlingTransaction[] = [];
   #refused = 0;
+  #stamp = 0;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
@@ -69,6 +70,11 @@ export class Settler {
   /** Applied and not yet seen in a snapshot. */
   get pending(): number {
     return this.#pending.length;
+  }
+
+  /** Of the last observation that settled anything: what has settled has this stamp or a lower one. */
+  get stamp(): number {
+    return this.#stamp;
   }
 
   /** Transactions that found no room. */
@@ -96,6 +102,7 @@ export class Settler {
     }
     if (visible.length === 0) return 0;
     const stamp = this.#options.nextStamp();
+    this.#stamp = stamp;
     for (const transaction of visible) transaction.settledStamp = stamp;
     this.#pending = waiting;
     this.#options.publish(stamp);

@@ -1,5 +1,5 @@
 /** Raising fences for acknowledged writes (C15, C17). Called before the acknowledgement is passed on. */
-import { type ControlWords, startedRound, wantRound, wishRound } from '../shared/memory/control.ts';
+import { type ControlWords, passBehind, startedRound, wantRound, wishRound } from '../shared/memory/control.ts';
 import { raiseDatabaseFence, raiseFences, raisePointFences } from '../shared/memory/fences.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { SessionConsistency } from './consistency.ts';
@@ -45,5 +45,6 @@ export function askForNeededRound(
 ): void {
   const next = startedRound(control) + 1;
   consistency.lowerFloor(next);
+  passBehind(cache.reader.words, cache.databaseSlot);
   askForRound(Math.min(needed, next), cache);
 }

@@ -500,7 +500,7 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'cache/in-place.ts',
-            'if (correction.open || correction.transaction.settledStamp === Number.POSITIVE_INFINITY) continue;',
+            'if (correction.open || correction.transaction.settledStamp > settleStamp) continue;',
             'if (correction.open) continue;',
           ),
         ],

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { FreshnessClock } from '../../src/cache/clock.ts';
 import type { ControlConnection } from '../../src/cache/control-connection.ts';
-import { fingerprintSql, parseFingerprint } from '../../src/cache/fingerprint.ts';
+import { changedCatalogs, fingerprintSql, parseFingerprint } from '../../src/cache/fingerprint.ts';
 import { Publication } from '../../src/cache/publication.ts';
 import type { ReplicationStream } from '../../src/cache/replication.ts';
 import { askRound, nudgeOrigin } from '../../src/cache/round.ts';
@@ -54,7 +54,8 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
           seen.fresh = round;
           seen.commitsAtFresh = sink.commits;
         },
-        onSnapshot: () => undefined,
+        readsBehind: () => 0,
+        onSnapshot: () => 0,
         onOriginLsn: (lsn) => stream.observeOrigin(lsn),
         onRetained: (bytes) => seen.retained.push(bytes),
         onCatalogChanged: (catalogs) => {
@@ -65,7 +66,14 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
         onJump: () => undefined,
         onError: (error) => seen.errors.push(error),
       },
-      { heartbeatMs: 100, nudgeMs: 20, nudgeGapMs: 50, paceFactor: 3, waitingMax: 16, jumpMs: 60_000 },
+      {
+        heartbeatMs: 100,
+        nudgeMs: 20,
+        nudgeGapMs: 50,
+        waitingMax: 16,
+        jumpMs: 60_000,
+        pace: { factor: 3, readMs: 0.05, gapMsMax: 25 },
+      },
     );
   const load = async (): Promise<void> => clock.accept(parseFingerprint((await work.query(fingerprintSql))[0]![0]!));
   /** A round that begins after this call. */
@@ -210,28 +218,41 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
       publish: (value) => published.push(value),
       pendingMax: 10,
     });
-    const { snapshot: before } = await askRound(rounds, names, { knownSnapshot: null, thorough: false });
+    const accepted = parseFingerprint((await work.query(fingerprintSql))[0]![0]!);
+    const { snapshot: before } = await askRound(rounds, names, { knownSnapshot: null, accepted, thorough: false });
     await writer.query("BEGIN; SAVEPOINT s; UPDATE item SET v = 'settle' WHERE id = 1; COMMIT");
     await caughtUp(stream, work);
     const transaction = settler.register(sink.xids.at(-1)!);
     expect(settler.observe(before)).toBe(0);
-    const { snapshot } = await askRound(rounds, names, { knownSnapshot: null, thorough: false });
+    const { snapshot } = await askRound(rounds, names, { knownSnapshot: null, accepted, thorough: false });
     expect(settler.observe(snapshot)).toBe(1);
     expect([transaction.settledStamp, published]).toEqual([1, [1]]);
   });
 
   it('computes no fingerprint while nothing is committed, and looks at the slot on thorough rounds', async () => {
-    const first = await askRound(rounds, names, { knownSnapshot: null, thorough: true });
-    const second = await askRound(rounds, names, { knownSnapshot: first.snapshotText, thorough: true });
+    const accepted = parseFingerprint((await work.query(fingerprintSql))[0]![0]!);
+    const first = await askRound(rounds, names, { knownSnapshot: null, accepted, thorough: true });
+    const known = { knownSnapshot: first.snapshotText, accepted };
+    const second = await askRound(rounds, names, { ...known, thorough: true });
     // Other test files write on the same server: only an equal snapshot says that nothing was committed.
     expect(second.fingerprint === null).toBe(second.snapshotText === first.snapshotText);
     expect(first.fingerprint!.builtin).not.toBeNull();
     expect(first.published).toEqual(new Set([item]));
     expect(first.retainedBytes).toBeGreaterThanOrEqual(0);
+  });
+
+  it('says in one hash that the catalog is the accepted one, and catalog by catalog what is not', async () => {
+    let accepted = parseFingerprint((await work.query(fingerprintSql))[0]![0]!);
+    const ask = () => askRound(rounds, names, { knownSnapshot: null, accepted, thorough: false });
+    // Roles are the whole server's: when another file changes them meanwhile, what is accepted is read again.
+    await eventually(async () => {
+      accepted = { ...(await ask()).fingerprint!, builtin: null };
+      return (await ask()).fingerprint!.builtin === null;
+    }, 'a round that finds nothing changed');
     await writer.query('CREATE TABLE more (id int)');
-    const third = await askRound(rounds, names, { knownSnapshot: first.snapshotText, thorough: false });
-    expect(third.fingerprint!.objects).not.toBe(first.fingerprint!.objects);
-    expect(third.fingerprint!.builtin).toBeNull();
+    const { fingerprint, published } = await ask();
+    expect(changedCatalogs(accepted, fingerprint!).filter((name) => !shared.includes(name))).toContain('pg_class');
+    expect([fingerprint!.builtin === null, published]).toEqual([false, new Set([item])]);
   });
 
   it('reports a connection that was killed', async () => {

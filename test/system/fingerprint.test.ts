@@ -1,7 +1,14 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ControlConnection } from '../../src/cache/control-connection.ts';
-import { changedCatalogs, type Fingerprint, fingerprintSql, parseFingerprint } from '../../src/cache/fingerprint.ts';
+import {
+  changedCatalogs,
+  digestOfObjects,
+  type Fingerprint,
+  fingerprintSql,
+  objectsDigestSql,
+  parseFingerprint,
+} from '../../src/cache/fingerprint.ts';
 import { openControl, uniqueName } from '../support/origin.ts';
 import { createDatabase, run } from '../support/postgres.ts';
 
@@ -118,7 +125,13 @@ describe.each([15, 18] as const)('the catalog fingerprint of PostgreSQL %i', (ve
   let database: Awaited<ReturnType<typeof createDatabase>>;
   let control: ControlConnection;
   let other: pg.Client;
-  const take = async (): Promise<Fingerprint> => parseFingerprint((await control.query(fingerprintSql))[0]![0]!);
+  /** Each time the digest, too, in the same snapshot. */
+  const take = async (): Promise<Fingerprint> => {
+    const [row] = await control.query(`SELECT (${fingerprintSql}), ${objectsDigestSql}`);
+    const fingerprint = parseFingerprint(row![0]!);
+    expect(row![1]).toBe(digestOfObjects(fingerprint));
+    return fingerprint;
+  };
 
   beforeAll(async () => {
     database = await createDatabase(inject(`pg${version}`), schema);

@@ -21,7 +21,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     errors: [] as string[],
     nudges: 0,
   };
-  const origin = { applied: 100n, sessions: 0, skewMs: 0, published: new Set<number>() };
+  const origin = { applied: 100n, sessions: 0, reads: 0, skewMs: 0, published: new Set<number>() };
   let started = 0;
   const ports: ClockPorts = {
     clock: { nowMs: () => Date.now() },
@@ -58,7 +58,8 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     sessions: () => origin.sessions,
     beginRound: () => ++started,
     publish: (round, startMs) => void seen.fresh.push([round, startMs]),
-    onSnapshot: () => undefined,
+    readsBehind: () => origin.reads,
+    onSnapshot: () => 0,
     onOriginLsn: () => undefined,
     onRetained: () => undefined,
     onCatalogChanged: (catalogs) => void seen.changed.push([...catalogs]),
@@ -71,7 +72,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     heartbeatMs: 300,
     nudgeMs: 20,
     nudgeGapMs: 50,
-    paceFactor: 3,
+    pace: { factor: 3, readMs: 1, gapMsMax: 25 },
     waitingMax: 3,
     jumpMs: 500,
   });
@@ -246,13 +247,13 @@ describe('the freshness clock', () => {
   it('offers a snapshot for comparison only when everything was checked at it', async () => {
     const { clock, asked } = bench();
     clock.accept(catalog);
-    expect(asked[0]!.question).toEqual({ knownSnapshot: null, thorough: true });
+    expect(asked[0]!.question).toEqual({ knownSnapshot: null, accepted: catalog, thorough: true });
     await asked[0]!.answer({ snapshotText: '5:5:' });
     clock.request(2);
-    expect(asked[1]!.question).toEqual({ knownSnapshot: '5:5:', thorough: false });
+    expect(asked[1]!.question).toEqual({ knownSnapshot: '5:5:', accepted: catalog, thorough: false });
     await asked[1]!.answer({ snapshotText: '6:6:', fingerprint: { objects: '1', builtin: null } });
     clock.request(3);
-    expect(asked[2]!.question).toEqual({ knownSnapshot: null, thorough: false });
+    expect(asked[2]!.question).toEqual({ knownSnapshot: null, accepted: catalog, thorough: false });
     await asked[2]!.answer({ fingerprint: { objects: '1', builtin: null } });
     await vi.advanceTimersByTimeAsync(300);
     clock.request(4);

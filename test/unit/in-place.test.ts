@@ -41,7 +41,6 @@ beforeEach(() => {
     reader: store.reader,
     pointOf: () => asked,
     tokenOf: (settleStamp) => ({ generation: 1, streamEpoch: 0, settleStamp, catalogVersion: 1 }),
-    filledRound: () => 9,
     isStored: (h, k) => store.find(h, k) !== 0,
     admit: (offer) => {
       offers.push(offer);
@@ -79,29 +78,41 @@ const answerOf = ({ bytes, keyBytes }: Offer): Buffer => Buffer.from(bytes.subar
 it('offers the corrected answer when its transaction has been applied and has settled, with its stamp', () => {
   const transaction = unsettled();
   take(update('new'), transaction);
-  inPlace.publish();
+  inPlace.publish(9, 9);
   inPlace.committed();
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers).toEqual([]);
   transaction.settledStamp = 4;
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers).toMatchObject([
     { hash, keyBytes: key.length, contextId: 5, filledRound: 9, token: { settleStamp: 4 } },
   ]);
   expect(answerOf(offers[0]!)).toEqual(encodeAnswer(['1', 'new'], encoders));
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect([offers.length, inPlace.corrected, inPlace.waiting]).toEqual([1, 1, 0]);
+});
+
+it('waits for a round whose own snapshot shows the transaction, and counts from that round on', () => {
+  const transaction = unsettled();
+  take(update('new'), transaction);
+  inPlace.committed();
+  // Settled by the snapshot of a round that is still waiting for the stream.
+  transaction.settledStamp = 4;
+  inPlace.publish(11, 3);
+  expect(offers).toEqual([]);
+  inPlace.publish(12, 4);
+  expect(offers).toMatchObject([{ filledRound: 12, token: { settleStamp: 4 } }]);
 });
 
 it('never shows a state inside a transaction, though a snapshot shows the transaction already', () => {
   const transaction = unsettled();
   take(update('first half'), transaction);
   transaction.settledStamp = 4;
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers).toEqual([]);
   inPlace.changed(update('second half'), transaction);
   inPlace.committed();
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers.map(answerOf)).toEqual([encodeAnswer(['1', 'second half'], encoders)]);
 });
 
@@ -112,10 +123,10 @@ it('waits for the last of several transactions', () => {
   inPlace.changed(update('two'), second);
   inPlace.committed();
   first.settledStamp = 4;
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers).toEqual([]);
   second.settledStamp = 5;
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers).toMatchObject([{ token: { settleStamp: 5 } }]);
   expect(answerOf(offers[0]!)).toEqual(encodeAnswer(['1', 'two'], encoders));
 });
@@ -136,7 +147,7 @@ it.each(forgotten)('forgets what is not certain any more: %s', (_, happen) => {
   happen();
   transaction.settledStamp = 4;
   inPlace.committed();
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect([offers.length, inPlace.waiting]).toEqual([0, 0]);
 });
 
@@ -145,10 +156,10 @@ it('a row that left, and one that came', () => {
   take({ relation, kind: 'delete', oldRow: ['1', undefined], newRow: null }, transaction);
   inPlace.committed();
   transaction.settledStamp = 4;
-  inPlace.publish();
+  inPlace.publish(9, 9);
   take({ relation, kind: 'insert', oldRow: null, newRow: ['1', 'here'] }, transaction);
   inPlace.committed();
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers.map(answerOf)).toEqual([encodeAnswer(null, encoders), encodeAnswer(['1', 'here'], encoders)]);
 });
 
@@ -158,7 +169,7 @@ it('leaves alone what the origin has answered meanwhile', () => {
   inPlace.committed();
   transaction.settledStamp = 4;
   insertEntry();
-  inPlace.publish();
+  inPlace.publish(9, 9);
   expect(offers).toEqual([]);
 });
 

@@ -59,6 +59,13 @@ export const wishedRound = (store: ControlWords, databaseSlot: number): number =
 export const wishRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
   raise(store, Store.ROUND_WISHED + databaseWords(databaseSlot), round);
 
+/** Counts a read that goes to the origin because no round has covered what it would be answered with. */
+export const passBehind = (store: ControlWords, databaseSlot: number): number =>
+  Atomics.add(store, Store.READS_BEHIND + databaseWords(databaseSlot), 1);
+
+export const readsBehind = (store: ControlWords, databaseSlot: number): number =>
+  Atomics.load(store, Store.READS_BEHIND + databaseWords(databaseSlot));
+
 export const openSessions = (words: ControlWords): number => Atomics.load(words, Control.SESSIONS);
 
 /** Counts sessions in (+1) and out (−1); returns how many are open now. */

@@ -11,7 +11,8 @@
  *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
  *
  * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
- * the fences, ROUND_WANTED and ROUND_WISHED, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts).
+ * the fences, ROUND_WANTED and ROUND_WISHED, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts), and
+ * READS_BEHIND, which is added to.
  *
  * **Databases** (ADR-013). Each database that has a change stream has a slot of the store's header: one line of words that say how
  * far its answers may be trusted, written by the cache thread, and one line that workers write. `--upstream`'s has slot 0. A
@@ -75,7 +76,7 @@ export const DATABASE_SLOTS = 32;
 const DATABASES = 80 * LINE;
 const WANTED = DATABASES + DATABASE_SLOTS * LINE;
 
-/** Words of a store's header. Writer of all but ROUND_WANTED and ROUND_WISHED: its cache thread. */
+/** Words of a store's header. Writer of all but those from ROUND_WANTED on: its cache thread. */
 export const Store = {
   GENERATION: 0 * LINE,
   /** Epoch of memory reclamation. */
@@ -107,6 +108,8 @@ export const Store = {
   ROUND_WANTED: WANTED,
   /** Highest round that a write made desirable though nobody waits for it yet. Writers: workers (raise). */
   ROUND_WISHED: WANTED + 1,
+  /** Reads passed through for want of a round, counted round and round. Writers: workers (add). */
+  READS_BEHIND: WANTED + 2,
 } as const;
 export const STORE_HEADER_BYTES = 160 * LINE * 4;
 export const databaseWords = (databaseSlot: number): number => databaseSlot * LINE;
