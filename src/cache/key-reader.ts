@@ -20,18 +20,28 @@ export function parseKey(key: Uint8Array): ParsedKey | null {
   if (form === KeyForm.simple) {
     return { contextId, form: 'simple', text: bytes.toString('utf8', HEAD), parameterTypes: [], bindTail: NO_BYTES };
   }
-  if (form !== KeyForm.portal && form !== KeyForm.description) return null;
+  if (form !== KeyForm.portal && form !== KeyForm.description && form !== KeyForm.execution) return null;
   const textEnd = bytes.indexOf(0, HEAD);
   if (textEnd < 0 || textEnd + 3 > bytes.length) return null;
   const count = bytes.readUInt16BE(textEnd + 1);
   const tail = textEnd + 3 + 4 * count;
   if (tail > bytes.length || (form === KeyForm.description && tail !== bytes.length)) return null;
   const parameterTypes = Array.from({ length: count }, (_, i) => bytes.readUInt32BE(textEnd + 3 + 4 * i));
+  const bindStart = form === KeyForm.execution ? afterKinds(bytes, tail) : tail;
+  if (bindStart < 0) return null;
   return {
     contextId,
-    form: form === KeyForm.portal ? 'portal' : 'description',
+    // What an EXECUTE does is what the Bind and the Execute do that it stands for.
+    form: form === KeyForm.description ? 'description' : 'portal',
     text: bytes.toString('utf8', HEAD, textEnd),
     parameterTypes,
-    bindTail: key.subarray(tail),
+    bindTail: key.subarray(bindStart),
   };
+}
+
+/** Where the Bind begins behind what the arguments of an EXECUTE are written as, or -1. */
+function afterKinds(bytes: Buffer, tail: number): number {
+  if (tail + 2 > bytes.length) return -1;
+  const end = tail + 2 + bytes.readUInt16BE(tail);
+  return end > bytes.length ? -1 : end;
 }

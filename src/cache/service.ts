@@ -97,6 +97,7 @@ export class Service {
       scope: analysis.scope,
       shape: analysis.cacheable ? this.#options.shapes.reserve(request.text) : 0,
       signature: analysis.signature,
+      ...(analysis.prepared !== undefined && { prepared: analysis.prepared }),
     };
   }
 

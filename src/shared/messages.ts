@@ -216,6 +216,17 @@ export interface Verdict {
    * when nothing changed that the statement rests on. The first word is equal when the tables are the same. Empty when it is not cacheable.
    */
   readonly signature: string;
+  /** A PREPARE that is understood: what it makes. */
+  readonly prepared?: PreparedText;
+}
+
+/** The statement that a PREPARE makes, as a Parse would make it. */
+export interface PreparedText {
+  readonly name: string;
+  /** Without comments. */
+  readonly text: string;
+  /** Declared ones; the others are for the server to infer. */
+  readonly parameterTypes: readonly number[];
 }
 
 /** A statement of a session that no change stream may stand in the way of. */

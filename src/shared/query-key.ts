@@ -1,15 +1,16 @@
 /**
  * Keys of entries. A key is a prefix and a tail, so that a prepared statement hashes its prefix once:
  *
- *   prefix  context id (4 bytes, big endian) ‖ form ('Q' simple, 'E' portal, 'S' statement description)
- *           ‖ for E and S: text ‖ 0 ‖ count of declared parameter types (2) ‖ their oids (4 each)
+ *   prefix  context id (4 bytes, big endian) ‖ form ('Q' simple, 'E' portal, 'S' statement description, 'X' SQL's EXECUTE)
+ *           ‖ for E, S and X: text ‖ 0 ‖ count of declared parameter types (2) ‖ their oids (4 each)
  *   tail    Q: the text, comments stripped · S: nothing
  *           E: the Bind message after its two names, byte for byte (formats, values, result formats)
+ *           X: count of arguments (2) ‖ what each is written as (1 each) ‖ the tail of the Bind that would do the same
  *
  * Equality of two keys is equality of bytes. The hash is only a way to find the block.
  */
 
-export const KeyForm = { simple: 0x51, portal: 0x45, description: 0x53 } as const;
+export const KeyForm = { simple: 0x51, portal: 0x45, description: 0x53, execution: 0x58 } as const;
 export type KeyForm = (typeof KeyForm)[keyof typeof KeyForm];
 
 /** Hash of no bytes. */
@@ -52,7 +53,7 @@ export function simplePrefix(contextId: number): Buffer {
 /** Prefix of a prepared statement's entries; `text` without comments. */
 export function preparedPrefix(
   contextId: number,
-  form: typeof KeyForm.portal | typeof KeyForm.description,
+  form: Exclude<KeyForm, typeof KeyForm.simple>,
   text: Uint8Array,
   parameterTypes: readonly number[],
 ): Buffer {

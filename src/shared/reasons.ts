@@ -27,6 +27,8 @@ export const Reasons = {
   'statement.multiple': 'several statements in one string',
   'statement.write': 'the statement writes',
   'statement.utility': 'the statement is not a SELECT',
+  'statement.execute':
+    'EXECUTE of a statement that is not known for sure, or with arguments that are not plain constants',
   'statement.transactionControl': 'transaction control',
   'statement.settings': 'the statement changes or reads settings',
   'statement.cursor': 'cursors are not cached',

@@ -19,6 +19,8 @@ export const Remedies: Readonly<Partial<Record<Reason, string>>> = {
   'statement.multiple': 'send one statement a query',
   'statement.cursor': 'select the rows without a cursor where they are few',
   'statement.rowLimit': 'fetch all rows at once (setFetchSize(0)); LIMIT in the statement is cached',
+  'statement.execute':
+    'prepare by the protocol, as drivers do, or write arguments as plain constants; PREPARE again after DDL',
   'uncacheable.lockingClause': 'leave FOR UPDATE / FOR SHARE out where no lock is needed',
   'uncacheable.volatileFunction': 'compute the value in the application and pass it as a parameter',
   'uncacheable.userFunction': 'write the expression out, or use built-in functions',

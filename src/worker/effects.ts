@@ -89,8 +89,11 @@ export class ReplyEffects implements ReplyEvents {
     router.hold.complete(tag);
     if (tag === 'DEALLOCATE') statements.deallocated(owed.closes);
     else if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') statements.deallocatedAll();
-    else if (tag === 'PREPARE') statements.prepared();
-    else if (tag === 'DECLARE CURSOR' || tag.startsWith('CLOSE CURSOR')) portals.clear();
+    else if (tag === 'PREPARE') {
+      statements.prepared(owed.prepares);
+      // Another one in the same string is one of which nothing is known.
+      owed.prepares = null;
+    } else if (tag === 'DECLARE CURSOR' || tag.startsWith('CLOSE CURSOR')) portals.clear();
     if (settings.state === 'unusable' && settingTags.has(tag)) settings.forget();
     if (!mayEndTransaction(tag)) return;
     // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.

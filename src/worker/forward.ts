@@ -19,7 +19,9 @@ import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import { deallocated } from './deallocated.ts';
 import type { Owed, Work } from './owed.ts';
+import { reasonOf } from './pass-reason.ts';
 import { mayName, type Points, pointsOf } from './points.ts';
+import { type Execution, executionKey, executionOf, preparing, slotBehind } from './prepared-by-sql.ts';
 import { Replayer } from './replay.ts';
 import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
@@ -186,9 +188,11 @@ export class Forwarder {
     const { session } = this;
     const isText = frontend.decodeQuery(bytes, start, end, text);
     const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
-    const slot = isText ? this.slotOf(sql) : null;
+    const stripped = stripComments(sql);
+    const execution = session.statements.hasPreparedBySql ? this.executionOf(stripped) : null;
     const begins = isText && this.begins(blockCommand(bytes, text.start, text.end));
-    const work: Work = { slot, past: [], suspect: !this.trusted, points: this.points(slot, sql, null), begins };
+    const work = execution === null ? this.workOfText(sql, isText, begins) : this.workOf(execution);
+    const { slot } = work;
     const owed = session.order.oweWhole('query', false);
     if (owed !== null) {
       owed.group.works.push(work);
@@ -197,13 +201,32 @@ export class Forwarder {
       session.transaction.portal.replacedBy(owed);
     }
     session.settings.sent(work);
+    if (owed !== null) owed.prepares = preparing(session, this.cache, stripped);
     this.count(this.reasonOf(slot), () => sql);
-    if (owed === null || !this.isCapturable(slot) || !this.isText(bytes, start, end)) return;
+    if (owed === null || !this.isCapturable(slot) || !session.settings.reads(bytes, start, end)) return;
     if (hintsOf(sql)?.skip === true) return;
-    const prefix = this.cache!.simplePrefix(this.context!.contextId);
-    const tail = Buffer.from(stripComments(sql));
+    const simple = () => ({ prefix: this.cache!.simplePrefix(this.context!.contextId), tail: Buffer.from(stripped) });
+    const key = execution === null ? simple() : executionKey(execution, this.context!);
+    if (key === null) return;
+    const { prefix, tail } = key;
     const hash = keyHash(prefix.hash, tail, 0, tail.length);
     this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, false);
+  }
+
+  private executionOf(sql: string): Execution | null {
+    return executionOf(this.session, this.cache, this.trusted ? this.context : null, sql);
+  }
+
+  private workOfText(sql: string, isText: boolean, begins: boolean): Work {
+    const slot = isText ? this.slotOf(sql) : null;
+    return { slot, past: noSlots, suspect: !this.trusted, points: this.points(slot, sql, null), begins };
+  }
+
+  /** EXECUTE: it does what the statement does that it names. */
+  private workOf({ prepared, statement }: Execution): Work {
+    if (statement !== null) return this.work(statement, null);
+    const slot = slotBehind(prepared, (made) => this.slotOfStatement(made));
+    return { slot, past: noSlots, suspect: !this.trusted, points: null };
   }
 
   private parseFrame(bytes: Buffer, start: number, end: number): void {
@@ -279,7 +302,7 @@ export class Forwarder {
     if (owed === null || bound === null || portal !== bound || bound.statement === null) return;
     if (again || execute.rowsMax !== 0 || !this.isCapturable(work.slot)) return;
     if (bound.statement.hints?.skip === true) return;
-    if (!this.isResolvedHere(bound.statement) || !this.isText(bytes, this.tailStart, this.tailEnd)) return;
+    if (!this.isResolvedHere(bound.statement) || !session.settings.reads(bytes, this.tailStart, this.tailEnd)) return;
     const prefix = bound.statement.portalPrefix(this.context!.contextId);
     const { tailStart, tailEnd } = this;
     const hash = keyHash(prefix.hash, bytes, tailStart, tailEnd);
@@ -344,13 +367,6 @@ export class Forwarder {
     return this.token !== null && this.trusted && slot?.verdict?.cacheable === true;
   }
 
-  /** Bytes that the cache thread reads as the client meant them. */
-  private isText(bytes: Buffer, start: number, end: number): boolean {
-    if (this.session.settings.utf8) return true;
-    for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
-    return true;
-  }
-
   private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, isDescription: boolean): Capture | null {
     const { worth, reader } = this.cache!;
     const refused = worth.judge(slot.verdict!.shape, key.hash, reader.isFull());
@@ -367,17 +383,8 @@ export class Forwarder {
     return capture;
   }
 
-  /** 'miss', or the reason of a pass-through. */
   private reasonOf(slot: VerdictSlot | null): Reason | 'miss' {
-    const { why } = this;
-    if (why === 'cache.off' || why === 'cache.down' || why === 'session.inTransaction') return why;
-    if (why === 'session.database' || why === 'statement.skipped') return why;
-    if (slot === null && this.context === null) return this.session.settings.reason;
-    if (slot === null) return this.session.statements.hasRoom ? 'statement.protocol' : 'session.statementLimit';
-    if (slot.verdict === null) return slot.failed ? 'statement.unparseable' : 'statement.pending';
-    if (slot.verdict.reason !== null) return slot.verdict.reason;
-    if (why === 'notFound' || why === 'hold' || why === 'served') return 'miss';
-    return this.token === null || isPassed(why) ? why : 'miss';
+    return reasonOf(this.session, this.why, slot, this.context !== null, this.token !== null);
   }
 
   private count(reason: Reason | 'miss', sql: () => string): void {
@@ -388,9 +395,4 @@ export class Forwarder {
     if (reason === 'miss') return;
     examples.note(reason, countReason(counters, reason), sql);
   }
-}
-
-/** Reasons for which a cacheable statement is not counted as a miss. */
-function isPassed(why: Reason): boolean {
-  return why === 'cache.stale' || isStoredYetUnused(why);
 }

@@ -7,6 +7,7 @@
 import { Backend } from '../shared/wire/codes.ts';
 import type { Capture } from './capture.ts';
 import type { Points } from './points.ts';
+import type { PreparedBySql } from './prepared-by-sql.ts';
 import type { Statement } from './statement.ts';
 import type { StatementReply } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
@@ -92,6 +93,8 @@ export class Owed implements StatementReply {
   changes: StatementReply['changes'] = null;
   /** Name in a DEALLOCATE. */
   closes: string | null = null;
+  /** What a PREPARE makes when it succeeds. */
+  prepares: PreparedBySql | null = null;
   /** It puts another unnamed portal, or none, in the place of the one that was made here (unnamed-portal.ts). */
   replacesPortal = false;
   /** A statement of it has completed. */

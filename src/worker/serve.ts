@@ -29,8 +29,10 @@ import { BlockSteps } from './block-steps.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { seesAllWrites } from './consistency.ts';
+import { beginsLikeExecute } from './execute-text.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
+import { executionKey, executionOf } from './prepared-by-sql.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -183,22 +185,28 @@ export class HitPath {
       if (outcome === 'served') this.sayReady();
       return outcome;
     }
-    const prefix = this.cache.simplePrefix(this.context.contextId);
-    let outcome: Outcome;
-    if (mayHoldComment(bytes, text.start, text.end)) {
-      const sql = bytes.toString('utf8', text.start, text.end);
-      this.hints = hintsOf(sql);
-      const stripped = Buffer.from(stripComments(sql));
-      outcome = this.entry(prefix, stripped, 0, stripped.length, true);
-    } else {
-      outcome = this.entry(prefix, bytes, text.start, text.end, true);
-    }
+    const outcome = this.textEntry(bytes, text.start, text.end);
     if (outcome === 'served') {
       this.entries++;
       this.steps.portalGone();
       this.sayReady();
     }
     return outcome;
+  }
+
+  private textEntry(bytes: Buffer, start: number, end: number): Outcome {
+    const { session, context } = this;
+    const mayExecute = session.statements.hasPreparedBySql && beginsLikeExecute(bytes, start, end);
+    const prefix = this.cache.simplePrefix(context.contextId);
+    if (!mayExecute && !mayHoldComment(bytes, start, end)) return this.entry(prefix, bytes, start, end, true);
+    const sql = bytes.toString('utf8', start, end);
+    const stripped = stripComments(sql);
+    this.hints = hintsOf(sql);
+    const execution = mayExecute ? executionOf(session, this.cache, context, stripped) : null;
+    const key = execution === null ? null : executionKey(execution, context);
+    if (execution !== null && key === null) return 'statement.execute';
+    const tail = key?.tail ?? Buffer.from(stripped);
+    return this.entry(key?.prefix ?? prefix, tail, 0, tail.length, true);
   }
 
   private command(command: BlockCommand, source: Buffer, start: number, end: number): Outcome {
@@ -337,7 +345,8 @@ export class HitPath {
     }
     const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
     if (this.cache.bypass.takes(shape)) return 'cache.bypass';
-    const isPortal = prefix.bytes[4] === KeyForm.portal;
+    const form = prefix.bytes[4];
+    const isPortal = form === KeyForm.portal || form === KeyForm.execution;
     if (isPortal && describe && reader.rowDescriptionBytes(block) === 0) return 'notFound';
     if (!this.probing) {
       const out = this.runtime.clientOut;

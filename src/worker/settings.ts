@@ -28,6 +28,12 @@ export interface ParseMark {
 /** Failed context queries in a row (a cancel that came late, say) after which the session waits for another reason to ask. */
 const FAILURES_MAX = 3;
 const ROW_BYTES_MAX = 64 * 1024;
+/** Beyond it those are looked for that have been judged. */
+const UNJUDGED_MAX = 32;
+
+function mayRunCode({ verdict }: VerdictSlot): boolean {
+  return verdict === null || (!verdict.readOnly && verdict.writes === 'unknown');
+}
 
 export type SettingsState = 'unknown' | 'asking' | 'interning' | 'known' | 'unusable';
 
@@ -39,6 +45,9 @@ export class Settings {
   private link: AttachedCache | null = null;
   private unusableReason: Reason = 'session.contextUnknown';
   private readonly suspects = new Set<VerdictSlot>();
+  /** Statements sent that may have run any code, as far as that is known. */
+  private codeRuns = 0;
+  private readonly unjudged = new Set<VerdictSlot>();
   private failures = 0;
   /** Rises with every question and every reason to ask again, so that an answer to an older question is told apart. */
   private epoch = 0;
@@ -72,6 +81,13 @@ export class Settings {
     return resolution.catalogVersion === cache.reader.catalogVersion() ? resolution : null;
   }
 
+  /** Whether the cache thread reads these bytes as the client meant them. */
+  reads(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.utf8) return true;
+    for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
+    return true;
+  }
+
   /** Statements whose effect on the settings is not known yet. */
   get inDoubt(): boolean {
     this.judgeSuspects();
@@ -101,11 +117,15 @@ export class Settings {
   /** Whether a statement was resolved under this context (C7), or before the context was known and nothing changed since. */
   isResolvedHere(statement: Statement, context: Resolution): boolean {
     if (sameResolution(statement.resolution, context)) return true;
-    const { mark } = statement;
-    if (mark === null || mark.link !== context.link || mark.changes !== this.changes) return false;
-    if (mark.catalogVersion !== context.catalogVersion) return false;
+    if (statement.mark === null || !this.holdsSince(statement.mark, context)) return false;
     statement.resolvedAt(context);
     return true;
+  }
+
+  /** Whether the context, known by now, is the one that held at the mark. */
+  holdsSince(mark: ParseMark, context: Resolution): boolean {
+    const isSame = mark.link === context.link && mark.changes === this.changes;
+    return isSame && mark.catalogVersion === context.catalogVersion;
   }
 
   /** Entries never come from where this session writes: another database than that of the change stream. */
@@ -138,8 +158,37 @@ export class Settings {
     this.link = cache;
   }
 
+  /** A mark for `ranNoCode`. */
+  get codeMark(): number {
+    this.judgeCode();
+    return this.codeRuns;
+  }
+
+  /** Whether nothing sent since the mark can have run code of which nothing is known: a function may PREPARE and DEALLOCATE. */
+  ranNoCode(mark: number): boolean {
+    return this.codeMark === mark && this.unjudged.size === 0;
+  }
+
+  private judgeCode(): void {
+    for (const slot of this.unjudged) {
+      if (!slot.isDecided) continue;
+      this.unjudged.delete(slot);
+      if (mayRunCode(slot)) this.codeRuns++;
+    }
+  }
+
+  private noteCode({ slot, past, suspect }: Work): void {
+    if (slot === null || suspect) this.codeRuns++;
+    for (const each of slot === null ? past : [slot, ...past]) {
+      if (!each.isDecided) this.unjudged.add(each);
+      else if (mayRunCode(each)) this.codeRuns++;
+    }
+    if (this.unjudged.size > UNJUDGED_MAX) this.judgeCode();
+  }
+
   /** A statement was sent: what it may do to the settings holds from here on. */
   sent(work: Work): void {
+    this.noteCode(work);
     // What is unusable stays so until something is known to have changed: else every statement would ask again.
     if (this.state === 'unusable') return;
     const slots = work.slot === null ? work.past : [work.slot, ...work.past];

@@ -63,6 +63,7 @@ export class Statement {
   private ownHints: Hints | null | undefined;
   private portal: KeyPrefix | null = null;
   private description: KeyPrefix | null = null;
+  private execution: KeyPrefix | null = null;
 
   /** Copies the frame [start, end). */
   constructor(view: ParseView, bytes: Buffer, start: number, end: number) {
@@ -148,7 +149,12 @@ export class Statement {
     return this.description;
   }
 
-  private prefix(contextId: number, form: typeof KeyForm.portal | typeof KeyForm.description): KeyPrefix {
+  executionPrefix(contextId: number): KeyPrefix {
+    if (this.execution?.contextId !== contextId) this.execution = this.prefix(contextId, KeyForm.execution);
+    return this.execution;
+  }
+
+  private prefix(contextId: number, form: Exclude<KeyForm, typeof KeyForm.simple>): KeyPrefix {
     const raw = this.parse.subarray(this.textStart, this.textEnd);
     const stripped = mayHoldComment(raw, 0, raw.length) ? Buffer.from(stripComments(raw.toString('utf8'))) : raw;
     return keyPrefix(preparedPrefix(contextId, form, stripped, this.parameterTypes), contextId);

@@ -6,10 +6,11 @@
  */
 import { Limits } from '../shared/limits.ts';
 import { Pending } from './pending.ts';
+import { PreparedBySql } from './prepared-by-sql.ts';
 import { Statement } from './statement.ts';
 
 /** What a name stands for; 'untracked': something that only the origin knows. */
-export type Held = Statement | 'untracked' | null;
+export type Held = Statement | PreparedBySql | 'untracked' | null;
 
 class Slot extends Pending<Held> {
   readonly name: string;
@@ -37,6 +38,8 @@ export class Statements {
   private readonly unnamedAtOrigin = new Slot('');
   /** The origin may have names that we do not know of. */
   private mayHaveOthers = false;
+  /** PREPARE has been used. */
+  hasPreparedBySql = false;
 
   get(name: string): Statement | null {
     const held = name === '' ? this.unnamed.value : this.named.get(name)?.value;
@@ -57,7 +60,7 @@ export class Statements {
   /** All of them, if none is about to change and none is known to the origin alone; else null. */
   get settled(): { statements: Statement[]; unnamed: Statement | null; unnamedAtOrigin: Statement | null } | null {
     const slots = [...this.named.values(), this.unnamed, this.unnamedAtOrigin];
-    if (this.mayHaveOthers || slots.some(({ isSettled, value }) => !isSettled || value === 'untracked')) return null;
+    if (this.mayHaveOthers || slots.some((slot) => !isCarried(slot))) return null;
     const statements = [...new Set(slots.flatMap(({ value }) => (value instanceof Statement ? [value] : [])))];
     const [unnamed, unnamedAtOrigin] = [this.unnamed.value, this.unnamedAtOrigin.value] as (Statement | null)[];
     return { statements, unnamed: unnamed ?? null, unnamedAtOrigin: unnamedAtOrigin ?? null };
@@ -150,9 +153,20 @@ export class Statements {
     }
   }
 
-  /** PREPARE: the protocol sees statements made by SQL, too. */
-  prepared(): void {
-    this.mayHaveOthers = true;
+  /** PREPARE: the protocol sees statements made by SQL, too. @param made null: it is not known which */
+  prepared(made: PreparedBySql | null): void {
+    if (made === null || !this.isKept(made.name)) {
+      this.mayHaveOthers = true;
+      return;
+    }
+    this.slot(made.name).settle(made);
+    this.hasPreparedBySql = true;
+  }
+
+  /** The statement of this name, if SQL made it and nothing is under way that could change that. */
+  preparedBySql(name: string): PreparedBySql | null {
+    const slot = this.named.get(name);
+    return slot?.isSettled === true && slot.value instanceof PreparedBySql ? slot.value : null;
   }
 
   /** DEALLOCATE of one; null: we cannot say of which. */
@@ -191,7 +205,7 @@ export class Statements {
     }
     const [held, there] = [this.unnamed.value, this.unnamedAtOrigin.value];
     if (held === null) return there === null ? null : 'close';
-    return held === 'untracked' || there === held ? null : held;
+    return held instanceof Statement && there !== held ? held : null;
   }
 
   /** Named transaction commands that the origin lacks. */
@@ -243,6 +257,11 @@ export class Statements {
     const slot = this.named.get(name);
     if (slot?.isSettled === true && slot.value === null) this.named.delete(name);
   }
+}
+
+/** Whether it can go with the session to another worker. */
+function isCarried({ isSettled, value }: Slot): boolean {
+  return isSettled && (value === null || value instanceof Statement);
 }
 
 function change(owed: StatementReply, slot: Slot, after: Held): void {

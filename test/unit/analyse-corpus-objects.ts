@@ -335,7 +335,7 @@ export const objectWrites: readonly Row[] = [
   ['INSERT INTO theirs VALUES (1, $1)', 'statement.write', '> theirs'],
   ['REFRESH MATERIALIZED VIEW sums', 'statement.write', 'any'],
   ['SELECT price_of(3) INTO copied', 'statement.write', 'any'],
-  ['EXECUTE prepared(1)', 'statement.utility', 'any'],
+  ['EXECUTE prepared(1)', 'statement.execute', 'any'],
   ['SELECT setseed(0.5), id FROM item', 'uncacheable.volatileFunction', 'own'],
   ['EXPLAIN SELECT * FROM plain', 'statement.utility'],
   ['EXPLAIN ANALYZE DELETE FROM plain', 'statement.utility', '> item stock'],

@@ -86,7 +86,7 @@ describe('prepared statements of a session', () => {
 
   it('leaves a Parse to the origin whose name SQL may have taken', () => {
     const statements = new Statements();
-    statements.prepared();
+    statements.prepared(null);
     expect([statements.mayExist('a'), statements.mayExist('')]).toEqual([true, false]);
     statements.deallocatedAll();
     expect(statements.mayExist('a')).toBe(false);

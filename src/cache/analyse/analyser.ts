@@ -13,6 +13,7 @@ import { Names } from './names.ts';
 import type { Parser } from './parser.ts';
 import { plainAnswerOf } from './plain.ts';
 import type { PointContext } from './points.ts';
+import { preparedOf } from './prepared.ts';
 import { QueryWalk } from './query.ts';
 import { Reads } from './reads.ts';
 import { rowOrderOf } from './row-order.ts';
@@ -65,7 +66,9 @@ export class Analyser {
     const statement = statements[0]!;
     if (!('SelectStmt' in statement)) {
       const { reason, effects } = this.#classify(statement, names, points);
-      return refusal(reason, Object.keys(statement)[0] ?? '', null, effects, base);
+      const refused = refusal(reason, Object.keys(statement)[0] ?? '', null, effects, base);
+      const prepared = 'PrepareStmt' in statement ? preparedOf(statement.PrepareStmt, text, names) : null;
+      return prepared === null ? refused : { ...refused, scope: 'text', prepared };
     }
     return this.#select(statement, { ...input, text }, names, points, base);
   }

@@ -21,9 +21,10 @@ const fixed: Readonly<Record<string, Classified>> = {
   DiscardStmt: { reason: 'statement.settings', effects: { ...settings, readOnly: false } },
   FetchStmt: { reason: 'statement.cursor', effects: unknownEffects },
   ClosePortalStmt: { reason: 'statement.cursor', effects: harmless },
-  PrepareStmt: { reason: 'statement.utility', effects: settings },
-  DeallocateStmt: { reason: 'statement.utility', effects: settings },
-  ExecuteStmt: { reason: 'statement.utility', effects: unknownEffects },
+  // The session keeps account of names itself, by what the origin acknowledges.
+  PrepareStmt: { reason: 'statement.utility', effects: harmless },
+  DeallocateStmt: { reason: 'statement.utility', effects: harmless },
+  ExecuteStmt: { reason: 'statement.execute', effects: unknownEffects },
   ListenStmt: { reason: 'statement.utility', effects: quiet },
   UnlistenStmt: { reason: 'statement.utility', effects: quiet },
   NotifyStmt: { reason: 'statement.utility', effects: quiet },
