@@ -16,7 +16,7 @@ export type Form = 'simple' | 'unnamed' | 'prepared';
 export interface ClientProgram {
   readonly name: string;
   readonly forms: readonly Form[];
-  /** Forms whose reads can be answered from the cache: EXECUTE of a statement that was PREPAREd is not. */
+  /** Forms whose reads can be answered from the cache. */
   readonly hitting: readonly Form[];
   readonly transports: readonly ('tcp' | 'unix' | 'tls')[];
   /** Everything that it does and its options, in its own words. */
@@ -48,7 +48,7 @@ export const clientPrograms: readonly ClientProgram[] = [
   {
     name: 'psycopg2',
     forms: ['simple', 'prepared'],
-    hitting: ['simple'],
+    hitting: ['simple', 'prepared'],
     transports: everywhere,
     command: (setupFile) => [python, file('psycopg.py'), setupFile],
     conninfo: (place) => keywords(place, ' ', 'dbname'),
