@@ -7,6 +7,7 @@ import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { encodeQuestion, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
 import { SessionHold } from './database-hold.ts';
+import { FirstSnapshot } from './first-snapshot.ts';
 import { LevelCommands } from './level-commands.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
 import type { Runtime } from './runtime.ts';
@@ -20,6 +21,7 @@ export class Router {
   private readonly runtime: Runtime;
   private readonly levels: LevelCommands;
   readonly hold: SessionHold;
+  private readonly snapshot: FirstSnapshot;
   private beginsFailed = 0;
   /** The statement in front waits for somebody else's miss until then. */
   private missUntilMs: number | null = null;
@@ -29,6 +31,7 @@ export class Router {
     this.runtime = runtime;
     this.levels = new LevelCommands(session, runtime);
     this.hold = new SessionHold(session, runtime);
+    this.snapshot = new FirstSnapshot(session, runtime);
   }
 
   /** Nothing is remembered here from one batch to the next. */
@@ -62,7 +65,7 @@ export class Router {
     }
     if (outcome === 'notFound' && this.waitsForMiss()) return false;
     if (this.hold.mustWait(batch)) return false;
-    if (!this.mayForward() || forwarder.mustWait(session, batch)) return false;
+    if (!this.mayForward() || !this.snapshot.mayForward(batch) || forwarder.mustWait(session, batch)) return false;
     this.hold.sent();
     forwarder.forward(session, session.liveCache, batch, outcome);
     session.lateCancel.forwarded();

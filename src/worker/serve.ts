@@ -378,6 +378,12 @@ export class HitPath {
     if (!this.probing) this.runtime.clientOut.appendAll(bytes);
   }
 
+  /** Running a query takes a snapshot, and analysing one does. */
+  private noteSnapshot(): void {
+    const isQuery = this.entries > 0 || this.defined.some(({ command }) => command === null);
+    if (isQuery) this.session.transaction.owesSnapshot = true;
+  }
+
   /** The batch was answered: what it changed takes effect. */
   private commit(batch: Batch, bytes: number): void {
     const { session } = this;
@@ -389,6 +395,7 @@ export class HitPath {
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     this.steps.commit(batch.bytes);
+    if (!session.transaction.isIdle) this.noteSnapshot();
     for (let i = 0; i < this.shapeCount; i++) {
       const shape = this.shapes[i]!;
       this.runtime.shapeHits[shape]! += 1;

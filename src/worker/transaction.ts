@@ -156,6 +156,8 @@ export class Transaction {
   /** The BEGIN that the origin has not got yet. */
   private heldText: string | null = null;
   private isPlain = false;
+  /** A query of the block was answered or analysed here, and none by the origin that is known of (`first-snapshot.ts`). */
+  owesSnapshot = false;
 
   get isIdle(): boolean {
     return this.status === TransactionStatus.idle;
@@ -186,6 +188,7 @@ export class Transaction {
   drop(): void {
     this.portal.reset();
     this.heldText = null;
+    this.owesSnapshot = false;
     this.isPlain = false;
     this.status = TransactionStatus.idle;
   }
@@ -209,6 +212,8 @@ export class Transaction {
     }
     this.isPlain = isPlain && !isTouched && status === TransactionStatus.inBlock;
     this.status = status;
-    if (this.isIdle) this.portal.answered(null);
+    if (!this.isIdle) return;
+    this.owesSnapshot = false;
+    this.portal.answered(null);
   }
 }

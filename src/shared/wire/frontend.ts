@@ -198,6 +198,13 @@ export function encodePortal(definition: Uint8Array, tail: Uint8Array): Buffer {
   return Buffer.concat([close, parse, bind, EXECUTE_UNNAMED, close]);
 }
 
+/** Has a statement analysed and forgotten: Close, Parse, Close, Sync. It leaves the client's statements and portals alone. */
+export function encodeAnalysis(sql: string): Buffer {
+  const close = encodeCloseStatement(QUESTION);
+  const parse = encodeFrame(Frontend.parse, Buffer.from(`${QUESTION}\0${sql}\0\0\0`));
+  return Buffer.concat([close, parse, close, SYNC]);
+}
+
 /**
  * A question of ours: what the statement `name` is described as, and what one with this definition (text, NUL, parameter types) is. Describe,
  * Close, Parse, Describe, Close, Sync.
