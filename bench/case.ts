@@ -1,11 +1,14 @@
 /** What a case says of itself. It names data, load and peers; the runner owns everything else. */
 import type { Child, Household } from './household.ts';
+import type { PauseWatch } from './load/pauses.ts';
 import type { Latency, Target } from './load/pgbench.ts';
+import type { Profiles } from './load/profiles.ts';
 import type { Origin } from './origin.ts';
 
 export type Mode = 'simple' | 'extended' | 'prepared';
 export const modes: readonly Mode[] = ['simple', 'extended', 'prepared'];
-export type Transport = 'tcp' | 'unix';
+/** `tls`: TCP, encrypted up to the peer. */
+export type Transport = 'tcp' | 'unix' | 'tls';
 
 /** What a figure is, and which way is better. */
 export const Units = {
@@ -51,6 +54,11 @@ export interface Sample {
   readonly cpu?: CpuShares;
   /** Of pgfresh: statements answered from the cache, 0 … 1. */
   readonly hitRatio?: number | null;
+  /** Of pgbench, in all. */
+  readonly transactions?: number;
+  /** Markdown, and SVG by name, for the report: those of the last round are kept. */
+  readonly listing?: string;
+  readonly pictures?: Readonly<Record<string, string>>;
   /** Further figures of the case's own, printed beside. */
   readonly extra?: Readonly<Record<string, number>>;
 }
@@ -77,8 +85,12 @@ export interface Cell {
   readonly load: PgbenchLoad | ((stage: Stage) => Promise<Sample>);
   /** Also part of `--quick`. */
   readonly quick?: boolean;
-  /** Names of the peers it runs on; all of the case's when absent. */
-  readonly peers?: readonly string[];
+  /** Fewer rounds than the case has. */
+  readonly roundsMax?: number;
+  /** What one measurement takes where the load is a function, for the plan of the run; the run's `--seconds` when absent. */
+  readonly secondsPlanned?: number;
+  /** By name, which peers it runs on; all of the case's when absent. */
+  readonly runsOn?: (peer: string) => boolean;
   /** The load warms up nothing: each statement is new, or the measurement starts cold. */
   readonly cold?: boolean;
 }
@@ -163,13 +175,18 @@ export interface RunningPeer {
     inflict(kind: string): Promise<void>;
     liveGeneration(): Promise<number | null>;
   };
+  /** How long its threads keep their event loops; where it was started to tell. */
+  readonly pauses?: PauseWatch;
+  /** Where its threads spend their time; where it was started to tell. */
+  readonly profiles?: Profiles;
   /** Its process; null where there is none beside the origin's. */
   readonly child: Child | null;
   stop(): Promise<void>;
 }
 
 export const targetOf = (peer: RunningPeer, database: string, transport: Transport): Target => ({
-  host: transport === 'tcp' ? '127.0.0.1' : peer.unixFolder,
+  host: transport === 'unix' ? peer.unixFolder : '127.0.0.1',
   port: peer.port,
   database,
+  tls: transport === 'tls',
 });

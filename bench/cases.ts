@@ -7,14 +7,17 @@ import { bulkUpdate } from './cases/bulk-update.ts';
 import { cdc } from './cases/cdc.ts';
 import { concurrency, concurrencyMemory } from './cases/concurrency.ts';
 import { connect } from './cases/connect.ts';
+import { crowd } from './cases/crowd.ts';
 import { dashboard } from './cases/dashboard.ts';
 import { idle } from './cases/idle.ts';
 import { miss } from './cases/miss.ts';
 import { passthrough } from './cases/passthrough.ts';
 import { point } from './cases/point.ts';
 import { precision } from './cases/precision.ts';
+import { profile } from './cases/profile.ts';
 import { recovery } from './cases/recovery.ts';
 import { rows } from './cases/rows.ts';
+import { scan } from './cases/scan.ts';
 import { shapesCase } from './cases/shapes.ts';
 import { warmUp } from './cases/warm-up.ts';
 import { write } from './cases/write.ts';
@@ -36,10 +39,13 @@ export const cases: readonly BenchCase[] = [
   concurrencyMemory,
   connect,
   idle,
+  crowd,
   bulk,
   warmUp,
   recovery,
   zipfCase,
+  scan,
+  profile,
   cdc,
   ...precision,
   bulkUpdate,

@@ -1,6 +1,7 @@
 /** The regression gate: ratios of this run beside those of a baseline, which was taken elsewhere and at another time. */
-import type { BenchCase } from './case.ts';
-import type { CaseSummary, CellSummary, Report } from './summary.ts';
+import { type BenchCase, Units } from './case.ts';
+import { median, spread } from './statistics.ts';
+import { type CaseSummary, type CellSummary, type PeerSummary, type Report, ratiosOf } from './summary.ts';
 
 /** A ratio may fall by a tenth. */
 export const fallMax = 0.1;
@@ -22,7 +23,7 @@ export interface Comparison {
 type Key = Omit<Fall, 'before' | 'now'>;
 
 /** Absolute figures say nothing about another machine; ratios of pgfresh to others in the same run do. */
-function* ratiosOf(report: Pick<Report, 'cases'>): Generator<Key & { readonly ratio: number }> {
+function* ratiosIn(report: Pick<Report, 'cases'>): Generator<Key & { readonly ratio: number }> {
   for (const { name: caseName, cells } of report.cases) {
     for (const cell of cells) {
       for (const { peer, ratios } of cell.peers) {
@@ -37,9 +38,9 @@ const keyOf = ({ caseName, cell, peer, to }: Key): string => JSON.stringify([cas
 
 /** What is in one of the two only is not compared. A cell that failed now and was there before is a fall to 0. */
 export function compareReports(baseline: Pick<Report, 'cases'>, now: Pick<Report, 'cases'>): Comparison {
-  const before = new Map([...ratiosOf(baseline)].map((each) => [keyOf(each), each.ratio]));
+  const before = new Map([...ratiosIn(baseline)].map((each) => [keyOf(each), each.ratio]));
   const failed = now.cases.flatMap(({ name, cells }) => cells.flatMap((cell) => failuresOf(name, cell, before)));
-  const both = [...ratiosOf(now)].flatMap(({ ratio, ...key }) => {
+  const both = [...ratiosIn(now)].flatMap(({ ratio, ...key }) => {
     const old = before.get(keyOf(key));
     return old === undefined ? [] : [{ ...key, before: old, now: ratio }];
   });
@@ -72,9 +73,50 @@ export const fallenCells = (cases: readonly BenchCase[], falls: readonly Fall[])
     }))
     .filter(({ cells }) => cells.length > 0);
 
-/** The summaries with the cells of `again` in place of their own. */
-export const replaceCells = (cases: readonly CaseSummary[], again: readonly CaseSummary[]): CaseSummary[] =>
+/**
+ * The summaries with the rounds of `again` added to those of their own, and all figures taken over both: a fall that a busy moment made
+ * goes away, one that the code made stays. A cell in which peers failed, then or now, is taken as `again` has it.
+ */
+export const mergeCells = (cases: readonly CaseSummary[], again: readonly CaseSummary[]): CaseSummary[] =>
   cases.map((each) => {
     const newer = again.find(({ name }) => name === each.name)?.cells ?? [];
-    return { ...each, cells: each.cells.map((cell) => newer.find(({ name }) => name === cell.name) ?? cell) };
+    const merge = (cell: CellSummary): CellSummary => {
+      const other = newer.find(({ name }) => name === cell.name);
+      return other === undefined ? cell : mergeCell(cell, other, Units[each.unit].better);
+    };
+    return { ...each, cells: each.cells.map(merge) };
   });
+
+/** Rounds are compared by their place, so every peer needs as many of them. */
+function mergeCell(first: CellSummary, again: CellSummary, better: 'higher' | 'lower'): CellSummary {
+  const earlier = new Map(first.peers.map((each) => [each.peer, each.samples]));
+  const counts = new Set(again.peers.map(({ peer }) => earlier.get(peer)?.length));
+  const failed = Object.keys(first.failures).length + Object.keys(again.failures).length > 0;
+  if (failed || counts.size !== 1 || counts.has(undefined)) return again;
+  const samples = new Map(again.peers.map((each) => [each.peer, [...earlier.get(each.peer)!, ...each.samples]]));
+  const merge = (each: PeerSummary): PeerSummary => {
+    const own = samples.get(each.peer)!;
+    return {
+      ...each,
+      ...{ samples: own, value: median(own), spread: spread(own) },
+      ratios: ratiosOf(each.peer, samples, better),
+    };
+  };
+  return { ...again, peers: again.peers.map(merge) };
+}
+
+/** Why ratios of the two runs may differ though the code does not. */
+export function differences(baseline: Report['conditions'], now: Report['conditions']): string[] {
+  const facts = (of: Report['conditions']): Readonly<Record<string, string | number | boolean | undefined>> => ({
+    cores: of.machine.cores,
+    quick: of.quick,
+    PostgreSQL: of.versions.direct,
+    Node: of.versions.Node,
+    pgbouncer: of.versions.pgbouncer,
+    pgpool: of.versions.pgpool,
+  });
+  const [then, here] = [facts(baseline), facts(now)];
+  return Object.keys(then)
+    .filter((name) => then[name] !== here[name] && then[name] !== undefined && here[name] !== undefined)
+    .map((name) => `${name}: ${then[name]} in the baseline, ${here[name]} here`);
+}

@@ -33,6 +33,12 @@ export interface SpawnOptions {
   readonly asService?: boolean;
 }
 
+/** Files (PEM) that every server which speaks TLS shows. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 interface Identity {
   readonly uid: number;
   readonly gid: number;
@@ -55,6 +61,7 @@ export class Household {
   readonly #children = new Set<Child>();
   readonly #emergency = (): void => this.#endAtOnce();
   #folderCount = 0;
+  #certificate: Promise<Certificate | null> | undefined;
 
   constructor() {
     this.folder = mkdtempSync(path.join(tmpdir(), 'pgfresh-bench-'));
@@ -70,9 +77,31 @@ export class Household {
     return folder;
   }
 
-  #own(folder: string): void {
-    if (this.#identity !== undefined) chownSync(folder, this.#identity.uid, this.#identity.gid);
-    chmodSync(folder, 0o755);
+  #own(path_: string, mode = 0o755): void {
+    if (this.#identity !== undefined) chownSync(path_, this.#identity.uid, this.#identity.gid);
+    chmodSync(path_, mode);
+  }
+
+  /** One for the whole run, made by openssl at the first call; null where that is not installed. */
+  certificate(): Promise<Certificate | null> {
+    this.#certificate ??= this.#makeCertificate();
+    return this.#certificate;
+  }
+
+  async #makeCertificate(): Promise<Certificate | null> {
+    const folder = this.newFolder('tls');
+    const [cert, key] = [path.join(folder, 'server.crt'), path.join(folder, 'server.key')];
+    const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+    try {
+      await this.run('openssl', ['req', ...kind, ...names, '-keyout', key, '-out', cert]);
+    } catch (error) {
+      if ((error as Error).message.includes('ENOENT')) return null;
+      throw error;
+    }
+    // PostgreSQL takes no key that others can read.
+    this.#own(key, 0o600);
+    return { cert, key };
   }
 
   /** Runs a command to its end. @throws with what it printed. */

@@ -80,7 +80,8 @@ export function loader(stage: Omit<Stage, 'load'>): Stage['load'] {
     const options = { seconds, seed, signal, samplingRate };
     const result = await runPgbench(household, targetOf(peer, database, load.transport), load, options);
     samplingRate = Math.min(1, latencySamples / Math.max(1, result.tps * stage.seconds));
-    return { value: result.tps, latencyMs: result.latencyMs, ...(await meter.stop()) };
+    const { tps, latencyMs, transactions } = result;
+    return { value: tps, latencyMs, transactions, ...(await meter.stop()) };
   };
 }
 

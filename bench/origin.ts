@@ -14,7 +14,7 @@ export interface Origin {
   readonly port: number;
   readonly unixFolder: string;
   readonly pid: number;
-  /** postgres://postgres@127.0.0.1:PORT/DATABASE */
+  /** postgres://postgres@127.0.0.1:PORT/DATABASE, never over TLS */
   url(database: string): string;
   /** A database of its own for a case: created, filled, vacuumed, analysed, checkpointed. */
   createDatabase(name: string, setup: readonly string[]): Promise<void>;
@@ -54,14 +54,17 @@ export async function startOrigin(household: Household, version: PgVersion): Pro
     ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--encoding=UTF8', '--locale=C'],
     service,
   );
-  const settings = [...originSettings, `port=${port}`, `unix_socket_directories=${unixFolder}`];
+  const certificate = await household.certificate();
+  const tls =
+    certificate === null ? [] : ['ssl=on', `ssl_cert_file=${certificate.cert}`, `ssl_key_file=${certificate.key}`];
+  const settings = [...originSettings, ...tls, `port=${port}`, `unix_socket_directories=${unixFolder}`];
   const server = household.spawn(
     'PostgreSQL',
     path.join(binaries, 'postgres'),
     ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
     service,
   );
-  const url = (database: string): string => `postgres://postgres@127.0.0.1:${port}/${database}`;
+  const url = (database: string): string => `postgres://postgres@127.0.0.1:${port}/${database}?sslmode=disable`;
   let fullVersion = '';
   await untilReady(server, async () => {
     fullVersion = await ask(url('postgres'), ['SHOW server_version']).catch(() => '');

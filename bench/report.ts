@@ -34,6 +34,7 @@ function caseText(each: CaseSummary, charts: Iterable<string>): string {
     markdownTable(each),
     ...(notes.length === 0 ? [] : ['', ...notes]),
     '',
+    ...each.cells.flatMap(({ listing }) => (listing === undefined ? [] : [listing])),
   ].join('\n');
 }
 
@@ -52,6 +53,8 @@ export function markdownOf(report: Report, chartNames: ReadonlyMap<string, Itera
   ].join('\n');
 }
 
+const withoutPictures = (key: string, value: unknown): unknown => (key === 'pictures' ? undefined : value);
+
 /** Charts of an earlier run are removed, nothing else is. */
 export function writeReport(folder: string, report: Report): void {
   mkdirSync(folder, { recursive: true });
@@ -59,9 +62,10 @@ export function writeReport(folder: string, report: Report): void {
   const names = new Map<string, string[]>();
   for (const each of report.cases) {
     const charts = chartsOf(each, Units[each.unit].label);
-    names.set(each.name, [...charts.keys()]);
-    for (const [name, svg] of charts) writeFileSync(path.join(folder, `${name}.svg`), svg);
+    const pictures = each.cells.flatMap((cell) => Object.entries(cell.pictures ?? {}));
+    names.set(each.name, [...charts.keys(), ...pictures.map(([name]) => name)]);
+    for (const [name, svg] of [...charts, ...pictures]) writeFileSync(path.join(folder, `${name}.svg`), svg);
   }
-  writeFileSync(path.join(folder, 'report.json'), `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(path.join(folder, 'report.json'), `${JSON.stringify(report, withoutPictures, 1)}\n`);
   writeFileSync(path.join(folder, 'README.md'), markdownOf(report, names));
 }

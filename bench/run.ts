@@ -6,22 +6,24 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { BenchCase } from './case.ts';
 import { cases } from './cases.ts';
-import { type Comparison, compareReports, describeFall, fallenCells, replaceCells } from './compare.ts';
+import { type Comparison, compareReports, describeFall, differences, fallenCells, mergeCells } from './compare.ts';
 import { conditionsOf } from './conditions.ts';
 import { Household } from './household.ts';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { isPgfresh } from './peers/pgfresh.ts';
+import { describePlan, stepsOf } from './plan.ts';
 import { Progress } from './progress.ts';
 import { writeReport } from './report.ts';
-import { hasQuickCells, type RunOptions, runCase, stepsOf } from './runner.ts';
+import { hasQuickCells, type RunOptions, runCase } from './runner.ts';
 import { type CaseSummary, type Report, summarizeCase } from './summary.ts';
 import { textTable } from './table.ts';
 import { judge } from './targets.ts';
 
-/** A cell that fell is measured again in so many times the rounds. */
+/** A cell that fell is measured again, so often at most and in so many times the rounds, and all rounds are taken together. */
+const passesAgain = 2;
 const roundsAgain = 2;
-const minutesAgainMax = 5;
+const minutesAgainMax = 4;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -46,6 +48,7 @@ async function measure(bench: Bench, selection: readonly BenchCase[], options: B
     late: () => performance.now() > endMs,
     progress: (step) => progress.step(step),
   };
+  print(describePlan(selection, runOptions));
   const progress = new Progress(process.stderr, stepsOf(selection, runOptions), () => performance.now());
   const summaries: CaseSummary[] = [];
   for (const each of selection) {
@@ -59,25 +62,25 @@ async function measure(bench: Bench, selection: readonly BenchCase[], options: B
   return summaries;
 }
 
-/** Compares; what fell is measured once more, since a busy moment of the machine is no regression. */
+/** Compares; what fell is measured once more and then again, since a busy moment of the machine is no regression. */
 async function compareWith(
   baseline: Report,
   bench: Bench,
   selection: readonly BenchCase[],
-  summaries: CaseSummary[],
+  first: CaseSummary[],
   options: BenchOptions,
 ): Promise<{ summaries: CaseSummary[]; comparison: Comparison }> {
-  const comparison = compareReports(baseline, { cases: summaries });
-  if (comparison.falls.length === 0) return { summaries, comparison };
-  for (const fall of comparison.falls) print(describeFall(fall));
-  print('measuring these cells once more');
-  const again = await measure(bench, fallenCells(selection, comparison.falls), {
-    ...options,
-    rounds: options.rounds * roundsAgain,
-    minutesMax: minutesAgainMax,
-  });
-  const replaced = replaceCells(summaries, again);
-  return { summaries: replaced, comparison: compareReports(baseline, { cases: replaced }) };
+  let summaries = first;
+  let comparison = compareReports(baseline, { cases: summaries });
+  for (let pass = 0; pass < passesAgain && comparison.falls.length > 0; pass++) {
+    for (const fall of comparison.falls) print(describeFall(fall));
+    print('measuring these cells once more');
+    const more = { rounds: options.rounds * roundsAgain, minutesMax: minutesAgainMax };
+    const again = await measure(bench, fallenCells(selection, comparison.falls), { ...options, ...more });
+    summaries = mergeCells(summaries, again);
+    comparison = compareReports(baseline, { cases: summaries });
+  }
+  return { summaries, comparison };
 }
 
 /** Prints what was reached, what failed and what fell; the exit code. */
@@ -128,6 +131,9 @@ async function run(options: BenchOptions): Promise<number> {
         : await compareWith(baseline, bench, selection, first, options);
     const report: Report = { conditions: conditionsOf(options, bench.versions), cases: summaries };
     writeReport(options.out, report);
+    for (const difference of baseline === null ? [] : differences(baseline.conditions, report.conditions)) {
+      print(`compared with another kind of run: ${difference}`);
+    }
     print(`report: ${options.out}/README.md`);
     return conclude(report, comparison);
   } catch (error) {

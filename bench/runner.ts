@@ -36,6 +36,7 @@ export interface CaseResult {
   /** Peers without an installation here. */
   readonly absent: readonly string[];
   readonly versions: ReadonlyMap<string, string>;
+  readonly seconds: number;
 }
 
 const warmSecondsMax = 5;
@@ -52,19 +53,11 @@ export const cellsOf = (each: BenchCase, quick: boolean): readonly Cell[] =>
   quick && hasQuickCells(each) ? each.cells.filter((cell) => cell.quick === true) : each.cells;
 
 /** Peers of a cell, in the order of the case. */
-const peersOf = (each: BenchCase, cell: Cell, options: RunOptions): readonly PeerSpec[] =>
-  each.peers(options).filter(({ name }) => cell.peers === undefined || cell.peers.includes(name));
+export const peersOf = (each: BenchCase, cell: Cell, options: RunOptions): readonly PeerSpec[] =>
+  each.peers(options).filter(({ name }) => cell.runsOn?.(name) ?? true);
 
-const roundsOf = (each: BenchCase, { rounds }: RunOptions): number => Math.min(rounds, each.roundsMax ?? rounds);
-
-/** Measurements of a run, for the progress bar. */
-export function stepsOf(cases: readonly BenchCase[], options: RunOptions): number {
-  return cases
-    .flatMap((each) =>
-      cellsOf(each, options.quick).map((cell) => roundsOf(each, options) * peersOf(each, cell, options).length),
-    )
-    .reduce((sum, steps) => sum + steps, 0);
-}
+export const roundsOf = (each: BenchCase, cell: Cell, { rounds }: RunOptions): number =>
+  Math.min(rounds, each.roundsMax ?? rounds, cell.roundsMax ?? rounds);
 
 /** The servers of one case: who runs, who may run beside whom. */
 class Cast {
@@ -159,7 +152,7 @@ class CellRun {
     if ((this.#each.lifetime ?? 'case') === 'case') {
       for (const spec of peers) await this.#guarded(spec, () => this.#prepare(spec));
     }
-    for (let round = 0; round < roundsOf(this.#each, this.#options); round++) {
+    for (let round = 0; round < roundsOf(this.#each, this.#cell, this.#options); round++) {
       if (round > 0 && this.#options.late()) break;
       for (const spec of peers) await this.#guarded(spec, () => this.#measure(spec, round));
     }
@@ -193,7 +186,8 @@ class CellRun {
     const peer = await this.#cast.enter(spec, anew);
     const { load, cold, name } = this.#cell;
     if (peer === null || typeof load === 'function' || cold === true) return peer;
-    if (!this.#cast.needsWarming(spec.name, name)) return peer;
+    // Who has no cache needs only its code warm, once.
+    if (!this.#cast.needsWarming(spec.name, spec.caches === true ? name : '')) return peer;
     if (this.#options.quick && spec.caches !== true) return peer;
     await this.#warm(peer, load);
     return peer;
@@ -224,6 +218,7 @@ export async function runCase(
   origin: Origin,
   options: RunOptions,
 ): Promise<CaseResult> {
+  const startMs = performance.now();
   const database = `bench_${each.name.replaceAll('-', '_')}`;
   await origin.createDatabase(database, each.setup);
   const site = { household, origin, database };
@@ -240,5 +235,6 @@ export async function runCase(
   }
   await origin.dropDatabase(database);
   const { name, shows, unit } = each;
-  return { name, shows, unit, cells, skipped, absent: [...cast.absent], versions: cast.versions };
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  return { name, shows, unit, cells, skipped, absent: [...cast.absent], versions: cast.versions, seconds };
 }

@@ -31,6 +31,9 @@ export interface CellSummary {
   readonly x?: { readonly line: string; readonly at: string };
   readonly peers: readonly PeerSummary[];
   readonly failures: Readonly<Record<string, string>>;
+  /** Markdown and SVG of the last round; pictures are files of their own, not in report.json. */
+  readonly listing?: string;
+  readonly pictures?: Readonly<Record<string, string>>;
 }
 
 export interface CaseSummary {
@@ -41,6 +44,8 @@ export interface CaseSummary {
   readonly derived: readonly Derived[];
   readonly skipped: readonly string[];
   readonly absent: readonly string[];
+  /** What measuring it took, start and warming included. */
+  readonly seconds?: number;
 }
 
 /** Peers that others are set in relation to, where they ran. */
@@ -48,20 +53,31 @@ const references: readonly string[] = ['direct', 'floor', 'relay', 'pgbouncer', 
 
 const valuesOf = (samples: readonly Sample[] | undefined): number[] => (samples ?? []).map(({ value }) => value);
 
+/** How many times better a peer is than each reference of its cell, by the samples of the same round. */
+export function ratiosOf(
+  peer: string,
+  samples: ReadonlyMap<string, readonly number[]>,
+  better: 'higher' | 'lower',
+): Record<string, number> {
+  const own = samples.get(peer) ?? [];
+  const pairs = references
+    .filter((reference) => reference !== peer)
+    .map((reference) => [reference, ratioOfRounds(own, samples.get(reference) ?? [], better)] as const)
+    .filter((pair): pair is readonly [string, number] => pair[1] !== null);
+  return Object.fromEntries(pairs);
+}
+
 function summarizePeer(peer: string, cell: CellResult, better: 'higher' | 'lower'): PeerSummary {
   const samples = cell.samples.get(peer)!;
   const values = valuesOf(samples);
-  const ratios = references
-    .filter((reference) => reference !== peer)
-    .map((reference) => [reference, ratioOfRounds(values, valuesOf(cell.samples.get(reference)), better)] as const)
-    .filter((pair): pair is readonly [string, number] => pair[1] !== null);
+  const all = new Map([...cell.samples].map(([name, each]) => [name, valuesOf(each)]));
   const extraNames = [...new Set(samples.flatMap(({ extra = {} }) => Object.keys(extra)))];
   return {
     peer,
     value: median(values),
     samples: values,
     spread: spread(values),
-    ratios: Object.fromEntries(ratios),
+    ratios: ratiosOf(peer, all, better),
     latencyMs: {
       mean: medianOfKnown(samples.map((each) => each.latencyMs?.mean)),
       p50: medianOfKnown(samples.map((each) => each.latencyMs?.p50)),
@@ -82,11 +98,16 @@ function summarizePeer(peer: string, cell: CellResult, better: 'higher' | 'lower
 
 export function summarizeCell(cell: CellResult, unit: Unit): CellSummary {
   const { name, x, samples, failures } = cell;
+  const last = [...samples.values()].flatMap((rounds) => rounds.slice(-1));
+  const listing = last.flatMap((each) => each.listing ?? []).join('\n');
+  const pictures = Object.assign({}, ...last.map((each) => each.pictures)) as Record<string, string>;
   return {
     name,
     ...(x === undefined ? {} : { x }),
     peers: [...samples.keys()].map((peer) => summarizePeer(peer, cell, Units[unit].better)),
     failures: Object.fromEntries(failures),
+    ...(listing === '' ? {} : { listing }),
+    ...(Object.keys(pictures).length === 0 ? {} : { pictures }),
   };
 }
 
@@ -100,6 +121,7 @@ export function summarizeCase(each: BenchCase, result: CaseResult): CaseSummary 
     derived: each.derive?.(result.cells).filter(({ value }) => Number.isFinite(value)) ?? [],
     skipped,
     absent,
+    seconds: result.seconds,
   };
 }
 

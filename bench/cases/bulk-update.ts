@@ -74,6 +74,10 @@ export const bulkUpdate: BenchCase = {
   lifetime: 'turn',
   roundsMax: 3,
   peers: () => [direct, pgfreshOne],
-  cells: cells.map((name) => ({ name, load: (stage: Stage) => measure(stage, name !== 'quiet') })),
+  cells: cells.map((name) => ({
+    name,
+    load: (stage: Stage) => measure(stage, name !== 'quiet'),
+    secondsPlanned: secondsMin,
+  })),
   derive: ratios,
 };

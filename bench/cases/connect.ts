@@ -12,8 +12,10 @@ export const connect: BenchCase = {
   setup: accountsSql(),
   unit: 'rate',
   peers: ({ workers }) => [direct, floor, relay, pgbouncer, pgpool, ...everyPgfresh(workers)],
-  cells: (['tcp', 'unix'] as const).map((transport) => ({
+  cells: (['tcp', 'unix', 'tls'] as const).map((transport) => ({
     name: `8 clients, ${transport}`,
+    runsOn: (peer) => peer !== 'pgpool' || transport !== 'tls',
+    ...(transport === 'tcp' ? {} : { roundsMax: 3 }),
     load: { mode: 'simple', clients: 8, transport, scripts: [{ sql: pointSql }], reconnect: true },
   })),
 };

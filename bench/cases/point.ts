@@ -1,4 +1,4 @@
-import { type BenchCase, type Cell, type Mode, modes, type Transport } from '../case.ts';
+import { type BenchCase, type Cell, type Mode, modes, type PeerSpec, type Transport } from '../case.ts';
 import { accountsSql, pointSql } from '../data.ts';
 import { direct } from '../peers/direct.ts';
 import { floor, relay } from '../peers/node-server.ts';
@@ -6,12 +6,27 @@ import { pgbouncer } from '../peers/pgbouncer.ts';
 import { everyPgfresh } from '../peers/pgfresh.ts';
 import { pgpool } from '../peers/pgpool.ts';
 
-const clientCounts = { tcp: [1, 8, 32, 128], unix: [1, 8, 32] };
+const clientCounts = [1, 8, 32, 128];
+const transports: readonly Transport[] = ['tcp', 'unix', 'tls'];
+/** pgpool has a process for each client, and not so many (peers/pgpool.ts). */
+const crowd = 128;
+/** Over TCP everybody is measured in every round; over the others who matters, in fewer. */
+const roundsElsewhere = 3;
+
+const isPeerOf = (peer: string, clients: number, transport: Transport): boolean =>
+  (peer !== 'pgpool' || (clients < crowd && transport === 'tcp')) && (peer !== 'relay' || transport === 'tcp');
+
+const allPeers = (workers: readonly number[]): PeerSpec[] => [
+  ...[direct, floor, relay, pgbouncer, pgpool],
+  ...everyPgfresh(workers),
+];
 
 const cell = (mode: Mode, clients: number, transport: Transport): Cell => ({
   name: `${mode}, ${clients} ${clients === 1 ? 'client' : 'clients'}, ${transport}`,
   load: { mode, clients, transport, scripts: [{ sql: pointSql }] },
   quick: clients === 8 && transport === 'tcp',
+  runsOn: (peer) => isPeerOf(peer, clients, transport),
+  ...(transport === 'tcp' ? {} : { roundsMax: roundsElsewhere }),
 });
 
 export const point: BenchCase = {
@@ -21,10 +36,8 @@ export const point: BenchCase = {
   setup: accountsSql(),
   unit: 'rate',
   peers: ({ workers, quick }) =>
-    quick
-      ? [direct, floor, pgbouncer, pgpool, ...everyPgfresh(workers.slice(0, 1))]
-      : [direct, floor, relay, pgbouncer, pgpool, ...everyPgfresh(workers)],
-  cells: (['tcp', 'unix'] as const).flatMap((transport) =>
-    modes.flatMap((mode) => clientCounts[transport].map((clients) => cell(mode, clients, transport))),
+    quick ? [direct, floor, pgbouncer, pgpool, ...everyPgfresh(workers.slice(0, 1))] : allPeers(workers),
+  cells: transports.flatMap((transport) =>
+    modes.flatMap((mode) => clientCounts.map((clients) => cell(mode, clients, transport))),
   ),
 };

@@ -57,5 +57,6 @@ export const recovery: BenchCase = {
   cells: ['cache-throw', 'cache-exit', 'cache-block'].map((kind) => ({
     name: kind,
     load: (stage: Stage) => measure(stage, kind),
+    secondsPlanned: secondsMin,
   })),
 };

@@ -9,6 +9,8 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  /** Encrypted. */
+  readonly tls?: boolean;
 }
 
 export interface PgbenchOptions {
@@ -115,7 +117,7 @@ export async function runPgbench(
     {
       env: {
         ...{ PGHOST: target.host, PGPORT: String(target.port), PGUSER: 'postgres', PGDATABASE: target.database },
-        ...{ PGSSLMODE: 'disable', PGGSSENCMODE: 'disable', PGCONNECT_TIMEOUT: '10' },
+        ...{ PGSSLMODE: target.tls ? 'require' : 'disable', PGGSSENCMODE: 'disable', PGCONNECT_TIMEOUT: '10' },
       },
     },
   );

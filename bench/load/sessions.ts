@@ -4,13 +4,13 @@ import { connect, type Socket } from 'node:net';
 import type { Target } from './pgbench.ts';
 
 const loginsAtOnce = 16;
-const loginMsMax = 20_000;
+const loginMsMax = 60_000;
 const protocol3 = 196_608;
 /** ReadyForQuery, idle ("Message Formats"). */
 const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
-function startupPacket(database: string): Buffer {
-  const parameters = Buffer.from(`user\0postgres\0database\0${database}\0\0`);
+function startupPacket(user: string, database: string): Buffer {
+  const parameters = Buffer.from(`user\0${user}\0database\0${database}\0\0`);
   const packet = Buffer.alloc(8 + parameters.length);
   packet.writeInt32BE(packet.length, 0);
   packet.writeInt32BE(protocol3, 4);
@@ -19,11 +19,11 @@ function startupPacket(database: string): Buffer {
 }
 
 /** A session that has heard its first ReadyForQuery. @throws when it is refused. */
-export async function logIn({ port, host, database }: Target): Promise<Socket> {
+export async function logIn({ port, host, database }: Target, user = 'postgres'): Promise<Socket> {
   const socket = connect({ port, host });
   try {
     await once(socket, 'connect');
-    socket.write(startupPacket(database));
+    socket.write(startupPacket(user, database));
     const signal = AbortSignal.timeout(loginMsMax);
     let answer = Buffer.alloc(0);
     while (!answer.subarray(-readyForQuery.length).equals(readyForQuery)) {
@@ -40,7 +40,7 @@ export async function logIn({ port, host, database }: Target): Promise<Socket> {
 }
 
 /** @returns what closes them. @throws when one of them is refused. */
-export async function openSessions(target: Target, count: number): Promise<() => void> {
+export async function openSessions(target: Target, count: number, user?: string): Promise<() => void> {
   const sockets: Socket[] = [];
   const close = (): void => {
     for (const socket of sockets) socket.destroy();
@@ -48,7 +48,7 @@ export async function openSessions(target: Target, count: number): Promise<() =>
   try {
     while (sockets.length < count) {
       const batch = Math.min(loginsAtOnce, count - sockets.length);
-      sockets.push(...(await Promise.all(Array.from({ length: batch }, () => logIn(target)))));
+      sockets.push(...(await Promise.all(Array.from({ length: batch }, () => logIn(target, user)))));
     }
     return close;
   } catch (error) {

@@ -1,10 +1,12 @@
 /**
  * The floor of a hit: a server that knows one row and answers everything with it, in any protocol form, one write for each read.
- * No session, no cache, no origin. `node floor-server.ts PORT SOCKET-FILE`
+ * No session, no cache, no origin. `node floor-server.ts PORT SOCKET-FILE ORIGIN-PORT [CERTIFICATE KEY]`
  */
+import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 
-const [port, socketFile] = process.argv.slice(2);
+const [port, socketFile, , certFile, keyFile] = process.argv.slice(2);
 
 function frame(code: string, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
@@ -82,28 +84,46 @@ function answerFrames(socket: Socket, data: Buffer, start: number): number {
   return at;
 }
 
-const encryptionRequests = new Set([80_877_103, 80_877_104]);
+const [sslRequest, gssRequest] = [80_877_103, 80_877_104];
+const secureContext =
+  certFile === undefined || keyFile === undefined
+    ? null
+    : createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
 
-function serve(socket: Socket): void {
+function serve(socket: Socket, mayEncrypt = true): void {
   let started = false;
   let rest: Buffer | undefined;
-  socket.on('error', () => socket.destroy());
-  socket.on('data', (chunk: Buffer) => {
+  const encrypts = secureContext !== null && mayEncrypt;
+  const hear = (chunk: Buffer): void => {
     const data = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
     let at = 0;
     while (!started && data.length - at >= 8 && data.length - at >= data.readInt32BE(at)) {
-      started = !encryptionRequests.has(data.readInt32BE(at + 4));
+      const version = data.readInt32BE(at + 4);
+      if (version === sslRequest && encrypts) {
+        encrypt(socket, secureContext, hear);
+        return;
+      }
+      started = version !== sslRequest && version !== gssRequest;
       socket.write(started ? login : 'N');
       at += data.readInt32BE(at);
     }
     if (started) at = answerFrames(socket, data, at);
     rest = at < data.length ? data.subarray(at) : undefined;
-  });
+  };
+  socket.on('error', () => socket.destroy());
+  socket.on('data', hear);
+}
+
+/** Nothing follows an SSLRequest before its answer, so TLS begins with the next read. */
+function encrypt(socket: Socket, context: SecureContext, listener: (chunk: Buffer) => void): void {
+  socket.removeListener('data', listener);
+  socket.write('S');
+  serve(new TLSSocket(socket, { isServer: true, secureContext: context }), false);
 }
 
 let listening = 0;
 const onListening = (): void => {
   if (++listening === 2) process.stdout.write('ready\n');
 };
-createServer({ noDelay: true }, serve).listen(Number(port), '127.0.0.1', onListening);
-createServer(serve).listen(socketFile, onListening);
+createServer({ noDelay: true }, (socket) => serve(socket)).listen(Number(port), '127.0.0.1', onListening);
+createServer((socket) => serve(socket, false)).listen(socketFile, onListening);

@@ -2,11 +2,16 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PeerSpec } from '../case.ts';
-import { accepts, freePort, untilReady } from '../household.ts';
+import { accepts, type Certificate, freePort, untilReady } from '../household.ts';
 
 const places = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'];
 
-const configuration = (originPort: number, port: number, folder: string): string => `
+const tlsOf = (certificate: Certificate | null): string =>
+  certificate === null
+    ? ''
+    : `client_tls_sslmode = allow\nclient_tls_cert_file = ${certificate.cert}\nclient_tls_key_file = ${certificate.key}\n`;
+
+const configuration = (originPort: number, port: number, folder: string, certificate: Certificate | null): string => `
 [databases]
 * = host=127.0.0.1 port=${originPort}
 [pgbouncer]
@@ -21,7 +26,8 @@ max_client_conn = 2000
 ignore_startup_parameters = extra_float_digits,options
 log_connections = 0
 log_disconnections = 0
-`;
+server_tls_sslmode = disable
+${tlsOf(certificate)}`;
 
 export const pgbouncer: PeerSpec = {
   name: 'pgbouncer',
@@ -30,7 +36,7 @@ export const pgbouncer: PeerSpec = {
     if (binary === undefined) return null;
     const [folder, port] = [household.newFolder('s'), await freePort()];
     writeFileSync(path.join(folder, 'users'), '"postgres" ""\n');
-    writeFileSync(path.join(folder, 'ini'), configuration(origin.port, port, folder));
+    writeFileSync(path.join(folder, 'ini'), configuration(origin.port, port, folder, await household.certificate()));
     const version = /PgBouncer (\S+)/.exec(await household.run(binary, ['--version']))?.[1] ?? '?';
     const child = household.spawn('pgbouncer', binary, [path.join(folder, 'ini')], { asService: true });
     await untilReady(child, () => accepts(port));

@@ -3,7 +3,11 @@ import { fileURLToPath } from 'node:url';
 import type { FixedModel } from '../../src/shared/config.ts';
 import type { Counters, PeerSpec, RunningPeer } from '../case.ts';
 import { freePort, untilReady } from '../household.ts';
+import { PauseWatch } from '../load/pauses.ts';
+import { Profiles } from '../load/profiles.ts';
 
+const pauseWatchFile = fileURLToPath(new URL('../pause-watch.ts', import.meta.url));
+const profilerFile = fileURLToPath(new URL('../profile/preload.ts', import.meta.url));
 const cliFile = fileURLToPath(new URL('../../bin/pgfresh.js', import.meta.url));
 const startMsMax = 30_000;
 
@@ -17,6 +21,10 @@ export interface PgfreshOptions {
   readonly concurrency?: FixedModel;
   /** Threads can be broken on purpose: `RunningPeer.faults`. */
   readonly breakable?: true;
+  /** Its threads tell how long they kept their event loops: `RunningPeer.pauses`. */
+  readonly watched?: true;
+  /** They can be profiled: `RunningPeer.profiles`. */
+  readonly profiled?: true;
 }
 
 interface Status {
@@ -50,8 +58,10 @@ function faultsOf(adminUrl: string): NonNullable<RunningPeer['faults']> {
 
 /** "pgfresh-1", "pgfresh-1/session": the workers, then what differs from the defaults. */
 export function pgfresh(options: PgfreshOptions): PeerSpec {
-  const { workers, consistency, cacheMemory, entryMax, concurrency, breakable } = options;
-  const name = [`pgfresh-${workers}`, consistency, cacheMemory, concurrency].filter(Boolean).join('/');
+  const { workers, consistency, cacheMemory, entryMax, concurrency, breakable, watched, profiled } = options;
+  const name = [`pgfresh-${workers}`, consistency, cacheMemory, concurrency, profiled && 'profiled']
+    .filter(Boolean)
+    .join('/');
   return {
     name,
     streams: true,
@@ -59,7 +69,12 @@ export function pgfresh(options: PgfreshOptions): PeerSpec {
     async start({ household, origin, database }) {
       const unixFolder = household.newFolder('s');
       const [port, adminPort] = [await freePort(), await freePort()];
-      const child = household.spawn(name, process.execPath, [
+      const certificate = await household.certificate();
+      const pauses = watched ? household.newFolder('pauses') : null;
+      const profiles = profiled ? household.newFolder('profiles') : null;
+      const args = [
+        ...(pauses === null ? [] : [`--import=${pauseWatchFile}`]),
+        ...(profiles === null ? [] : [`--import=${profilerFile}`]),
         ...[cliFile, 'serve', '--upstream', origin.url(database), '--listen', `127.0.0.1:${port}`],
         ...['--listen-unix', unixFolder, '--admin', `127.0.0.1:${adminPort}`, '--workers', String(workers)],
         ...['--log-level', 'warn', ...(consistency === undefined ? [] : ['--consistency', consistency])],
@@ -67,7 +82,13 @@ export function pgfresh(options: PgfreshOptions): PeerSpec {
         ...(entryMax === undefined ? [] : ['--cache-max-entry', entryMax]),
         ...(concurrency === undefined ? [] : ['--concurrency-model', concurrency]),
         ...(breakable ? ['--faults', 'admin'] : []),
-      ]);
+        ...(certificate === null ? [] : ['--tls-cert', certificate.cert, '--tls-key', certificate.key]),
+      ];
+      const env: Record<string, string> = {
+        ...(pauses === null ? {} : { PGFRESH_PAUSES: pauses }),
+        ...(profiles === null ? {} : { PGFRESH_PROFILE: profiles }),
+      };
+      const child = household.spawn(name, process.execPath, args, { env });
       const line = `pgfresh ready on 127.0.0.1:${port}`;
       await untilReady(child, () => child.lines.some((each) => each.includes(line)), startMsMax);
       return {
@@ -77,6 +98,8 @@ export function pgfresh(options: PgfreshOptions): PeerSpec {
         unixFolder,
         counters: () => readCounters(`http://127.0.0.1:${adminPort}`),
         ...(breakable ? { faults: faultsOf(`http://127.0.0.1:${adminPort}`) } : {}),
+        ...(pauses === null ? {} : { pauses: new PauseWatch(pauses) }),
+        ...(profiles === null ? {} : { profiles: new Profiles(profiles) }),
         stop: () => child.end(),
       };
     },

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { cases } from '../../bench/cases.ts';
 import { axisTicks, barChart, chartsOf, lineChart } from '../../bench/chart.ts';
-import { compareReports, describeFall, fallenCells, replaceCells } from '../../bench/compare.ts';
+import { compareReports, describeFall, differences, fallenCells, mergeCells } from '../../bench/compare.ts';
 import { cpuSeconds, familyOf } from '../../bench/load/cpu.ts';
 import { parseReport, percentilesMs } from '../../bench/load/pgbench.ts';
 import { hitRatioBetween } from '../../bench/measure.ts';
@@ -149,10 +149,46 @@ describe('the regression gate', () => {
     expect(fallenCells(cases, [fall]).map(({ name, cells }) => [name, cells.map((cell) => cell.name)])).toEqual([
       ['dashboard', ['simple']],
     ]);
-    const again = [summary('point', 'a', [peer('pgfresh-1', 2)])];
-    expect(replaceCells([summary('point', 'a', []), summary('rows', 'b', [])], again)).toEqual([
-      again[0],
+  });
+
+  const rounds = (name: string, samples: number[], ratios: Record<string, number> = {}) => ({
+    ...peer(name, samples[0]!, ratios),
+    samples,
+  });
+
+  it('takes all rounds together, so that a busy moment is no fall, and a real one stays', () => {
+    const then = { cases: [summary('point', 'a', [peer('pgfresh-1', 1, { direct: 3 })])] };
+    const first = [
+      summary('point', 'a', [rounds('direct', [10, 10, 10]), rounds('pgfresh-1', [30, 20, 20], { direct: 2 })]),
       summary('rows', 'b', []),
+    ];
+    const again = (...samples: number[]) => [
+      summary('point', 'a', [rounds('direct', [10, 10, 10, 10, 10, 10]), rounds('pgfresh-1', samples)]),
+    ];
+    expect(compareReports(then, { cases: first }).falls).toHaveLength(1);
+    const calm = mergeCells(first, again(30, 30, 29, 31, 30, 30));
+    expect(calm[0]!.cells[0]!.peers[1]).toMatchObject({ value: 30, ratios: { direct: 3 } });
+    expect(calm[0]!.cells[0]!.peers[1]!.samples).toHaveLength(9);
+    expect(calm[1]).toEqual(first[1]);
+    expect(compareReports(then, { cases: calm }).falls).toEqual([]);
+    const slow = mergeCells(first, again(20, 21, 20, 20, 20, 20));
+    expect(compareReports(then, { cases: slow }).falls).toHaveLength(1);
+  });
+
+  it('takes a cell in which somebody failed as it was measured again', () => {
+    const first = [summary('point', 'a', [rounds('direct', [10])], { 'pgfresh-1': 'died' })];
+    const again = [summary('point', 'a', [rounds('direct', [10]), rounds('pgfresh-1', [20], { direct: 2 })])];
+    expect(mergeCells(first, again)[0]).toEqual(again[0]);
+    expect(mergeCells(again, first)[0]).toEqual(first[0]);
+  });
+
+  it('says what other kind of run the baseline is of', () => {
+    const conditions = (cores: number, node: string) =>
+      ({ machine: { cores }, quick: true, versions: { Node: node, direct: 'PostgreSQL 18.4' } }) as never;
+    expect(differences(conditions(2, '24.21.0'), conditions(2, '24.21.0'))).toEqual([]);
+    expect(differences(conditions(2, '24.21.0'), conditions(8, '26.6.0'))).toEqual([
+      'cores: 2 in the baseline, 8 here',
+      'Node: 24.21.0 in the baseline, 26.6.0 here',
     ]);
   });
 });

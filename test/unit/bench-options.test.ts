@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { BenchCase } from '../../bench/case.ts';
 import { cases } from '../../bench/cases.ts';
 import { type BenchOptions, parseOptions, UsageError } from '../../bench/options.ts';
+import { describePlan, secondsOfCase, stepsOf } from '../../bench/plan.ts';
 import { Progress } from '../../bench/progress.ts';
-import { cellsOf, stepsOf } from '../../bench/runner.ts';
+import { cellsOf } from '../../bench/runner.ts';
 
 const parse = (...args: string[]) => parseOptions(args, '2026-01-02', ['point', 'miss'], '/report') as BenchOptions;
 
@@ -83,14 +84,41 @@ describe('the cases', () => {
     }
   });
 
-  it('have names of their own, and a quick run is short', () => {
+  it('have names of their own', () => {
     expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
-    const quick = cases.filter((each: BenchCase) => each.cells.some((cell) => cell.quick));
-    const options = {
-      ...{ workers: [1, 2], quick: true, rounds: 3, seconds: 1, seed: 1, signal: new AbortController().signal },
-      ...{ late: () => false, progress: () => undefined },
-    };
+  });
+});
+
+describe('the plan of a run', () => {
+  const options = {
+    ...{ workers: [1, 2], quick: true, rounds: 3, seconds: 1, seed: 1, signal: new AbortController().signal },
+    ...{ late: () => false, progress: () => undefined },
+  };
+  const total = (chosen: readonly BenchCase[], more: Partial<typeof options>) =>
+    chosen.reduce((sum, each) => sum + secondsOfCase(each, { ...options, ...more }), 0);
+
+  it('has a quick run end within three minutes and a full one within 45', () => {
+    const quick = cases.filter((each) => each.cells.some((cell) => cell.quick));
     expect(stepsOf(quick, options)).toBeLessThan(130);
+    expect(total(quick, {})).toBeLessThan(3 * 60);
+    expect(total(cases, { quick: false, rounds: 5 })).toBeLessThan(45 * 60);
+  });
+
+  it('counts the rounds of each cell, and servers where they are started', () => {
+    const peer = { name: 'pgfresh-1', streams: true, start: async () => null };
+    const load = { mode: 'simple', clients: 1, transport: 'tcp', scripts: [] } as const;
+    const each: BenchCase = {
+      ...{ name: 'x', shows: '', setup: [], unit: 'rate', peers: () => [peer] },
+      cells: [
+        { name: 'a', load },
+        { name: 'b', load, roundsMax: 2 },
+        { name: 'c', load, runsOn: () => false },
+      ],
+    };
+    expect(stepsOf([each], options)).toBe(5);
+    const anew = secondsOfCase({ ...each, lifetime: 'measurement' }, options);
+    expect(anew).toBeGreaterThan(secondsOfCase(each, options));
+    expect(describePlan([each], options)).toMatch(/^1 case, 5 measurements, about 0:\d\d on a quiet machine$/);
   });
 });
 

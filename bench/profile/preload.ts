@@ -1,18 +1,19 @@
 /**
  * Preload that profiles every thread of a process (only the `--import=FILE` form reaches threads):
  *
- *   PGFRESH_PROFILE=/tmp/p node --import=./bench/profiler.ts bin/pgfresh.js serve …
- *   touch /tmp/p/go; … load …; rm /tmp/p/go          writes /tmp/p/thread-N.cpuprofile, for Chrome or bench/top-functions.ts
+ *   PGFRESH_PROFILE=/tmp/p node --import=./bench/profile/preload.ts bin/pgfresh.js serve …
+ *   touch /tmp/p/go; … load …; rm /tmp/p/go      writes /tmp/p/THREAD.cpuprofile, for Chrome or bench/profile/top-functions.ts
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
-import { threadId } from 'node:worker_threads';
+import { isMainThread, threadId, threadName } from 'node:worker_threads';
 
 const pollMs = 100;
 const intervalUs = 200;
 const folder = process.env.PGFRESH_PROFILE;
 
 function watch(into: string): void {
+  const name = isMainThread ? 'main' : (threadName ?? `thread-${threadId}`);
   const session = new Session();
   session.connect();
   let running = false;
@@ -27,7 +28,10 @@ function watch(into: string): void {
       return;
     }
     session.post('Profiler.stop', (error, { profile }) => {
-      if (error === null) writeFileSync(`${into}/thread-${threadId}.cpuprofile`, JSON.stringify(profile));
+      if (error !== null) return;
+      // Whoever waits for the file finds it whole.
+      writeFileSync(`${into}/${name}.tmp`, JSON.stringify(profile));
+      renameSync(`${into}/${name}.tmp`, `${into}/${name}.cpuprofile`);
     });
   }, pollMs);
   timer.unref();
