@@ -1,9 +1,10 @@
 /**
  * Analyses of statements under one catalog version, by what decides them (C5): resolution class of the context, protocol, declared
- * parameter types, and the text or, where that is enough, its shape. Bounded; the ones not used for longest are forgotten. An offer whose verdict
+ * parameter types, and the text or, where that is enough, its shape. Bounded; those not used lately are forgotten. An offer whose verdict
  * was forgotten is analysed again from its key, so forgetting costs time and nothing else.
  */
 import type { AnalyseRequest } from '../shared/messages.ts';
+import { Recent } from '../shared/recent.ts';
 import { shapeOf, stripComments } from '../shared/shape.ts';
 import type { SessionContext } from './context.ts';
 
@@ -25,12 +26,11 @@ export interface AnalysesOptions<A> {
 
 export class Analyses<A> {
   readonly #options: AnalysesOptions<A>;
-  /** In order of last use. */
-  readonly #byKey = new Map<string, Analysed<A>>();
-  #text = 0;
+  readonly #byKey: Recent<Analysed<A>>;
 
   constructor(options: AnalysesOptions<A>) {
     this.#options = options;
+    this.#byKey = new Recent(options.analysesMax, options.textMax);
   }
 
   get size(): number {
@@ -44,31 +44,12 @@ export class Analyses<A> {
     const textKey = `${head}t${text}`;
     const shape = shapeOf(text)?.shape;
     const shapeKey = shape === undefined ? null : `${head}s${shape}`;
-    const known = (shapeKey === null ? undefined : this.#touch(shapeKey)) ?? this.#touch(textKey);
+    const known = (shapeKey === null ? undefined : this.#byKey.get(shapeKey)) ?? this.#byKey.get(textKey);
     if (known !== undefined) return known;
     const analysis = this.#options.analyse({ ...statement, text }, context);
     const made: Analysed<A> = { verdictId: this.#options.nextVerdictId(), analysis };
     const key = shapeKey !== null && this.#options.scopeOf(analysis) === 'shape' ? shapeKey : textKey;
     this.#byKey.set(key, made);
-    this.#text += key.length;
-    this.#forgetOldest();
     return made;
-  }
-
-  #forgetOldest(): void {
-    const { analysesMax, textMax } = this.#options;
-    for (const key of this.#byKey.keys()) {
-      if (this.#byKey.size <= analysesMax && this.#text <= textMax) return;
-      this.#byKey.delete(key);
-      this.#text -= key.length;
-    }
-  }
-
-  #touch(key: string): Analysed<A> | undefined {
-    const found = this.#byKey.get(key);
-    if (found === undefined) return undefined;
-    this.#byKey.delete(key);
-    this.#byKey.set(key, found);
-    return found;
   }
 }

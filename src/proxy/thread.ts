@@ -14,6 +14,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ResourceLimits, type Transferable, Worker } from 'node:worker_threads';
 import { assert, ThreadError, toError } from '../shared/errors.ts';
+import { Limits } from '../shared/limits.ts';
 import type { FaultKind } from './fault-hook.ts';
 
 type Signal = 'SIGINT' | 'SIGTERM';
@@ -124,7 +125,7 @@ export async function spawnThread<T>(options: ThreadOptions): Promise<Thread<T>>
   const worker = new ListeningWorker(options.file, {
     name: options.name,
     execArgv: [...process.execArgv.filter(isInheritable), '--unhandled-rejections=strict', ...faultHook(options)],
-    ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+    resourceLimits: { maxYoungGenerationSizeMb: Limits.youngGenerationMib, ...options.resourceLimits },
   });
   const life = watch(worker);
   const spawning = threadsLibrary.spawn(worker, { timeout: options.startTimeoutMs });

@@ -20,8 +20,9 @@ export const Limits = {
   spareSlabsMax: 32,
   /** Prepared statements remembered per session for local answers; beyond it the session passes through. */
   statementsPerSessionMax: 10_000,
-  /** Verdicts remembered per worker. */
-  verdictsPerWorkerMax: 20_000,
+  /** Verdicts remembered per worker and database, and the text they are found by in UTF-16 units. One takes some 2 KiB. */
+  verdictsPerWorkerMax: 10_000,
+  verdictsTextMax: 8 * 1024 * 1024,
   /** Analyses a worker may have in flight; beyond it a statement passes through unanalysed. */
   analysesInFlightMax: 256,
   /** Offers a worker may have unconsumed in the cache thread's inbox; beyond it answers are not captured. */
@@ -42,9 +43,9 @@ export const Limits = {
   correctionBytesMax: 16 * 1024,
   /** Tables whose fall-backs (changes with an old row that is not told) are counted. */
   tablesCountedMax: 1_000,
-  /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. */
-  analysesMax: 20_000,
-  analysesTextMax: 16 * 1024 * 1024,
+  /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. One takes some 3 KiB. */
+  analysesMax: 10_000,
+  analysesTextMax: 8 * 1024 * 1024,
   /** Offers handled before the cache thread looks at its other work. */
   offersPerSliceMax: 64,
   /** Entries that a change takes out, and those looked at and slots passed by where a database is cleared, before it does so. */
@@ -96,6 +97,11 @@ export const Limits = {
   movedStatementsMax: 500,
   /** Sessions that a busy worker gives up at once. */
   movedSessionsMax: 8,
+  /**
+   * V8's young generation, of each thread: it would grow to 48 to 100 MB under a flood of new statements (ADR-021), and a larger one makes nothing
+   * faster here (ADR-015).
+   */
+  youngGenerationMib: 12,
   workersMax: 64,
   /** Change streams, as many as the store's header has slots (memory/layout.ts). */
   databasesMax: 32,

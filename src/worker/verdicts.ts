@@ -4,11 +4,12 @@
  *
  * A verdict of scope 'shape' holds for every text of that shape and is found by the shape; one of scope 'text' by the text alone.
  * While the first analysis of a shape is running, other texts of it are analysed by themselves: whether the shape decides is not yet known.
- * Everything is forgotten when the catalog version changes (C5), and with the link.
+ * Everything is forgotten when the catalog version changes (C5), and with the link; what is not used lately, when new statements come.
  */
 
 import { Limits } from '../shared/limits.ts';
 import type { AnalyseRequest, CacheService, Verdict } from '../shared/messages.ts';
+import { Recent } from '../shared/recent.ts';
 import { shapeOf, stripComments } from '../shared/shape.ts';
 
 export class VerdictSlot {
@@ -49,8 +50,8 @@ export type Analyse = (request: AnalyseRequest) => Promise<Verdict>;
 
 export class Verdicts {
   private readonly analyse: CacheService['analyse'];
-  private readonly byText = new Map<string, VerdictSlot>();
-  private readonly byShape = new Map<string, VerdictSlot>();
+  private readonly byText = new Recent<VerdictSlot>(Limits.verdictsPerWorkerMax / 2, Limits.verdictsTextMax / 2);
+  private readonly byShape = new Recent<VerdictSlot>(Limits.verdictsPerWorkerMax / 2, Limits.verdictsTextMax / 2);
   private version = -1;
   private inFlight = 0;
 
@@ -84,14 +85,14 @@ export class Verdicts {
       slot.failed = true;
       return slot;
     }
-    remember(this.byText, textKey, slot);
+    this.byText.set(textKey, slot);
     this.inFlight++;
     this.analyse(request).then(
       (verdict) => {
         this.inFlight--;
         if (verdict.scope === 'shape' && shapeKey !== null && verdict.catalogVersion === this.version) {
           this.byText.delete(textKey);
-          remember(this.byShape, shapeKey, slot);
+          this.byShape.set(shapeKey, slot);
         }
         slot.decide(verdict);
       },
@@ -103,13 +104,4 @@ export class Verdicts {
     );
     return slot;
   }
-}
-
-/** Bounded: the oldest goes. */
-function remember(map: Map<string, VerdictSlot>, key: string, slot: VerdictSlot): void {
-  if (map.size >= Limits.verdictsPerWorkerMax / 2) {
-    const oldest = map.keys().next();
-    if (oldest.done !== true) map.delete(oldest.value);
-  }
-  map.set(key, slot);
 }
