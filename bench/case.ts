@@ -90,7 +90,7 @@ export interface Cell {
   /** What one measurement takes where the load is a function, for the plan of the run; the run's `--seconds` when absent. */
   readonly secondsPlanned?: number;
   /** By name, which peers it runs on; all of the case's when absent. */
-  readonly runsOn?: (peer: string) => boolean;
+  readonly runsOn?: (peer: string, options: CaseOptions) => boolean;
   /** The load warms up nothing: each statement is new, or the measurement starts cold. */
   readonly cold?: boolean;
 }

@@ -4,11 +4,11 @@ import { clockText } from './progress.ts';
 import { cellsOf, peersOf, type RunOptions, roundsOf } from './runner.ts';
 
 /** Seconds, as measured on two cores: pgbench's own start and end and two looks at the processors; the start and end of a server. */
-const besideMeasurement = 0.35;
-const startOf = (peer: PeerSpec): number => (peer.streams === true ? 2.2 : peer.name === 'direct' ? 0 : 0.4);
-const setupOfCase = 1.5;
+const besideMeasurement = 0.1;
+const startOf = (peer: PeerSpec): number => (peer.streams === true ? 1.5 : peer.name === 'direct' ? 0 : 0.3);
+const setupOfCase = 0.7;
 /** Peers with a cache are warmed until hits are no more frequent. */
-const warmings = 1.5;
+const warmings = 1.3;
 
 type Plan = Pick<RunOptions, 'workers' | 'quick' | 'rounds' | 'seconds'>;
 

@@ -54,7 +54,7 @@ export const cellsOf = (each: BenchCase, quick: boolean): readonly Cell[] =>
 
 /** Peers of a cell, in the order of the case. */
 export const peersOf = (each: BenchCase, cell: Cell, options: RunOptions): readonly PeerSpec[] =>
-  each.peers(options).filter(({ name }) => cell.runsOn?.(name) ?? true);
+  each.peers(options).filter(({ name }) => cell.runsOn?.(name, options) ?? true);
 
 export const roundsOf = (each: BenchCase, cell: Cell, { rounds }: RunOptions): number =>
   Math.min(rounds, each.roundsMax ?? rounds, cell.roundsMax ?? rounds);

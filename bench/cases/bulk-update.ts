@@ -72,7 +72,7 @@ export const bulkUpdate: BenchCase = {
   ],
   unit: 'time',
   lifetime: 'turn',
-  roundsMax: 3,
+  roundsMax: 2,
   peers: () => [direct, pgfreshOne],
   cells: cells.map((name) => ({
     name,

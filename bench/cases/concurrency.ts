@@ -15,7 +15,7 @@ const peers: BenchCase['peers'] = () => models;
 /** More clients than threads. */
 const runsOn = (peer: string): boolean => !peer.endsWith('/per-connection');
 /** A round is long, and the models differ by more than rounds do. */
-const roundsMax = 3;
+const roundsMax = 2;
 const point = { mode: 'prepared', scripts: [{ sql: pointSql }] } as const;
 
 const cell = (name: string, load: PgbenchLoad, more: Partial<Cell> = {}): Cell => ({ name, load, ...more });

@@ -11,11 +11,11 @@ export const connect: BenchCase = {
   shows: 'A connection, one look-up by key, and the end of the connection, by 8 clients.',
   setup: accountsSql(),
   unit: 'rate',
+  roundsMax: 3,
   peers: ({ workers }) => [direct, floor, relay, pgbouncer, pgpool, ...everyPgfresh(workers)],
   cells: (['tcp', 'unix', 'tls'] as const).map((transport) => ({
     name: `8 clients, ${transport}`,
     runsOn: (peer) => peer !== 'pgpool' || transport !== 'tls',
-    ...(transport === 'tcp' ? {} : { roundsMax: 3 }),
     load: { mode: 'simple', clients: 8, transport, scripts: [{ sql: pointSql }], reconnect: true },
   })),
 };

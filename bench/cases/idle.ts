@@ -42,7 +42,7 @@ export const idle: BenchCase = {
   lifetime: 'measurement',
   roundsMax: 1,
   peers: ({ workers }) => [direct, relay, pgbouncer, ...everyPgfresh(workers)],
-  cells: [100, 500].map((count) => ({
+  cells: [500].map((count) => ({
     name: `${count} sessions`,
     load: (stage: Stage) => measureIdle(stage, count),
     secondsPlanned: 4,

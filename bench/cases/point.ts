@@ -10,11 +10,15 @@ const clientCounts = [1, 8, 32, 128];
 const transports: readonly Transport[] = ['tcp', 'unix', 'tls'];
 /** pgpool has a process for each client, and not so many (peers/pgpool.ts). */
 const crowd = 128;
-/** Over TCP everybody is measured in every round; over the others who matters, in fewer. */
+/** What the targets are about (8 and 32 clients over TCP) is measured in every round, the rest in fewer. */
 const roundsElsewhere = 3;
 
-const isPeerOf = (peer: string, clients: number, transport: Transport): boolean =>
-  (peer !== 'pgpool' || (clients < crowd && transport === 'tcp')) && (peer !== 'relay' || transport === 'tcp');
+/** Over TCP everybody, as far as it says something; elsewhere the two ends of the scale and pgfresh with all its workers. */
+function isPeerOf(peer: string, clients: number, transport: Transport, most: string): boolean {
+  if (transport !== 'tcp') return peer === 'direct' || peer === 'floor' || peer === most;
+  if (peer === 'pgpool') return clients < crowd;
+  return peer !== 'relay' || clients === 8;
+}
 
 const allPeers = (workers: readonly number[]): PeerSpec[] => [
   ...[direct, floor, relay, pgbouncer, pgpool],
@@ -25,8 +29,8 @@ const cell = (mode: Mode, clients: number, transport: Transport): Cell => ({
   name: `${mode}, ${clients} ${clients === 1 ? 'client' : 'clients'}, ${transport}`,
   load: { mode, clients, transport, scripts: [{ sql: pointSql }] },
   quick: clients === 8 && transport === 'tcp',
-  runsOn: (peer) => isPeerOf(peer, clients, transport),
-  ...(transport === 'tcp' ? {} : { roundsMax: roundsElsewhere }),
+  runsOn: (peer, options) => isPeerOf(peer, clients, transport, `pgfresh-${options.workers.at(-1)}`),
+  ...(transport === 'tcp' && (clients === 8 || clients === 32) ? {} : { roundsMax: roundsElsewhere }),
 });
 
 export const point: BenchCase = {

@@ -53,6 +53,7 @@ export const recovery: BenchCase = {
   setup: accountsSql(10_000),
   unit: 'time',
   lifetime: 'measurement',
+  roundsMax: 2,
   peers: () => [pgfresh({ workers: 1, breakable: true })],
   cells: ['cache-throw', 'cache-exit', 'cache-block'].map((kind) => ({
     name: kind,

@@ -6,7 +6,7 @@ import { pgfresh } from '../peers/pgfresh.ts';
 
 /** An entry of the hot set takes some 450 bytes: all thousand are a tenth of the store. */
 const cacheMemory = '4MB';
-const [aloneSeconds, scanSeconds, quickScanSeconds] = [3, 40, 8];
+const [aloneSeconds, scanSeconds, quickScanSeconds] = [3, 30, 8];
 const draw = '\\set nonce random(1, 9000000000000000)';
 
 /** What runs beside the hot set. pgbench puts variables into the text of simple statements, names included. */

@@ -50,7 +50,7 @@ export const warmUp: BenchCase = {
   setup: accountsSql(10_000),
   unit: 'time',
   lifetime: 'measurement',
-  roundsMax: 3,
+  roundsMax: 2,
   peers: ({ workers }) => everyPgfresh(workers),
   cells: [100, 1_000, 10_000].map((keys) => ({
     name: `${keys} keys`,

@@ -18,6 +18,8 @@ function cell(line: keyof typeof writers, percent: number): Cell {
       scripts: percent === 0 ? [reads] : [reads, { sql: writers[line], weight: percent }],
     },
     quick: percent === 10 && line === 'same keys',
+    // Levels differ in what a write to the keys that are read does.
+    runsOn: (peer) => line === 'same keys' || !peer.includes('/'),
   };
 }
 

@@ -85,7 +85,7 @@ export const zipfCase: BenchCase = {
   setup: accountsSql(keys),
   unit: 'percent',
   lifetime: 'measurement',
-  roundsMax: 3,
+  roundsMax: 2,
   peers: () => [pgfresh({ workers: 1, cacheMemory, entryMax: '64KB' })],
   cells: [0.6, 0.9, 1.1].map((skew) => ({
     name: `skew ${skew}`,

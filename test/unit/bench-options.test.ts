@@ -20,7 +20,7 @@ describe('options', () => {
       date: '2026-01-02',
       out: '/report',
     });
-    expect(parse('--quick')).toMatchObject({ quick: true, rounds: 3, minutesMax: 2.7 });
+    expect(parse('--quick')).toMatchObject({ quick: true, rounds: 3, minutesMax: 2.9 });
   });
 
   it('are taken as given', () => {
