@@ -1,5 +1,5 @@
 /** Real PostgreSQL servers for tests: embedded binaries, a fresh cluster in a temporary folder, a free port. */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { chmod, chown, cp, lchown, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -41,13 +41,21 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
+/** Below those that the kernel gives to outgoing connections (`ip_local_port_range`): one of these could take it before it is listened on. */
+const ports = { first: 15_000, count: 17_000 };
+
+/** A port of the loopback that nobody listens on. */
 export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+  for (;;) {
+    const port = ports.first + randomInt(ports.count);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 

@@ -110,7 +110,7 @@ it.each(['session', 'bounded', 'monotonic'] as const)(
 
 it('finds stale rows when fences are switched off and the change stream is late', async () => {
   await run(
-    { origin: 'pg18', level: 'strong', reads: 3_000, delayMsMax: 5_000, faults: 'fence' },
+    { origin: 'pg18', level: 'strong', reads: 6_000, delayMsMax: 5_000, calmMs: 5_000, faults: 'fence' },
     announceSeed('no fences'),
   );
   const rules = workload!.history.violations.map(({ rule }) => rule);
