@@ -93,6 +93,23 @@ export class Apply implements ChangeSink {
     this.proceed();
   }
 
+  /** The transaction counts as one that must become visible, though it has changed no row that is told. */
+  settles(): void {
+    this.#settling();
+  }
+
+  /** Every row of these may be another in each snapshot from `transaction` on. All at once: a round waits for it. */
+  refreshed(relations: readonly number[], transaction: SettlingTransaction): void {
+    const blocks = new Set<number>();
+    for (const relation of relations) {
+      this.#options.log.recordAll(transaction, relation);
+      this.#options.inPlace?.truncated(relation);
+      this.#options.index.matchAll(relation, blocks);
+    }
+    for (const block of blocks) this.#options.store.remove(block);
+    this.#invalidated += blocks.size;
+  }
+
   get isBusy(): boolean {
     return this.#unfinished.length > 0;
   }

@@ -13,7 +13,7 @@
 import type { Clock } from '../shared/clock.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
-import { changedCatalogs, type Fingerprint } from './fingerprint.ts';
+import { changedCatalogs, type Fingerprint, refreshedViews } from './fingerprint.ts';
 import { type PaceLimits, RoundPace } from './pace.ts';
 import type { RoundAnswer, RoundQuestion } from './round.ts';
 import type { OriginSnapshot } from './settle.ts';
@@ -44,6 +44,8 @@ export interface ClockPorts {
   readonly onRetained: (bytes: number) => void;
   /** The catalog differs from the one given to `accept`. No round runs until `accept` is called again. */
   readonly onCatalogChanged: (catalogs: readonly string[]) => void;
+  /** These materialized views have other rows in the answer's snapshot than at the last one. Synchronous, as the one before. */
+  readonly onRefreshed: (oids: readonly number[]) => void;
   /** Tables are missing in the publication, or it is gone: changes have been lost. No round runs any more. */
   readonly onPublicationAltered: (missing: readonly number[]) => void;
   /** Time of day went on by so much more than the monotonic clock: nothing said about freshness before holds. */
@@ -168,6 +170,11 @@ export class FreshnessClock {
     this.#ports.onCatalogChanged(['DDL']);
   }
 
+  /** The stream told of DDL that changes no catalog that counts, but rows perhaps: the next round says. */
+  look(): void {
+    this.#want(this.#started + 1);
+  }
+
   /** The stream's applied position rose. */
   applied(lsn: Lsn): void {
     if (this.#waiting.length === 0 || lsn < this.#waiting[0]!.target) return;
@@ -265,6 +272,7 @@ export class FreshnessClock {
     this.#configTime = answer.configTime;
     const missing =
       answer.published === null ? [] : missingTables(published, this.#ports.published(), answer.published);
+    if (answer.fingerprint !== null && !configChanged) this.#acceptRefreshed(answer.fingerprint);
     const changed = answer.fingerprint === null ? [] : changedCatalogs(this.#accepted!, answer.fingerprint);
     if (configChanged) changed.push('configuration');
     if (changed.length > 0) {
@@ -285,6 +293,14 @@ export class FreshnessClock {
     // Only what was checked in full may be skipped next time: the built-in part is older than this snapshot otherwise.
     if (answer.fingerprint !== null) this.#snapshot = answer.fingerprint.builtin === null ? null : answer.snapshotText;
     return true;
+  }
+
+  /** A REFRESH changes nothing but the rows of one relation, and is none that the stream tells of: what read it goes, and the catalog stays. */
+  #acceptRefreshed(fingerprint: Fingerprint): void {
+    const refreshed = refreshedViews(this.#accepted!, fingerprint);
+    if (refreshed === null) return;
+    this.#accepted = fingerprint;
+    this.#ports.onRefreshed(refreshed);
   }
 
   #await(waiting: WaitingRound): void {

@@ -151,6 +151,7 @@ export class Feed {
       settler: this.#settler,
       onCatalogStale: (catalogs) => this.#forgetCatalog(catalogs),
       onCatalog: (catalog) => this.#takeCatalog(catalog),
+      onRefreshed: (oids) => this.#refreshed(oids),
       onStreaming: () => this.#streaming(life),
       onTablesLive: (oids) => this.#tablesLive(oids),
       onTablesRefused: (refusals) => {
@@ -272,7 +273,7 @@ export class Feed {
     return sinkOfLife(this.#apply, {
       isCurrent: () => this.#life === lifeOf(),
       onRow: () => void this.#rows++,
-      onDdl: () => lifeOf().ddlSeen(),
+      onDdl: (tag) => lifeOf().ddlSeen(tag),
       onCommit: (isCurrent) => {
         this.#transactions++;
         if (isCurrent) this.#settleSoon();
@@ -298,6 +299,11 @@ export class Feed {
     const entries = clear();
     this.#options.inPlace?.clear();
     log.info({ catalogs, entries }, 'the catalog of the origin changed: cache emptied');
+  }
+
+  /** Seen in a snapshot: answers to tokens of from now on show it, and others are refused. */
+  #refreshed(oids: readonly number[]): void {
+    this.#apply.refreshed(oids, { xid: 0, settledStamp: this.#options.header.raiseStamp() });
   }
 
   #takeCatalog(catalog: Catalog): void {

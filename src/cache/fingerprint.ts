@@ -27,9 +27,20 @@ interface Part {
 
 const relationRow =
   'c.oid, c.relname, c.relnamespace, c.reltype, c.relowner, c.relpersistence, c.relkind, c.relnatts, c.relhasrules, ' +
-  'c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl, c.reloptions, ' +
-  // REFRESH MATERIALIZED VIEW shows in the new file or, when CONCURRENTLY, in nothing but a new version of this row.
-  `CASE WHEN c.relkind = 'm' THEN c.xmin END, c.relispopulated`;
+  'c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relispartition, c.relacl, c.relispopulated, ' +
+  // security_barrier, security_invoker; those of tables are about storage and VACUUM.
+  `CASE WHEN c.relkind = 'v' THEN c.reloptions END`;
+
+/**
+ * REFRESH MATERIALIZED VIEW shows in the new file or, when CONCURRENTLY, in nothing but a new version of this row. A part of its own, since nothing
+ * else changes with it: only answers that read the view are another's then.
+ */
+const materializedViews: Part = {
+  name: 'materialized views',
+  from: 'pg_class c',
+  row: 'c.oid, c.xmin',
+  where: `c.relkind = 'm'`,
+};
 
 const relations = (range: string): Part => ({
   name: 'pg_class',
@@ -38,7 +49,7 @@ const relations = (range: string): Part => ({
   where: `c.oid ${range} AND c.relpersistence <> 't' AND c.relkind NOT IN ('i', 'I', 't')`,
 });
 
-const notTemporary = (column: string): string => `${column} NOT IN (SELECT oid FROM temporary_relation)`;
+const isNamed = (column: string): string => `${column} NOT IN (SELECT oid FROM nameless_relation)`;
 const notTemporarySchema = (column: string): string => `${column} NOT IN (SELECT oid FROM temporary_schema)`;
 
 const versioned = (name: string, where: string, key = 'x.oid'): Part => ({
@@ -54,18 +65,19 @@ const builtin = `< ${FIRST_USER_OID}`;
 /** What users make and change. */
 const objectParts: readonly Part[] = [
   relations(user),
+  versioned('pg_attribute', `x.attrelid ${user} AND x.attnum > 0 AND ${isNamed('x.attrelid')}`, 'x.attrelid, x.attnum'),
+  versioned('pg_attrdef', `x.oid ${user} AND ${isNamed('x.adrelid')}`),
   versioned(
-    'pg_attribute',
-    `x.attrelid ${user} AND x.attnum > 0 AND ${notTemporary('x.attrelid')}`,
-    'x.attrelid, x.attnum',
+    'pg_index',
+    // What others are there decides how fast an answer is; their expressions are code that writes run.
+    `x.indexrelid ${user} AND (x.indisprimary OR x.indisreplident OR x.indexprs IS NOT NULL OR x.indpred IS NOT NULL) AND ${isNamed('x.indrelid')}`,
+    'x.indexrelid',
   ),
-  versioned('pg_attrdef', `x.oid ${user} AND ${notTemporary('x.adrelid')}`),
-  versioned('pg_index', `x.indexrelid ${user} AND ${notTemporary('x.indrelid')}`, 'x.indexrelid'),
   versioned('pg_constraint', `x.oid ${user} AND ${notTemporarySchema('x.connamespace')}`),
-  versioned('pg_inherits', notTemporary('x.inhrelid'), 'x.inhrelid, x.inhparent'),
-  versioned('pg_rewrite', `x.oid ${user} AND ${notTemporary('x.ev_class')}`),
+  versioned('pg_inherits', isNamed('x.inhrelid'), 'x.inhrelid, x.inhparent'),
+  versioned('pg_rewrite', `x.oid ${user} AND ${isNamed('x.ev_class')}`),
   // Triggers of foreign keys come with their pg_constraint row, four to each.
-  versioned('pg_trigger', `NOT x.tgisinternal AND ${notTemporary('x.tgrelid')}`),
+  versioned('pg_trigger', `NOT x.tgisinternal AND ${isNamed('x.tgrelid')}`),
   versioned('pg_policy', 'true'),
   versioned('pg_proc', `x.oid ${user} AND ${notTemporarySchema('x.pronamespace')}`),
   versioned('pg_operator', `x.oid ${user}`),
@@ -83,6 +95,7 @@ const objectParts: readonly Part[] = [
   versioned('pg_auth_members', 'true', 'x.roleid, x.member, x.grantor'),
   versioned('pg_db_role_setting', 'true', 'x.setdatabase, x.setrole'),
   versioned('pg_database', 'x.datname = current_database()'),
+  materializedViews,
 ];
 
 /** What initdb made: changed by superusers who know no fear, so heartbeats are often enough. */
@@ -101,8 +114,9 @@ const builtinParts: readonly Part[] = [
   versioned('pg_ts_config_map', `x.mapcfg ${builtin}`, 'x.mapcfg, x.maptokentype, x.mapseqno'),
 ];
 
-const temporaries = `WITH temporary_relation AS MATERIALIZED
-    (SELECT oid FROM pg_class WHERE oid ${user} AND relpersistence = 't'),
+/** Indexes and what belongs to TOAST have columns and heirs of their own, which no statement can name. */
+const temporaries = `WITH nameless_relation AS MATERIALIZED
+    (SELECT oid FROM pg_class WHERE oid ${user} AND (relpersistence = 't' OR relkind IN ('i', 'I', 't'))),
   temporary_schema AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE oid ${user} AND nspname ~ '^pg_(toast_)?temp_')`;
 
 /** The hash of a row. Its catalog's number is the seed, so that rows of two catalogs cannot cancel each other in the digest. */
@@ -126,26 +140,31 @@ function digestOf(parts: readonly Part[]): string {
 /** A scalar subquery each; names resolve in pg_catalog, whatever the search_path. */
 export const objectsFingerprintSql = qualify(`(${temporaries}\n  SELECT ${hashOf(objectParts)})`);
 export const builtinFingerprintSql = qualify(`(SELECT ${hashOf(builtinParts)})`);
+/** Version by oid of each materialized view: which of them were refreshed. */
+export const materializedSql = `(SELECT coalesce(pg_catalog.string_agg(c.oid || ':' || c.xmin, ',' ORDER BY c.oid), '')
+  FROM pg_catalog.pg_class c WHERE c.relkind = 'm')`;
 /** `digestOfObjects` of what `objectsFingerprintSql` would say. */
 export const objectsDigestSql = qualify(`(${temporaries}\n  ${digestOf(objectParts)})`);
 
 /** One row of one text: the fingerprint of the catalog as the statement's snapshot shows it, built-in objects included. For
  * the transaction that loads the catalog. */
-export const fingerprintSql = `SELECT ${objectsFingerprintSql} || '/' || ${builtinFingerprintSql}`;
+export const fingerprintSql = `SELECT ${objectsFingerprintSql} || '/' || ${builtinFingerprintSql} || '/' || ${materializedSql}`;
 
 export interface Fingerprint {
   readonly objects: string;
   /** Null where it was not looked at. */
   readonly builtin: string | null;
+  /** What `materializedSql` gives. */
+  readonly materialized: string;
 }
 
 /** @throws RangeError when the text did not come from `fingerprintSql`. */
 export function parseFingerprint(text: string): Fingerprint {
-  const [objects, builtinText, ...rest] = text.split('/');
+  const [objects, builtinText, materialized, ...rest] = text.split('/');
   const complete =
     objects?.split(':').length === objectParts.length && builtinText?.split(':').length === builtinParts.length;
-  if (!complete || rest.length > 0) throw new RangeError('not a catalog fingerprint');
-  return { objects: objects!, builtin: builtinText! };
+  if (!complete || materialized === undefined || rest.length > 0) throw new RangeError('not a catalog fingerprint');
+  return { objects: objects!, builtin: builtinText!, materialized };
 }
 
 /** What `objectsDigestSql` says of these objects, as text. */
@@ -160,6 +179,15 @@ export function changedCatalogs(before: Fingerprint, after: Fingerprint): string
     changed.push(...differing(builtinParts, before.builtin, after.builtin).map((name) => `${name} (built in)`));
   }
   return changed;
+}
+
+/** Oids of the materialized views that were refreshed, when nothing else has changed; null: something else has. */
+export function refreshedViews(before: Fingerprint, after: Fingerprint): number[] | null {
+  const changed = changedCatalogs(before, after);
+  if (changed.length !== 1 || changed[0] !== materializedViews.name) return null;
+  const known = new Set(before.materialized.split(','));
+  const refreshed = after.materialized.split(',').filter((version) => !known.has(version));
+  return refreshed.map((version) => Number(version.split(':')[0]));
 }
 
 function differing(parts: readonly Part[], before: string, after: string): string[] {

@@ -6,7 +6,8 @@ import type { ChangeSink } from './change.ts';
 export interface LifeSinkEvents {
   readonly isCurrent: () => boolean;
   readonly onRow: () => void;
-  readonly onDdl: () => void;
+  /** @param tag of the command */
+  readonly onDdl: (tag: string) => void;
   readonly onCommit: (isCurrent: boolean) => void;
 }
 
@@ -21,8 +22,11 @@ export function sinkOfLife(apply: Apply, { isCurrent, onRow, onDdl, onCommit }: 
     truncate: (relations) => {
       if (isCurrent()) apply.truncate(relations);
     },
-    message: (prefix) => {
-      if (prefix === DDL_MESSAGE_PREFIX && isCurrent()) onDdl();
+    message: (prefix, content) => {
+      if (prefix !== DDL_MESSAGE_PREFIX || !isCurrent()) return;
+      // Rounds follow until one of them shows it.
+      apply.settles();
+      onDdl(content.toString('utf8'));
     },
     commit: (endLsn) => {
       apply.commit(endLsn);

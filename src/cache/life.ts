@@ -41,6 +41,8 @@ export interface LifeOptions {
   /** What was analysed so far no longer holds. Synchronous: nothing may be answered or admitted after it. */
   readonly onCatalogStale: (catalogs: readonly string[]) => void;
   readonly onCatalog: (catalog: Catalog) => void;
+  /** Every row of these materialized views is another. Synchronous, too. */
+  readonly onRefreshed: (oids: readonly number[]) => void;
   /** Connected and streaming; not caught up. */
   readonly onStreaming: () => void;
   /** All changes of these tables are on the stream from now on. */
@@ -55,6 +57,11 @@ export interface LifeOptions {
   /** Once. Everything is being closed. */
   readonly onEnded: (error: Error) => void;
 }
+
+/** DDL that mostly changes nothing of what a statement means. A round says what it was, and comes once the commit is visible. */
+const rowsOnlyTags = new Set([
+  ...['REFRESH MATERIALIZED VIEW', 'CREATE INDEX', 'DROP INDEX', 'ALTER INDEX', 'REINDEX'],
+]);
 
 const ROUND_TIMEOUT_MS = 5_000;
 /** Catalog of a large database; waits of ALTER PUBLICATION are bounded by lock_timeout. */
@@ -210,8 +217,10 @@ export class StreamLife {
   }
 
   /** DDL has told of itself on the stream. */
-  ddlSeen(): void {
-    if (!this.#over) this.#clock?.catalogChanged();
+  ddlSeen(tag: string): void {
+    if (this.#over) return;
+    if (rowsOnlyTags.has(tag)) this.#clock?.look();
+    else this.#clock?.catalogChanged();
   }
 
   async #lookForDdlTrigger(): Promise<boolean> {
@@ -291,6 +300,7 @@ export class StreamLife {
         },
         onRetained: (bytes) => this.#checkRetained(bytes),
         onCatalogChanged: (catalogs) => void this.#reload(catalogs),
+        onRefreshed: (oids) => this.#options.onRefreshed(oids),
         onPublicationAltered: (missing) => this.fail(alteredError(missing)),
         onJump: () => this.#options.onFrozen(),
         onError: (error) => this.fail(error),

@@ -5,6 +5,7 @@ import {
   builtinFingerprintSql,
   digestOfObjects,
   type Fingerprint,
+  materializedSql,
   objectsDigestSql,
   objectsFingerprintSql,
 } from './fingerprint.ts';
@@ -66,7 +67,8 @@ const roundSql = (objects: string, thorough: string): string => `SELECT f.*,
 const quickSql = roundSql(objectsDigestSql, '');
 const thoroughSql = roundSql(
   objectsFingerprintSql,
-  `, CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${builtinFingerprintSql} END, ${retainedSql}`,
+  `, CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${builtinFingerprintSql} END,
+    CASE WHEN s.snapshot IS DISTINCT FROM $1 THEN ${materializedSql} END, ${retainedSql}`,
 );
 
 /** @throws what the connection throws; RangeError when the answer makes no sense. */
@@ -75,7 +77,7 @@ export async function askRound(sql: SqlPort, names: RoundNames, question: RoundQ
   if (thorough) return askThoroughly(sql, names, knownSnapshot);
   const [row] = await sql.query(quickSql, [knownSnapshot, names.publication], 'pgfresh_round');
   const [, , , same, digest, published, originMs] = row!;
-  const fingerprint = { objects: accepted.objects, builtin: null };
+  const fingerprint = { ...accepted, builtin: null };
   // What has changed, only the other statement says.
   if (same !== 't' && digest !== digestOfObjects(accepted)) return askThoroughly(sql, names, null);
   return roundAnswer(row!, fingerprint, published!, null, originMs!);
@@ -84,8 +86,9 @@ export async function askRound(sql: SqlPort, names: RoundNames, question: RoundQ
 async function askThoroughly(sql: SqlPort, names: RoundNames, knownSnapshot: string | null): Promise<RoundAnswer> {
   const values = [knownSnapshot, names.publication, names.slot];
   const [row] = await sql.query(thoroughSql, values, 'pgfresh_thorough_round');
-  const [, , , , objects, published, builtin, retained, originMs] = row!;
-  return roundAnswer(row!, { objects: objects!, builtin: builtin ?? null }, published!, retained!, originMs!);
+  const [, , , , objects, published, builtin, materialized, retained, originMs] = row!;
+  const fingerprint = { objects: objects!, builtin: builtin ?? null, materialized: materialized! };
+  return roundAnswer(row!, fingerprint, published!, retained!, originMs!);
 }
 
 /** @param row begins with position, snapshot, time of the configuration, and whether the snapshot is the known one */

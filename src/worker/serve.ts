@@ -32,19 +32,12 @@ import { seesAllWrites } from './consistency.ts';
 import { beginsLikeExecute } from './execute-text.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
+import type { Outcome } from './outcome.ts';
 import { executionKey, executionOf } from './prepared-by-sql.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { type Resolution, Statement } from './statement.ts';
-
-/** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
-export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
-
-/** The answer is in the store, but not to be used, or not yet. */
-export function isStoredYetUnused(why: Outcome): boolean {
-  return why === 'cache.fenced' || why === 'cache.unconfirmed' || why === 'cache.bypass';
-}
 
 const READY_IDLE = encodeReady(TransactionStatus.idle);
 const READY_IN_BLOCK = encodeReady(TransactionStatus.inBlock);

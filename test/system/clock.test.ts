@@ -62,6 +62,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
           seen.changed.push(...catalogs);
           if (catalogs.every((catalog) => shared.includes(catalog))) void load();
         },
+        onRefreshed: () => undefined,
         onPublicationAltered: (missing) => seen.altered.push([...missing]),
         onJump: () => undefined,
         onError: (error) => seen.errors.push(error),

@@ -8,6 +8,7 @@ import {
   fingerprintSql,
   objectsDigestSql,
   parseFingerprint,
+  refreshedViews,
 } from '../../src/cache/fingerprint.ts';
 import { openControl, uniqueName } from '../support/origin.ts';
 import { createDatabase, run } from '../support/postgres.ts';
@@ -80,8 +81,8 @@ const changes: readonly (readonly [statement: string, catalog: string])[] = [
   ['ALTER TABLE child REPLICA IDENTITY USING INDEX child_pkey', 'pg_index'],
   ['ALTER TABLE child DROP CONSTRAINT child_pkey', 'pg_constraint'],
   ['ALTER TABLE child ADD CONSTRAINT c_fk FOREIGN KEY (item) REFERENCES item', 'pg_constraint'],
-  ['CREATE UNIQUE INDEX child_item ON child (item)', 'pg_index'],
-  ['DROP INDEX child_item', 'pg_index'],
+  ['CREATE INDEX by_code ON item (lower(name))', 'pg_index'],
+  ['DROP INDEX by_code', 'pg_index'],
   ['ALTER TABLE loose SET UNLOGGED', 'pg_class'],
   ["ALTER TYPE mood ADD VALUE 'glad'", 'pg_enum'],
   ['ALTER TYPE pair ADD ATTRIBUTE c int', 'pg_attribute'],
@@ -92,7 +93,8 @@ const changes: readonly (readonly [statement: string, catalog: string])[] = [
   ["CREATE COLLATION sorted (provider = 'libc', locale = 'C')", 'pg_collation'],
   ['CREATE TEXT SEARCH CONFIGURATION words (COPY = simple)', 'pg_ts_config'],
   ['ALTER TEXT SEARCH CONFIGURATION words DROP MAPPING FOR word', 'pg_ts_config_map'],
-  ['REFRESH MATERIALIZED VIEW mv', 'pg_class'],
+  ['REFRESH MATERIALIZED VIEW mv', 'materialized views'],
+  ['REFRESH MATERIALIZED VIEW mv WITH NO DATA', 'pg_class'],
   ['GRANT CONNECT ON DATABASE :db TO PUBLIC', 'pg_database'],
   ['ALTER DATABASE :db SET search_path = own', 'pg_db_role_setting'],
   ['GRANT EXECUTE ON FUNCTION pg_catalog.int4eq(int, int) TO PUBLIC', 'pg_proc (built in)'],
@@ -114,6 +116,13 @@ const nothing: readonly string[] = [
   'VACUUM FULL item',
   'TRUNCATE part1',
   'REINDEX TABLE item',
+  'CREATE UNIQUE INDEX item_n ON item (n, id)',
+  'DROP INDEX item_n',
+  'CREATE INDEX part_id ON part (id)',
+  'CREATE INDEX CONCURRENTLY item_name ON item (name)',
+  'REINDEX INDEX CONCURRENTLY item_name',
+  'ALTER INDEX item_name RENAME TO item_by_name',
+  'ALTER TABLE item SET (fillfactor = 90, autovacuum_enabled = false)',
   'CHECKPOINT',
   'SELECT txid_current()',
   'BEGIN; CREATE TABLE never (id int); ROLLBACK',
@@ -170,6 +179,26 @@ describe.each([15, 18] as const)('the catalog fingerprint of PostgreSQL %i', (ve
       before = after;
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('tells which materialized views were refreshed, and nothing besides', async () => {
+    await other.query('CREATE MATERIALIZED VIEW mv2 AS SELECT id FROM item; CREATE UNIQUE INDEX ON mv2 (id)');
+    const refresh = async (what: string) => {
+      // Roles are the whole server's: once more when another file has changed them meanwhile.
+      for (;;) {
+        const before = await take();
+        await other.query(`REFRESH MATERIALIZED VIEW ${what}`);
+        const after = await take();
+        if (changedCatalogs(before, after).every((catalog) => !shared.includes(catalog)))
+          return refreshedViews(before, after);
+      }
+    };
+    const oidOf = async (name: string) =>
+      Number((await control.query(`SELECT 'public.${name}'::regclass::oid`))[0]![0]);
+    await other.query('REFRESH MATERIALIZED VIEW mv');
+    expect(await refresh('mv')).toEqual([await oidOf('mv')]);
+    expect(await refresh('CONCURRENTLY mv2')).toEqual([await oidOf('mv2')]);
+    expect(await refresh('mv2; CREATE TABLE beside (id int)')).toBeNull();
   });
 
   it('does not see temporary objects of other sessions', async () => {

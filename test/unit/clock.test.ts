@@ -4,7 +4,7 @@ import type { Fingerprint } from '../../src/cache/fingerprint.ts';
 import type { RoundAnswer, RoundQuestion } from '../../src/cache/round.ts';
 import { parseSnapshot } from '../../src/cache/settle.ts';
 
-const catalog: Fingerprint = { objects: '1', builtin: '2' };
+const catalog: Fingerprint = { objects: '1', builtin: '2', materialized: '' };
 
 /** A clock on an origin that answers when the test says so. Time is vitest's. */
 function bench(overrides: Partial<ClockPorts> = {}) {
@@ -18,6 +18,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     changed: [] as string[][],
     altered: [] as number[][],
     jumps: 0,
+    refreshed: [] as number[],
     errors: [] as string[],
     nudges: 0,
   };
@@ -63,6 +64,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     onOriginLsn: () => undefined,
     onRetained: () => undefined,
     onCatalogChanged: (catalogs) => void seen.changed.push([...catalogs]),
+    onRefreshed: (oids) => void seen.refreshed.push(...oids),
     onPublicationAltered: (missing) => void seen.altered.push([...missing]),
     onJump: () => void seen.jumps++,
     onError: (error) => void seen.errors.push(error.message),
@@ -212,13 +214,13 @@ describe('the freshness clock', () => {
     const { clock, asked, seen, origin } = bench();
     origin.sessions = 1;
     clock.accept(catalog);
-    await asked[0]!.answer({ fingerprint: { objects: '9', builtin: null } });
+    await asked[0]!.answer({ fingerprint: { ...catalog, objects: '9', builtin: null } });
     expect(seen.changed).toEqual([['pg_class']]);
     await vi.advanceTimersByTimeAsync(5_000);
     clock.request(50);
     expect([asked.length, seen.fresh.length]).toEqual([1, 0]);
-    clock.accept({ objects: '9', builtin: '2' });
-    await asked[1]!.answer({ fingerprint: { objects: '9', builtin: '2' } });
+    clock.accept({ ...catalog, objects: '9', builtin: '2' });
+    await asked[1]!.answer({ fingerprint: { ...catalog, objects: '9', builtin: '2' } });
     expect(seen.fresh.map(([round]) => round)).toEqual([2]);
     clock.stop();
   });
@@ -236,10 +238,10 @@ describe('the freshness clock', () => {
   it('lets a question that was under way at an accept judge nothing', async () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
-    clock.accept({ objects: '9', builtin: '2' });
+    clock.accept({ ...catalog, objects: '9', builtin: '2' });
     await asked[0]!.answer();
     expect([seen.changed, seen.fresh]).toEqual([[], []]);
-    await asked[1]!.answer({ fingerprint: { objects: '9', builtin: null } });
+    await asked[1]!.answer({ fingerprint: { ...catalog, objects: '9', builtin: null } });
     expect(seen.fresh.map(([round]) => round)).toEqual([2]);
     clock.stop();
   });
@@ -251,10 +253,10 @@ describe('the freshness clock', () => {
     await asked[0]!.answer({ snapshotText: '5:5:' });
     clock.request(2);
     expect(asked[1]!.question).toEqual({ knownSnapshot: '5:5:', accepted: catalog, thorough: false });
-    await asked[1]!.answer({ snapshotText: '6:6:', fingerprint: { objects: '1', builtin: null } });
+    await asked[1]!.answer({ snapshotText: '6:6:', fingerprint: { ...catalog, objects: '1', builtin: null } });
     clock.request(3);
     expect(asked[2]!.question).toEqual({ knownSnapshot: null, accepted: catalog, thorough: false });
-    await asked[2]!.answer({ fingerprint: { objects: '1', builtin: null } });
+    await asked[2]!.answer({ fingerprint: { ...catalog, objects: '1', builtin: null } });
     await vi.advanceTimersByTimeAsync(300);
     clock.request(4);
     expect(asked[3]!.question.thorough).toBe(true);

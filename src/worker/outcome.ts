@@ -1,8 +1,15 @@
-/** Why a statement that was sent to the origin was sent there. */
+/** What became of a batch at the cache, and why a statement was sent to the origin. */
 import type { Reason } from '../shared/reasons.ts';
-import { isStoredYetUnused, type Outcome } from './serve.ts';
 import type { Session } from './session.ts';
 import type { VerdictSlot } from './verdicts.ts';
+
+/** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
+export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
+
+/** The answer is in the store, but not to be used, or not yet. */
+export function isStoredYetUnused(why: Outcome): boolean {
+  return why === 'cache.fenced' || why === 'cache.unconfirmed' || why === 'cache.bypass';
+}
 
 /**
  * 'miss', or the reason of a pass-through.
