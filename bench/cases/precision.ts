@@ -22,22 +22,33 @@ const setupOf = (identity: string): readonly string[] => [
 const times = (count: number, sql: (i: number) => string): string[] =>
   Array.from({ length: count }, (_, i) => sql(i + 1));
 
-/** Points, ranges, joins and aggregates, of which each shows some of the rows that are written. */
+const days = (i: number): string => {
+  const month = `2026-${String((i % 9) + 1).padStart(2, '0')}`;
+  return `placed BETWEEN '${month}-10' AND '${month}-${10 + (i % 7)}'`;
+};
+
+/**
+ * Points, ranges, joins and aggregates, of which each shows some of the rows that are written. As applications ask them: some lists come in no
+ * order, sub-queries are among the joins, averages and extremes among the aggregates.
+ */
 const answers: readonly string[] = [
   ...times(60, (i) => `SELECT name, price, stock FROM products WHERE id = ${i * 16}`),
-  ...times(
-    30,
-    (i) =>
-      `SELECT id, total FROM orders WHERE placed BETWEEN '2026-${String((i % 9) + 1).padStart(2, '0')}-10' AND '2026-${String((i % 9) + 1).padStart(2, '0')}-${10 + (i % 7)}' ORDER BY id`,
-  ),
+  ...times(25, (i) => `SELECT id, total FROM orders WHERE ${days(i)} ORDER BY id`),
+  ...times(5, (i) => `SELECT id, total FROM orders WHERE ${days(i + 25)}`),
   ...times(30, (i) => `SELECT id, name FROM products WHERE price >= ${i * 3} AND price < ${i * 3 + 2} ORDER BY id`),
   ...times(
-    30,
+    20,
     (i) =>
-      `SELECT o.id, p.name, p.price FROM orders o JOIN products p ON p.id = o.product WHERE p.id = ${i * 32} ORDER BY o.id`,
+      `SELECT o.id, p.name, p.price FROM orders o JOIN products p ON p.id = o.product WHERE p.id = ${i * 48} ORDER BY o.id`,
   ),
-  ...times(30, (i) => `SELECT count(*), sum(total) FROM orders WHERE customer = ${i * 6}`),
-  ...times(20, (i) => `SELECT count(*), sum(price) FROM products WHERE category = ${i - 1}`),
+  ...times(
+    10,
+    (i) =>
+      `SELECT name FROM products p WHERE id = ${i * 96} AND EXISTS (SELECT FROM orders o WHERE o.product = p.id AND total > 20)`,
+  ),
+  ...times(20, (i) => `SELECT count(*), sum(total) FROM orders WHERE customer = ${i * 9}`),
+  ...times(10, (i) => `SELECT avg(total), max(placed) FROM orders WHERE customer = ${i * 6}`),
+  ...times(20, (i) => `SELECT count(*), avg(price) FROM products WHERE category = ${i - 1}`),
 ];
 
 /** Pseudo-random numbers: the same writes for each run of a seed. */

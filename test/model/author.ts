@@ -250,10 +250,61 @@ export class Author {
     return `SELECT ${select} FROM ${from} WHERE ${column(this.#pick(['p', 'q', 'r']))} ${constant} ${where}`;
   }
 
+  /** Sub-queries that compare their columns with one of the query around them, which is compared with a constant where all is seen. */
+  #correlated(): string {
+    const column = (alias: string): string => `${alias}.${this.#pick(['k', 'k', 'id'])}`;
+    const table = (): string => this.#pick(authorTables);
+    const kind = (): string => this.#pick(['', 'LEFT ', 'RIGHT ', 'FULL ']);
+    const from = this.#pick([`${table()} p`, `${table()} p ${kind()}JOIN ${table()} q ON p.k = q.id`]);
+    const outer = from.includes(' q ') ? this.#pick(['p', 'q']) : 'p';
+    const inner = this.#pick([
+      `${table()} s`,
+      `${this.#leaf()} s`,
+      `${table()} s ${kind()}JOIN ${table()} w ON ${this.#pick(['s.k = w.id', `s.id = ${column(outer)} AND w.id = s.k`])}`,
+    ]);
+    const more = this.#pick([
+      '',
+      'AND s.f',
+      `AND EXISTS (SELECT FROM ${table()} n WHERE ${column('n')} = ${column('s')})`,
+    ]);
+    const where = `${column('s')} = ${column(outer)} ${more}`;
+    const condition = this.#pick([
+      `EXISTS (SELECT FROM ${inner} WHERE ${where})`,
+      `NOT EXISTS (SELECT FROM ${inner} WHERE ${where})`,
+      `(EXISTS (SELECT FROM (SELECT s.* FROM ${inner} WHERE ${where}) e) OR p.f)`,
+      `${column(outer)} IN (SELECT ${column('s')} FROM ${inner})`,
+      `${column(outer)} = ANY (SELECT ${column('s')} FROM ${inner} WHERE s.f)`,
+      `(${column(outer)}, ${column('p')}) IN (SELECT s.k, s.id FROM ${inner})`,
+      `${column(outer)} NOT IN (SELECT ${column('s')} FROM ${inner} WHERE ${where})`,
+      `(${column(outer)} IN (SELECT ${column('s')} FROM ${inner})) IS NOT TRUE`,
+      `(SELECT max(s.id) FROM ${inner} WHERE ${where}) > 2`,
+      `(WITH v AS (SELECT s.* FROM ${inner} WHERE ${where}) SELECT count(*) FROM v) > 0`,
+    ]);
+    const constant = this.#pick(['= 1', '= 2', 'IN (0, 1)', `= ${this.#parameter('1')}`, '> 1', 'BETWEEN 1 AND 2']);
+    const known = `${column(outer)} ${constant}`;
+    const scalar = `(SELECT count(*) FROM ${inner} WHERE ${where})`;
+    const lateral = `LATERAL (SELECT s.id, s.k FROM ${inner} WHERE ${where} ${this.#pick(['', 'ORDER BY 1 LIMIT 1'])}) l`;
+    return this.#pick([
+      `SELECT p.k, p.id FROM ${from} WHERE ${known} AND ${condition}`,
+      `SELECT count(*) FROM ${from} WHERE ${condition} AND ${known}`,
+      `SELECT p.id, ${scalar} FROM ${from} WHERE ${known}`,
+      `SELECT p.id, l.k FROM ${from} ${this.#pick([`, ${lateral}`, `LEFT JOIN ${lateral} ON true`, `JOIN ${lateral} ON l.id = p.k`])} WHERE ${known}`,
+      `SELECT p.id, r.id FROM ${table()} r ${kind().replace('FULL ', 'LEFT ')}JOIN ${from.includes(' q ') ? `(${from})` : from} ON ${condition} WHERE ${known}`,
+      `SELECT p.id FROM ${from} WHERE ${condition} OR ${known}`,
+    ]);
+  }
+
   statement(): { readonly sql: string; readonly values: readonly string[] } {
     const values: string[] = [];
-    const kind = this.#random.below(6);
-    const written = kind === 0 ? this.#merging() : kind < 3 ? this.#chained() : this.#other();
+    const kind = this.#random.below(8);
+    const [merging, chained, correlated] = [kind === 0, kind < 3, kind < 5];
+    const written = merging
+      ? this.#merging()
+      : chained
+        ? this.#chained()
+        : correlated
+          ? this.#correlated()
+          : this.#other();
     const sql = written.replace(/«(.*?)»/g, (_, value: string) => `$${values.push(value)}`);
     return { sql, values };
   }

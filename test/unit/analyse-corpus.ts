@@ -288,13 +288,66 @@ export const cacheable: readonly Row[] = [
   ['SELECT 1 FROM (SELECT a AS id FROM whole) w JOIN orders b USING (id) WHERE id = 3', 'whole(a=3) orders(id=3)'],
   [
     'SELECT 1 FROM customers WHERE id = 1 AND EXISTS (SELECT FROM orders WHERE customer = customers.id)',
-    'customers(id=1) orders',
+    'customers(id=1) orders(customer=1)',
   ],
   [
     'SELECT 1 FROM customers c WHERE EXISTS (SELECT FROM orders WHERE c.id = 1 AND orders.id = 2)',
     'customers orders(id=2)',
   ],
   ['SELECT 1 FROM customers WHERE EXISTS (SELECT FROM orders WHERE vip)', 'customers orders'],
+  // Values carried into sub-queries: by an equality with a column outside, or by IN where it is a condition of all that is seen.
+  [
+    'SELECT 1 FROM customers c WHERE c.id = $1 AND NOT EXISTS (SELECT FROM orders WHERE c.id = customer AND open)',
+    'customers(id=$1) orders(customer=$1 open=t)',
+  ],
+  [
+    'SELECT 1 FROM customers c WHERE c.id IN (1, 2) AND (vip OR EXISTS (SELECT FROM orders WHERE customer = c.id))',
+    'customers(id=1|2) orders(customer=1|2)',
+  ],
+  [
+    'SELECT 1 FROM customers c WHERE c.id = 1 AND EXISTS (SELECT FROM orders WHERE customer = c.id OR open)',
+    'customers(id=1) orders',
+  ],
+  ['SELECT 1 FROM customers c WHERE c.id = 1 OR EXISTS (SELECT FROM orders WHERE customer = c.id)', 'customers orders'],
+  [
+    'SELECT (SELECT count(*) FROM orders o WHERE o.customer = c.id) FROM customers c WHERE id = 4 ORDER BY name',
+    'customers(id=4) orders(customer=4)',
+  ],
+  [
+    'SELECT 1 FROM customers c WHERE id = 4 AND EXISTS (SELECT FROM (SELECT * FROM orders WHERE customer = c.id LIMIT 9) o)',
+    'customers(id=4) orders(customer=4)',
+  ],
+  [
+    'SELECT * FROM customers c, LATERAL (SELECT * FROM orders WHERE customer = c.id LIMIT 1) o WHERE c.id = 7',
+    'customers(id=7) orders(customer=7)',
+  ],
+  [
+    'SELECT * FROM customers c LEFT JOIN LATERAL (SELECT max(id) FROM orders WHERE customer = c.id) o ON true WHERE c.id = 7',
+    'customers(id=7) orders(customer=7)',
+  ],
+  [
+    'SELECT 1 FROM customers WHERE id = 5 AND id IN (SELECT customer FROM orders)',
+    'customers(id=5) orders(customer=5)',
+  ],
+  [
+    'SELECT 1 FROM customers WHERE id = 5 AND id = ANY (SELECT customer FROM orders)',
+    'customers(id=5) orders(customer=5)',
+  ],
+  ['SELECT 1 FROM customers WHERE id = 5 AND id NOT IN (SELECT customer FROM orders)', 'customers(id=5) orders'],
+  ['SELECT 1 FROM customers WHERE id = 5 AND (vip OR id IN (SELECT customer FROM orders))', 'customers(id=5) orders'],
+  ['SELECT 1 FROM customers WHERE id = 5 AND id > ANY (SELECT customer FROM orders)', 'customers(id=5) orders'],
+  [
+    'SELECT 1 FROM customers WHERE id = 5 AND id IN (SELECT customer FROM orders ORDER BY id LIMIT 3)',
+    'customers(id=5) orders',
+  ],
+  [
+    'SELECT 1 FROM customers WHERE id = 5 AND id IN (SELECT customer FROM orders GROUP BY customer HAVING count(*) > 1)',
+    'customers(id=5) orders',
+  ],
+  [
+    'SELECT 1 FROM customers c WHERE id = 5 AND EXISTS (SELECT FROM orders, generate_series(1, 2) AS g(x) WHERE customer = c.id)',
+    'customers(id=5) orders(customer=5)',
+  ],
   [
     'SELECT (SELECT max(total) FROM orders WHERE customer = 4) FROM customers WHERE id = 4',
     'customers(id=4) orders(customer=4)',

@@ -15,7 +15,7 @@
  * A name merged by USING means every column that was merged: rows that were joined have equal values, and the merged value of
  * a row that was joined to none is its own.
  */
-import type { A_Expr, BooleanTest, Node, NullTest } from 'libpg-query';
+import type { A_Expr, BooleanTest, Node, NullTest, SubLink } from 'libpg-query';
 import { canonicalTypeOf, type Family } from '../../shared/canonical.ts';
 import type { ValueSource } from '../../shared/constants.ts';
 import type { BoundTemplate } from '../dependency.ts';
@@ -34,6 +34,7 @@ import {
   nothing,
   rangeOf,
 } from './findings.ts';
+import type { Correlation, Equalities } from './level.ts';
 import { nameParts } from './names.ts';
 import {
   type FromItem,
@@ -43,6 +44,7 @@ import {
   type TableColumn,
   type TableReference,
   tableColumnOf,
+  UNKNOWN_TYPE,
 } from './scope.ts';
 
 /** Two columns of one family. */
@@ -65,7 +67,7 @@ const opposite: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * What a condition says about the tables of `scope.items`, and the columns that it makes equal.
+ * What a condition says about the tables of `scope.items`, and the columns that it makes equal where it is true.
  * @param nullable tables in whose place there may be NULLs when the condition is looked at
  */
 export function findConstraints(
@@ -74,10 +76,10 @@ export function findConstraints(
   walk: ExpressionWalk,
   liftedAt: LiftedAt,
   nullable: ReadonlySet<TableReference>,
-): { readonly finding: Finding; readonly equalities: readonly ColumnEquality[] } {
+): { readonly finding: Finding; readonly equalities: Equalities } {
   const search = new Search(scope, walk, liftedAt, nullable);
   const finding = search.find(condition, false, true);
-  return { finding, equalities: search.equalities };
+  return { finding, equalities: search };
 }
 
 /** A column of a type that can be compared as text, or null. */
@@ -94,8 +96,10 @@ function comparableOf({ table, column }: TableColumn, encoding: string): Constra
   return { table, name: column.name, type, ordered };
 }
 
-class Search {
-  readonly equalities: ColumnEquality[] = [];
+class Search implements Equalities {
+  readonly columns: ColumnEquality[] = [];
+  readonly correlations: Correlation[] = [];
+  readonly memberships: ColumnEquality[] = [];
   readonly #scope: Scope;
   readonly #walk: ExpressionWalk;
   readonly #liftedAt: LiftedAt;
@@ -126,6 +130,7 @@ class Search {
     if ('ColumnRef' in node) return this.#boolean(node, negated ? 'f' : 't');
     if ('BooleanTest' in node) return this.#booleanTest(node.BooleanTest, negated, always);
     if ('NullTest' in node) return this.#nullTest(node.NullTest, negated);
+    if ('SubLink' in node && always && !negated) this.#membership(node.SubLink);
     return 'A_Expr' in node ? this.#operation(node.A_Expr, negated, always) : nothing;
   }
 
@@ -192,12 +197,48 @@ class Search {
       if (always && left.length === 1 && right.length === 1) this.#equalColumns(left[0]!, right[0]!);
       return nothing;
     }
-    const constant = constantOf(left.length === 0 ? lexpr : rexpr, this.#walk.names, this.#liftedAt);
-    return constant === null ? nothing : this.#equal(left.length === 0 ? right : left, [constant]);
+    const [own, other] = left.length === 0 ? [right, lexpr] : [left, rexpr];
+    const constant = constantOf(other, this.#walk.names, this.#liftedAt);
+    if (constant !== null) return this.#equal(own, [constant]);
+    if (always && own.length === 1) this.#correlate(own[0]!, other);
+    return nothing;
   }
 
   #equalColumns(a: ConstrainedColumn, b: ConstrainedColumn): void {
-    if (a.type.family === b.type.family) this.equalities.push([a, b]);
+    if (a.type.family === b.type.family) this.columns.push([a, b]);
+  }
+
+  /** With a column of a query around this one. */
+  #correlate(own: ConstrainedColumn, node: Node | undefined): void {
+    if (node === undefined || !('ColumnRef' in node)) return;
+    const fields = nameParts(node.ColumnRef.fields);
+    if (fields.length === 0) return;
+    const { catalog } = this.#walk.names;
+    const { columns, type } = resolveColumn(this.#scope, fields, catalog.database);
+    const [found, other] = columns;
+    // Of an unknown type: a function of this level may have a column of that name.
+    if (found === undefined || other !== undefined || type === UNKNOWN_TYPE) return;
+    const outer = this.#scope.items.includes(found.item)
+      ? null
+      : comparable(found.column, found.item, catalog.encoding);
+    if (outer === null || outer.type.family !== own.type.family) return;
+    this.correlations.push({ column: own, outer, item: found.item });
+  }
+
+  /** `x IN (SELECT …)`, also of several columns. */
+  #membership({ subLinkType, operName, testexpr, subselect }: SubLink): void {
+    const isEquality = operName === undefined || nameParts(operName).at(-1) === '=';
+    if (subLinkType !== 'ANY_SUBLINK' || !isEquality || testexpr === undefined) return;
+    if (subselect === undefined || !('SelectStmt' in subselect)) return;
+    const shown = this.#walk.shownBy(subselect.SelectStmt);
+    const operands = 'RowExpr' in testexpr ? (testexpr.RowExpr.args ?? []) : [testexpr];
+    for (const [i, operand] of operands.entries()) {
+      const [own, other] = this.#columns(operand);
+      const source = shown[i]?.source;
+      if (own === undefined || other !== undefined || source === undefined) continue;
+      const inner = comparableOf(source, this.#walk.names.catalog.encoding);
+      if (inner?.type.family === own.type.family) this.memberships.push([own, inner]);
+    }
   }
 
   #order(operator: string, lexpr: Node | undefined, rexpr: Node | undefined): Finding {

@@ -10,7 +10,15 @@ import type { Expansion } from './expansion.ts';
 import { jsonVisitors } from './json.ts';
 import { argumentsOf, type Names, nameParts } from './names.ts';
 import type { Reads } from './reads.ts';
-import { type FromItem, type Resolved, resolveColumn, resolveItem, type Scope, type SourceColumn } from './scope.ts';
+import {
+  type FromItem,
+  type OutputColumn,
+  type Resolved,
+  resolveColumn,
+  resolveItem,
+  type Scope,
+  type SourceColumn,
+} from './scope.ts';
 import { inferType, isPlain } from './types.ts';
 import { Uncacheable } from './verdict.ts';
 import { momentCastFunctions } from './volatility.ts';
@@ -23,16 +31,27 @@ export class ExpressionWalk {
   readonly names: Names;
   readonly reads: Reads;
   /** Walks a sub-select; set by whoever walks queries. */
-  readonly subquery: (select: SelectStmt, outer: Scope) => void;
+  readonly subquery: (select: SelectStmt, outer: Scope) => readonly OutputColumn[];
+  /** By sub-select, what it shows. */
+  readonly #shown = new Map<SelectStmt, readonly OutputColumn[]>();
   /** A whole row is used as a value: its type is a user's, so any overload could fit it. */
   usesWholeRow = false;
   readonly expansion: Expansion;
 
-  constructor(names: Names, reads: Reads, expansion: Expansion, subquery: (select: SelectStmt, outer: Scope) => void) {
+  constructor(names: Names, reads: Reads, expansion: Expansion, subquery: ExpressionWalk['subquery']) {
     this.names = names;
     this.reads = reads;
     this.expansion = expansion;
     this.subquery = subquery;
+  }
+
+  visitSelect(select: SelectStmt, outer: Scope): void {
+    this.#shown.set(select, this.subquery(select, outer));
+  }
+
+  /** The columns of a sub-select that was visited. */
+  shownBy(select: SelectStmt): readonly OutputColumn[] {
+    return this.#shown.get(select) ?? [];
   }
 
   visitAll(nodes: readonly Node[] | undefined, scope: Scope): void {
@@ -280,7 +299,7 @@ function sublink({ testexpr, operName, subselect }: SubLink, scope: Scope, walk:
     walk.visit(testexpr, scope);
     for (const operand of operands) walk.operator(operator, [operand, undefined], scope);
   }
-  walk.subquery(subselect.SelectStmt, scope);
+  walk.visitSelect(subselect.SelectStmt, scope);
 }
 
 const keyValues: ReadonlySet<string> = new Set([

@@ -9,11 +9,34 @@
  * meets only rows of s with that other value. What the join gives differently because of the row has that s.y, or NULL in
  * its place where the row of s or its whole side is missing, and keeps it through all joins above: none of it is seen. One step only:
  * what is learned in this way holds for rows of t, not for all that is seen.
+ *
+ * **Equalities with a column of a query around this one** (EXISTS, scalar sub-queries, LATERAL): this level is computed for a row of the outer query, and where
+ * `t.y = outer.x` is its condition, rows of t with another value do not enter. Whatever it gives for outer rows that are not seen changes nothing, by the
+ * argument of joins. So what is known of `outer.x` in all that the outer query shows is said of `t.y`.
+ *
+ * **Membership** (`x IN (SELECT t.y …)` as a condition of all that is seen) is such an equality, too: a row of t with a value that no x seen has is
+ * never the one that lets a row in.
  */
 import { type Alternatives, both, everyRow, narrowingOf, saidOf } from './alternatives.ts';
 import type { ColumnEquality } from './constraints.ts';
 import type { ConstrainedColumn, Finding } from './findings.ts';
 import type { FromItem, TableReference } from './scope.ts';
+
+/** A column of this level is equal to one of an item of a level around it. */
+export interface Correlation {
+  readonly column: ConstrainedColumn;
+  readonly outer: ConstrainedColumn;
+  readonly item: FromItem;
+}
+
+/** What a condition makes equal. */
+export interface Equalities {
+  /** Columns of this level. */
+  readonly columns: readonly ColumnEquality[];
+  readonly correlations: readonly Correlation[];
+  /** A column of this level, and one that a sub-query shows. */
+  readonly memberships: readonly ColumnEquality[];
+}
 
 /** The sides of a join and what its condition does to them. */
 export interface JoinSides {
@@ -32,6 +55,9 @@ export class LevelConstraints {
   readonly #always = new Map<TableReference, Alternatives>();
   readonly #equalities: ColumnEquality[] = [];
   readonly #joinEqualities: ColumnEquality[] = [];
+  readonly #correlations: Correlation[] = [];
+  /** Of conditions that are true only for rows that are joined. */
+  readonly #joinCorrelations: Correlation[] = [];
   readonly #nullable = new Set<TableReference>();
 
   /** Tables that may have NULLs in their place, after the joins told so far. */
@@ -39,15 +65,17 @@ export class LevelConstraints {
     return this.#nullable;
   }
 
-  where(finding: Finding, equalities: readonly ColumnEquality[]): void {
+  where(finding: Finding, { columns, correlations, memberships }: Equalities): void {
     for (const [table, alternatives] of finding) {
       this.#always.set(table, both(this.#always.get(table) ?? everyRow, alternatives));
     }
-    this.#equalities.push(...equalities);
+    this.#equalities.push(...columns);
+    this.#correlations.push(...correlations);
+    this.#joinEqualities.push(...memberships);
   }
 
   /** Joins are told innermost first. */
-  on(sides: JoinSides, finding: Finding, equalities: readonly ColumnEquality[]): void {
+  on(sides: JoinSides, finding: Finding, equalities: Equalities): void {
     for (const { table, inside } of sides.nullable) {
       if (table !== null) this.#nullable.add(table);
       for (const each of inside ?? []) this.#nullable.add(each);
@@ -61,15 +89,24 @@ export class LevelConstraints {
       if (!has(constrained, table)) continue;
       table.alternatives = both(table.alternatives, alternatives);
     }
-    for (const equality of equalities) {
+    this.#joinCorrelations.push(...equalities.correlations.filter(({ column }) => has(constrained, column.table)));
+    for (const equality of equalities.columns) {
       const [a, b] = equality;
       const across = (has(left, a.table) && has(right, b.table)) || (has(left, b.table) && has(right, a.table));
       if (across || (has(constrained, a.table) && has(constrained, b.table))) this.#joinEqualities.push(equality);
     }
   }
 
-  /** Adds what has been found to the tables. */
-  settle(): void {
+  /** Adds what has been found to the tables. Levels around this one must have been settled before. */
+  settle(levelOf: (item: FromItem) => LevelConstraints | undefined): void {
+    for (const { column, outer, item } of this.#correlations) {
+      const known = this.#always.get(column.table) ?? everyRow;
+      this.#always.set(column.table, both(known, levelOf(item)?.saidOf(outer, column) ?? everyRow));
+    }
+    for (const { column, outer, item } of this.#joinCorrelations) {
+      const said = levelOf(item)?.saidOf(outer, column) ?? everyRow;
+      column.table.alternatives = both(column.table.alternatives, said);
+    }
     const carried = new Set<string>();
     for (let size = -1; size < carried.size; ) {
       size = carried.size;
@@ -98,9 +135,13 @@ export class LevelConstraints {
   }
 
   #join(from: ConstrainedColumn, to: ConstrainedColumn): void {
+    to.table.alternatives = both(to.table.alternatives, this.saidOf(from, to));
+  }
+
+  /** What holds of the first column in all that is seen, said of the second. */
+  saidOf(from: ConstrainedColumn, to: ConstrainedColumn): Alternatives {
     const narrowing = narrowingOf(this.#always.get(from.table) ?? everyRow, from.name);
-    if (narrowing === null) return;
-    to.table.alternatives = both(to.table.alternatives, saidOf(narrowing, to.name, to.type.canonical));
+    return narrowing === null ? everyRow : saidOf(narrowing, to.name, to.type.canonical);
   }
 }
 

@@ -56,6 +56,9 @@ export class QueryWalk {
   readonly #liftedAt: LiftedAt;
   readonly #expressions: ExpressionWalk;
   #ctes: CteScope | null = null;
+  /** Levels that were walked, those inside another before it. */
+  #levels: LevelConstraints[] = [];
+  readonly #levelOf = new Map<FromItem, LevelConstraints>();
 
   constructor(names: Names, reads: Reads, liftedAt: LiftedAt, expansion: Expansion) {
     this.#names = names;
@@ -68,12 +71,21 @@ export class QueryWalk {
 
   /** @throws Uncacheable. */
   run(select: SelectStmt, outer: Scope | null = null): readonly OutputColumn[] {
-    return this.#query(select, { scope: outer, ctes: null });
+    const outputs = this.#query(select, { scope: outer, ctes: null });
+    this.#settle();
+    return outputs;
   }
 
   /** @throws Uncacheable. */
   visitAll(nodes: readonly Node[], scope: Scope): void {
     this.#expressions.visitAll(nodes, scope);
+    this.#settle();
+  }
+
+  /** What is known of a query is said of those inside. */
+  #settle(): void {
+    for (const level of this.#levels.toReversed()) level.settle((item) => this.#levelOf.get(item));
+    this.#levels = [];
   }
 
   /** Walks one query level; names of WITH are in `level.ctes` and, for sub-selects in expressions, in `#ctes`. */
@@ -131,12 +143,13 @@ export class QueryWalk {
         this.#liftedAt,
         constraints.nullable,
       );
-      constraints.on(join, finding, [...equalities, ...join.equalities]);
+      constraints.on(join, finding, { ...equalities, columns: [...equalities.columns, ...join.equalities] });
     }
     walk.visit(where, scope);
     const { finding, equalities } = findConstraints(where, scope, walk, this.#liftedAt, constraints.nullable);
     constraints.where(finding, equalities);
-    constraints.settle();
+    this.#levels.push(constraints);
+    for (const item of scope.items) this.#levelOf.set(item, constraints);
     return constraints.nullable;
   }
 

@@ -12,8 +12,9 @@ export type RowOrder = 'fixed' | 'ofOneRow' | 'open';
 
 /** Aggregates of any argument that give the same for every order. */
 const countAggregates: ReadonlySet<string> = new Set(['count', 'bool_and', 'bool_or', 'every', 'bit_and', 'bit_or']);
-/** Those that do for exact types: of floating point the last digit, of numeric the scale among equal values depends on the order. */
-const exactAggregates: ReadonlySet<string> = new Set(['sum', 'min', 'max']);
+/** Those that do for exact types: of floating point the last digit, of numeric the scale among equal values depends on the order. (Averages of
+ * integers and of numerics of one scale are made of an exact sum and a count.) */
+const exactAggregates: ReadonlySet<string> = new Set(['sum', 'min', 'max', 'avg']);
 /** pg_type oids: bool, int8, int2, int4, text, varchar, date, timestamp, timestamptz, uuid. */
 const exactTypes: ReadonlySet<number> = new Set([16, 20, 21, 23, 25, 1043, 1082, 1114, 1184, 2950]);
 const NUMERIC = 1700;
