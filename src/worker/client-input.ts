@@ -9,8 +9,8 @@
  */
 
 import { Limits } from '../shared/limits.ts';
-import { batchEndCodes, copyCodes, frontendCodes } from '../shared/wire/codes.ts';
-import { frameBytes, HEADER_BYTES, NOTHING } from '../shared/wire/framer.ts';
+import { batchEndCodes, copyCodes, Frontend, frontendCodes } from '../shared/wire/codes.ts';
+import { frameBytes, HEADER_BYTES, NOTHING, WireError } from '../shared/wire/framer.ts';
 
 /** Frames of a batch: `at[0…count)` are their offsets from `start`. Valid during the call only. */
 export interface Batch {
@@ -43,6 +43,11 @@ class MutableBatch implements Batch {
 }
 
 const LONG_HEAD_BYTES = 4096;
+
+/** With one, PostgreSQL refuses the message and may skip to the next Sync; whoever says such things is not followed that far. */
+function hasNoBody(code: number): boolean {
+  return code === Frontend.sync || code === Frontend.flush;
+}
 
 export class ClientInput {
   private readonly sink: BatchSink;
@@ -169,7 +174,10 @@ export class ClientInput {
       if (at + length > end) break;
       batch.at[batch.count++] = at - start;
       at += length;
-      if (batchEndCodes[code] === 1) return this.offer(bytes, start, at, true) ? at : start;
+      if (batchEndCodes[code] === 1) {
+        if (length > HEADER_BYTES && hasNoBody(code)) throw new WireError('invalid message format');
+        return this.offer(bytes, start, at, true) ? at : start;
+      }
     }
     if (batch.count > 0 && end - start > Limits.heldBatchBytesMax)
       return this.offer(bytes, start, at, false) ? at : start;
