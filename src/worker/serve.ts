@@ -12,7 +12,6 @@ import { entryRound } from '../shared/memory/fences.ts';
 import { Block } from '../shared/memory/layout.ts';
 import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
 import { KeyForm, keyHash } from '../shared/query-key.ts';
-import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
 import {
   BIND_COMPLETE,
