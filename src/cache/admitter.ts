@@ -174,6 +174,7 @@ export class Admitter<A extends Admissible> {
       filledRound: offer.filledRound,
       fenceSlots: pointedFenceSlots(database, relations, dependencies, primaryKeyOf),
       admission: admissionOf?.(offer) ?? 0,
+      pin: offer.pin === true,
     });
     // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.
     if (block === 0 || store.find(offer.hash, key) !== block) return 'fill.full';

@@ -1,6 +1,6 @@
 /** Writing a block, and its size. Its layout: shared/memory/layout.ts. */
 import type { StoreReader } from '../shared/memory/index-reader.ts';
-import { BLOCK_UNIT_BYTES, Block } from '../shared/memory/layout.ts';
+import { BLOCK_UNIT_BYTES, Block, PIN_BIT } from '../shared/memory/layout.ts';
 import type { NewEntry } from './store.ts';
 
 /** Units that a block takes with a key and frames of these lengths. */
@@ -22,7 +22,7 @@ export function writeBlock(reader: StoreReader, block: number, entry: NewEntry):
   words[at + Block.HASH] = entry.hash;
   words[at + Block.KEY_BYTES] = key.length;
   words[at + Block.FRAMES_BYTES] = frames.length;
-  words[at + Block.VISITED] = 0;
+  words[at + Block.VISITED] = entry.pin === true ? PIN_BIT : 0;
   words[at + Block.FILLED_ROUND] = entry.filledRound;
   words[at + Block.ADMISSION] = entry.admission ?? 0;
   words[at + Block.ROW_DESCRIPTION_BYTES] = entry.rowDescriptionBytes;

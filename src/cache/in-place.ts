@@ -39,7 +39,7 @@ export interface PointAnswer {
 export interface InPlaceOptions {
   readonly reader: Pick<
     StoreReader,
-    'word' | 'bytesOf' | 'keyOffset' | 'framesOffset' | 'framesBytes' | 'rowDescriptionBytes'
+    'isPinned' | 'word' | 'bytesOf' | 'keyOffset' | 'framesOffset' | 'framesBytes' | 'rowDescriptionBytes'
   >;
   /** Null when the key's answer is no such answer. */
   readonly pointOf: (key: ParsedKey) => PointAnswer | null;
@@ -53,6 +53,7 @@ interface Correction {
   readonly hash: number;
   readonly contextId: number;
   readonly shape: number;
+  readonly pin: boolean;
   /** Key and RowDescription. */
   readonly head: Uint8Array;
   readonly keyBytes: number;
@@ -126,7 +127,8 @@ export class InPlace {
     head.set(frames.subarray(0, rowDescriptionBytes), keyBytes);
     const { contextId } = parsed!;
     const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
-    const correction = { point, hash: reader.word(block, Block.HASH), contextId, shape, head, keyBytes };
+    const pin = reader.isPinned(block);
+    const correction = { point, hash: reader.word(block, Block.HASH), contextId, shape, pin, head, keyBytes };
     this.#add({ ...correction, values, transaction, open: false }, transaction);
   }
 
@@ -160,7 +162,8 @@ export class InPlace {
     this.#count = 0;
   }
 
-  #offer({ point, hash, contextId, shape, head, keyBytes, values, transaction }: Correction, round: number): void {
+  #offer(correction: Correction, round: number): void {
+    const { point, hash, contextId, shape, pin, head, keyBytes, values, transaction } = correction;
     const { isStored, tokenOf, admit } = this.#options;
     const frames = encodeAnswer(values, point.encoders);
     // Whoever missed meanwhile was answered by the origin, and that answer shows the change too.
@@ -169,7 +172,7 @@ export class InPlace {
     bytes.set(head, 0);
     bytes.set(frames, head.length);
     const refused = admit({
-      ...{ verdictId: 0, shape, contextId, token: tokenOf(transaction.settledStamp), hash, keyBytes, bytes },
+      ...{ verdictId: 0, shape, pin, contextId, token: tokenOf(transaction.settledStamp), hash, keyBytes, bytes },
       rowDescriptionBytes: head.length - keyBytes,
       filledRound: round,
     });

@@ -3,7 +3,7 @@
  * a new one goes to the emptier, so that two full buckets meet at 70 to 80 % load for the first time (ADR-002).
  */
 import { BUCKET_WORDS, INDEX_WORD, secondBucket } from '../shared/memory/index-reader.ts';
-import { BLOCK_UNIT_BYTES, Block, BUCKET_SLOTS, Store } from '../shared/memory/layout.ts';
+import { BLOCK_UNIT_BYTES, Block, BUCKET_SLOTS, Store, VISITED_BIT } from '../shared/memory/layout.ts';
 import type { PolicyEntries } from './policy.ts';
 
 const UNIT_WORDS = BLOCK_UNIT_BYTES / 4;
@@ -61,21 +61,23 @@ export class IndexSlots implements PolicyEntries {
 
   takeVisited(slot: number): boolean {
     const at = this.blockAt(slot) * UNIT_WORDS + Block.VISITED;
-    const visited = this.#words[at] !== 0;
-    if (visited) this.#words[at] = 0;
+    const word = this.#words[at]!;
+    const visited = (word & VISITED_BIT) !== 0;
+    if (visited) this.#words[at] = word & ~VISITED_BIT;
     return visited;
   }
 
   /**
    * The slot to give up when both buckets are full: one not visited rather than one visited, then the one filled first.
-   * Where all are visited, all are forgiven, as the policy's hand would.
+   * Where all are visited, all are forgiven, as the policy's hand would. One that is pinned only where all are.
    */
-  worseNeighbour(hash: number): number {
+  worseNeighbour(hash: number, isPinned: (slot: number) => boolean): number {
     let worst = -1;
     let worstVisited = true;
     for (const bucket of [hash & this.#mask, secondBucket(hash, this.#mask)]) {
       for (let slot = bucket * BUCKET_SLOTS; slot < (bucket + 1) * BUCKET_SLOTS; slot++) {
-        const visited = this.#word(slot, Block.VISITED) !== 0;
+        if (isPinned(slot)) continue;
+        const visited = (this.#word(slot, Block.VISITED) & VISITED_BIT) !== 0;
         const worse =
           worst < 0 ||
           (visited === worstVisited
@@ -85,7 +87,7 @@ export class IndexSlots implements PolicyEntries {
       }
     }
     if (worstVisited) this.#forgive(hash);
-    return worst;
+    return worst >= 0 ? worst : (hash & this.#mask) * BUCKET_SLOTS;
   }
 
   #forgive(hash: number): void {

@@ -12,8 +12,8 @@ export interface PolicyEntries {
 }
 
 export interface EvictionPolicy {
-  /** A new entry, not yet visited. */
-  admit(entry: number): void;
+  /** A new entry, not yet visited. `pinned`: it is no victim while there is another one. */
+  admit(entry: number, pinned?: boolean): void;
   /** An entry left, for whatever reason. */
   remove(entry: number): void;
   /** The entry to evict, or -1 when there is none. It stays until `remove`. */
@@ -21,6 +21,10 @@ export interface EvictionPolicy {
   /** Calls `visit` with every entry. @throws Error when the structure is unsound. */
   check(visit: (entry: number) => void): void;
 }
+
+/** The queue that an entry is in, in the order of `#queues`. */
+const Place = { small: 0, main: 1, pinned: 2 } as const;
+type Place = (typeof Place)[keyof typeof Place];
 
 /** Entries that one eviction may spare before it takes the next one as it is: a bound on its time, far above the mean. */
 const SPARED_MAX = 4096;
@@ -35,6 +39,8 @@ const SMALL_SHARE = 1 / 10;
  *             └─visited─▶ main ◀─visited, once around─┐
  *   new, but remembered ──▶ └──────────────────────────┴─not visited──▶ evicted
  *
+ * Pinned entries (a hint asked for it, and the store has room for them) wait in a queue of their own that nothing is taken from.
+ *
  * What is read once (scans, reports, one-off queries) passes through the small queue and never displaces what is in the
  * main one; what was evicted too early is recognised when it comes back.
  */
@@ -42,7 +48,8 @@ export class S3Fifo implements EvictionPolicy {
   readonly #entries: PolicyEntries;
   readonly #small: Queue;
   readonly #main: Queue;
-  readonly #isMain: Uint8Array;
+  readonly #pinned: Queue;
+  readonly #place: Uint8Array;
   readonly #ghosts: Ghosts;
 
   /** @param entriesMax a power of two; entries are 0 … entriesMax − 1 */
@@ -52,14 +59,19 @@ export class S3Fifo implements EvictionPolicy {
     this.#entries = entries;
     this.#small = new Queue(newer, older);
     this.#main = new Queue(newer, older);
-    this.#isMain = new Uint8Array(entriesMax);
+    this.#pinned = new Queue(newer, older);
+    this.#place = new Uint8Array(entriesMax);
     this.#ghosts = new Ghosts(entriesMax);
   }
 
-  admit(entry: number): void {
+  admit(entry: number, pinned = false): void {
+    if (pinned) {
+      this.#push(entry, Place.pinned);
+      return;
+    }
     const remembered = (1 - SMALL_SHARE) * (this.#small.count + this.#main.count);
     const known = this.#ghosts.remembers(this.#entries.hashOf(entry), remembered);
-    this.#push(entry, known);
+    this.#push(entry, known ? Place.main : Place.small);
   }
 
   remove(entry: number): void {
@@ -68,39 +80,54 @@ export class S3Fifo implements EvictionPolicy {
 
   victim(): number {
     let entry = this.#candidate();
-    for (let spared = 0; spared < SPARED_MAX && entry >= 0 && this.#entries.takeVisited(entry); spared++) {
+    if (entry < 0 || this.isPinned(entry)) return entry;
+    for (let spared = 0; spared < SPARED_MAX && this.#entries.takeVisited(entry); spared++) {
       this.#queueOf(entry).remove(entry);
-      this.#push(entry, true);
+      this.#push(entry, Place.main);
       entry = this.#candidate();
     }
-    if (entry >= 0 && this.#isMain[entry] === 0) this.#ghosts.remember(this.#entries.hashOf(entry));
+    if (this.#place[entry] === Place.small) this.#ghosts.remember(this.#entries.hashOf(entry));
     return entry;
   }
 
+  /** Whether it is no victim while there is another one. */
+  isPinned(entry: number): boolean {
+    return this.#place[entry] === Place.pinned;
+  }
+
+  get pinnedCount(): number {
+    return this.#pinned.count;
+  }
+
   check(visit: (entry: number) => void): void {
-    this.#small.check((entry) => {
-      if (this.#isMain[entry] !== 0) throw new Error(`queue: entry ${entry} is not where it is marked`);
-      visit(entry);
-    });
-    this.#main.check((entry) => {
-      if (this.#isMain[entry] === 0) throw new Error(`queue: entry ${entry} is not where it is marked`);
-      visit(entry);
-    });
+    for (const [place, queue] of this.#queues.entries()) {
+      queue.check((entry) => {
+        if (this.#place[entry] !== place) throw new Error(`queue: entry ${entry} is not where it is marked`);
+        visit(entry);
+      });
+    }
+  }
+
+  get #queues(): readonly Queue[] {
+    return [this.#small, this.#main, this.#pinned];
   }
 
   #candidate(): number {
     const { count } = this.#small;
+    if (count + this.#main.count === 0) return this.#pinned.oldest();
     const fromSmall = this.#main.count === 0 || (count > 0 && count >= SMALL_SHARE * (count + this.#main.count));
     return (fromSmall ? this.#small : this.#main).oldest();
   }
 
-  #push(entry: number, main: boolean): void {
-    this.#isMain[entry] = main ? 1 : 0;
+  #push(entry: number, place: Place): void {
+    this.#place[entry] = place;
     this.#queueOf(entry).push(entry);
   }
 
   #queueOf(entry: number): Queue {
-    return this.#isMain[entry] === 0 ? this.#small : this.#main;
+    const place = this.#place[entry];
+    if (place === Place.small) return this.#small;
+    return place === Place.main ? this.#main : this.#pinned;
   }
 }
 

@@ -104,12 +104,13 @@ export class CacheRuntime {
   }
 
   status(): CacheStatus {
-    const { bytes, bytesMax, evicted } = this.store.statistics();
+    const { bytes, bytesMax, evicted, pinnedEntries, pinnedBytes } = this.store.statistics();
     const { entries } = this;
     const { first, all } = this.databases;
     const { admitted, rejected, invalidated, corrected } = this.databases.totals();
     return {
       ...{ entries, bytes, bytesMax, evicted, admitted, invalidated, corrected, rejected: rejected + this.#strays },
+      ...{ pinnedEntries, pinnedBytes },
       cdc: first.feed.status(),
       databases: all.map((database) => database.status()),
       catalogVersion: first.header.catalogVersion,

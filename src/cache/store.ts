@@ -57,6 +57,8 @@ export interface NewEntry {
   readonly fenceSlots: readonly number[];
   /** `encodeAdmission`; missing: not known. */
   readonly admission?: number;
+  /** A hint asks to keep it. */
+  readonly pin?: boolean;
 }
 
 export interface StoreStatistics {
@@ -68,12 +70,17 @@ export interface StoreStatistics {
   /** Memory of unlinked entries that waits for its readers. */
   readonly retiredBytes: number;
   readonly evicted: number;
+  /** Entries that are not evicted, and their memory. */
+  readonly pinnedEntries: number;
+  readonly pinnedBytes: number;
 }
 
 /** Victims unlinked before reclamation is tried: one look at all epoch words serves a batch. */
 const EVICTION_BATCH = 16;
 /** Evicted in the order of the policy, or twice what is wanted if that is more, before a stretch of memory is cleared. */
 const SCATTERED_UNITS_MIN = 512;
+/** Blocks looked at for a stretch without a pinned entry; then one is taken that has some. */
+const STRETCH_BLOCKS_MAX = 16_384;
 /** Retired blocks that make a look at all epoch words worth while. */
 const RECLAIM_BATCH = 32;
 /** Kept free: a 64th of the memory, but in a small store up to a 16th, since a worker may be put to sleep while it reads. */
@@ -99,6 +106,7 @@ export class CacheStore {
   #entries = 0;
   #liveUnits = 0;
   #retiredUnits = 0;
+  #pinnedUnits = 0;
   #evicted = 0;
   #isFull = false;
   #evictedUnits = 0;
@@ -181,6 +189,8 @@ export class CacheStore {
       bytesMax: this.#blocks.totalUnits * BLOCK_UNIT_BYTES,
       retiredBytes: this.#retiredUnits * BLOCK_UNIT_BYTES,
       evicted: this.#evicted,
+      pinnedEntries: this.#policy.pinnedCount,
+      pinnedBytes: this.#pinnedUnits * BLOCK_UNIT_BYTES,
     };
   }
 
@@ -200,20 +210,39 @@ export class CacheStore {
   #link(hash: number, block: number): void {
     let slot = this.#slots.freeSlot(hash);
     if (slot < 0) {
-      slot = this.#slots.worseNeighbour(hash);
+      slot = this.#slots.worseNeighbour(hash, (each) => this.#policy.isPinned(each));
       this.#evict(slot);
     }
     this.#slots.link(slot, hash, block);
     this.#entries++;
-    this.#policy.admit(slot);
+    this.#admit(slot, block);
   }
 
-  /** The entry keeps its slot, its place in the queue and its visit. */
+  /** The entry keeps its slot, its visit and, unless one of the two asks to be pinned, its place in the queue. */
   #replace(old: number, block: number): void {
     const slot = this.#slots.slotOf(old);
+    const isOrdinary = !this.reader.isPinned(old) && !this.reader.isPinned(block);
     if (this.#slots.takeVisited(slot)) this.reader.markVisited(block);
+    if (!isOrdinary) this.#leaveQueue(slot, old);
     this.#slots.relink(slot, block);
+    if (!isOrdinary) this.#admit(slot, block);
     this.#retire(old, 'replaced');
+  }
+
+  /** One that asks to be pinned is, while those that are take no more than their share. */
+  #admit(slot: number, block: number): void {
+    const units = unitsOf(this.reader, block);
+    const pinned =
+      this.reader.isPinned(block) &&
+      this.#pinnedUnits + units <= Limits.pinnedShareMax * this.#blocks.totalUnits &&
+      this.#policy.pinnedCount < Limits.pinnedShareMax * this.#slots.count;
+    if (pinned) this.#pinnedUnits += units;
+    this.#policy.admit(slot, pinned);
+  }
+
+  #leaveQueue(slot: number, block: number): void {
+    if (this.#policy.isPinned(slot)) this.#pinnedUnits -= unitsOf(this.reader, block);
+    this.#policy.remove(slot);
   }
 
   // ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -228,7 +257,7 @@ export class CacheStore {
   #unlink(slot: number, cause: RemovalCause): void {
     const block = this.#slots.blockAt(slot);
     this.#slots.unlink(slot);
-    this.#policy.remove(slot);
+    this.#leaveQueue(slot, block);
     this.#entries--;
     this.#retire(block, cause);
   }
@@ -278,8 +307,7 @@ export class CacheStore {
   /** Evicts the next victim and all that follow it in memory until `units` units in a row are free or about to be. */
   #clearStretch(units: number): void {
     if (this.#entries === 0) return;
-    let start = this.#slots.blockAt(this.#policy.victim());
-    if (start + units > this.#blocks.end) start = this.#blocks.first;
+    const start = this.#stretchStart(units);
     for (let at = start; at < start + units && at < this.#blocks.tail; ) {
       const free = this.#blocks.freeRun(at);
       if (free > 0) {
@@ -291,6 +319,28 @@ export class CacheStore {
       if (slot >= 0) this.#evict(slot); // else it is retired already
       at = next;
     }
+  }
+
+  /** Where to clear: at the next victim, or behind the first pinned entries after it that leave room between them. */
+  #stretchStart(units: number): number {
+    const { first, end, tail } = this.#blocks;
+    const victim = this.#slots.blockAt(this.#policy.victim());
+    let start = victim + units > end ? first : victim;
+    if (this.#policy.pinnedCount === 0) return start;
+    let hasWrapped = start === first;
+    for (let at = start, looked = 0; at < Math.min(start + units, tail) && looked < STRETCH_BLOCKS_MAX; looked++) {
+      const free = this.#blocks.freeRun(at);
+      const next = at + (free > 0 ? free : unitsOf(this.reader, at));
+      const slot = free > 0 ? -1 : this.#slots.slotOf(at);
+      at = next;
+      if (slot < 0 || !this.#policy.isPinned(slot)) continue;
+      start = next;
+      if (start + units <= end) continue;
+      if (hasWrapped) break;
+      hasWrapped = true;
+      at = start = first;
+    }
+    return start + units <= end ? start : first;
   }
 
   #setFull(isFull: boolean): void {

@@ -1,6 +1,7 @@
 // Hints: what a statement's comment asks of pgfresh. Comments are no part of a key, so statements that differ in hints alone share an entry.
 //
 //   /* pgfresh: skip */ SELECT …                                         not from the cache, and not stored
+//   /* pgfresh: pin */ SELECT …                                          not pushed out by others, within a quarter of the store
 //   /* pgfresh: max_staleness=250ms, consistency=bounded */ SELECT …     how old an answer may be, for this statement
 //
 // What is not understood is as if it were not there (`unknown`), and counted. A hint never switches on what is off.
@@ -10,6 +11,7 @@ import { Limits } from './limits.ts';
 
 export interface Hints {
   readonly skip: boolean;
+  readonly pin: boolean;
   /** Null: as configured. At most `Limits.hintStalenessMsMax`. */
   readonly maxStalenessMs: number | null;
   /** Null: the session's. */
@@ -52,7 +54,7 @@ function bodyOf(comment: string): string {
 }
 
 function read(words: readonly string[]): Hints {
-  let [skip, unknown] = [false, false];
+  let [skip, pin, unknown] = [false, false, false];
   let maxStalenessMs: number | null = null;
   let level: HintLevel | null = null;
   for (const word of words) {
@@ -60,11 +62,12 @@ function read(words: readonly string[]): Hints {
     const [name, value = ''] = hint.split(/=(.*)/s, 2);
     const durationMs = name === 'max_staleness' ? durationOf(value) : null;
     if (hint === 'skip') skip = true;
+    else if (hint === 'pin') pin = true;
     else if (durationMs !== null) maxStalenessMs = Math.min(durationMs, Limits.hintStalenessMsMax);
     else if (name === 'consistency' && isHintLevel(value)) level = value;
     else unknown = true;
   }
-  return { skip, maxStalenessMs, level, unknown };
+  return { skip, pin, maxStalenessMs, level, unknown };
 }
 
 function durationOf(value: string): number | null {

@@ -102,6 +102,9 @@ export interface CacheStatus {
   /** Of these, answers that went back into the store corrected. */
   readonly corrected: number;
   readonly evicted: number;
+  /** Entries kept because a hint asked for it, and their memory. */
+  readonly pinnedEntries: number;
+  readonly pinnedBytes: number;
   readonly cdc: {
     readonly state: 'connecting' | 'catchingUp' | 'streaming' | 'failed';
     /** What is wrong and what to do about it; null while streaming. */
@@ -283,6 +286,8 @@ export interface Offer {
   readonly rowDescriptionBytes: number;
   /** STARTED_ROUND + 1, read when the answer had arrived. */
   readonly filledRound: number;
+  /** A hint asks to keep it. */
+  readonly pin?: boolean;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 

@@ -34,6 +34,8 @@ export class Capture {
   /** Others may wait for this answer. */
   flight: Flight | null = null;
   sentMs = 0;
+  /** A hint asks to keep it. */
+  pin = false;
   /** A description ends with RowDescription or NoData, an answer with CommandComplete. */
   private readonly isDescription: boolean;
 
@@ -106,7 +108,7 @@ export class Capture {
     if (this.abandoned || !this.complete || verdict === null || !verdict.cacheable) return null;
     if (verdict.catalogVersion !== this.token.catalogVersion) return null;
     const bytes = this.used === this.bytes.length ? this.bytes : this.bytes.slice(0, this.used);
-    const { contextId, token, hash, keyBytes, rowDescriptionBytes } = this;
+    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin } = this;
     this.abandoned = true;
     return {
       verdictId: verdict.verdictId,
@@ -117,6 +119,7 @@ export class Capture {
       keyBytes,
       rowDescriptionBytes,
       filledRound,
+      pin,
       bytes,
     };
   }

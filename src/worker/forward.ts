@@ -3,7 +3,7 @@
  * replies, statements get their verdicts and, where allowed, a capture that listens to the answer.
  */
 
-import { hintsOf } from '../shared/hints.ts';
+import { type Hints, hintsOf } from '../shared/hints.ts';
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { FillToken } from '../shared/messages.ts';
@@ -203,13 +203,14 @@ export class Forwarder {
     if (owed !== null) owed.prepares = preparing(session, this.cache, stripped);
     this.count(this.reasonOf(slot), () => sql);
     if (owed === null || !this.isCapturable(slot) || !session.settings.reads(bytes, start, end)) return;
-    if (hintsOf(sql)?.skip === true) return;
+    const hints = hintsOf(sql);
+    if (hints?.skip === true) return;
     const simple = () => ({ prefix: this.cache!.simplePrefix(this.context!.contextId), tail: Buffer.from(stripped) });
     const key = execution === null ? simple() : executionKey(execution, this.context!);
     if (key === null) return;
     const { prefix, tail } = key;
     const hash = keyHash(prefix.hash, tail, 0, tail.length);
-    this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, false);
+    this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, hints);
   }
 
   private executionOf(sql: string): Execution | null {
@@ -282,7 +283,7 @@ export class Forwarder {
     if (!this.isCapturable(slot)) return;
     const prefix = statement.descriptionPrefix(this.context!.contextId);
     const key = { hash: finishHash(prefix.hash), prefix: prefix.bytes, tail: empty, tailStart: 0, tailEnd: 0 };
-    this.capture(owed, slot!, key, true);
+    this.capture(owed, slot!, key, statement.hints, true);
   }
 
   private executeFrame(bytes: Buffer, start: number, end: number): void {
@@ -305,12 +306,8 @@ export class Forwarder {
     const prefix = bound.statement.portalPrefix(this.context!.contextId);
     const { tailStart, tailEnd } = this;
     const hash = keyHash(prefix.hash, bytes, tailStart, tailEnd);
-    const capture = this.capture(
-      owed,
-      work.slot!,
-      { hash, prefix: prefix.bytes, tail: bytes, tailStart, tailEnd },
-      false,
-    );
+    const key = { hash, prefix: prefix.bytes, tail: bytes, tailStart, tailEnd };
+    const capture = this.capture(owed, work.slot!, key, bound.statement.hints);
     if (this.described !== null) this.described.capture = capture;
   }
 
@@ -366,15 +363,17 @@ export class Forwarder {
     return this.token !== null && this.trusted && slot?.verdict?.cacheable === true;
   }
 
-  private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, isDescription: boolean): Capture | null {
+  private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, hints: Hints | null, isDescription = false) {
     const { worth, reader } = this.cache!;
-    const refused = worth.judge(slot.verdict!.shape, key.hash, reader.isFull());
+    const pin = hints?.pin === true;
+    const refused = pin ? null : worth.judge(slot.verdict!.shape, key.hash, reader.isFull());
     if (refused !== null) {
       countReason(this.runtime.counters, refused);
       return null;
     }
     const { entryBytesMax } = this.runtime.config.cache;
     const capture = new Capture(slot, this.context!.contextId, this.token!, key, entryBytesMax, isDescription);
+    capture.pin = pin;
     capture.sentMs = this.runtime.clock.nowMs();
     capture.flight = this.runtime.flights.begin(key.hash, slot, capture.sentMs);
     owed.capture = capture;

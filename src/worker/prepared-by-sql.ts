@@ -131,6 +131,13 @@ export function executionKey({ statement, arguments: all }: Execution, context: 
   return { prefix: statement.executionPrefix(context.contextId), tail: tailOf(all) };
 }
 
+/** Under which the answer to a Query is found; null: it is an EXECUTE of what may mean something else by now. @param sql without comments */
+export function textKey(session: Session, cache: AttachedCache, context: Resolution, sql: string): ExecutionKey | null {
+  const execution = session.statements.hasPreparedBySql ? executionOf(session, cache, context, sql) : null;
+  if (execution !== null) return executionKey(execution, context);
+  return { prefix: cache.simplePrefix(context.contextId), tail: Buffer.from(sql) };
+}
+
 /** Kinds, and the Bind: all in text format. Manual: Message Formats, Bind. */
 function tailOf(all: readonly Argument[]): Buffer {
   const count = Buffer.alloc(2);

@@ -32,7 +32,7 @@ import { beginsLikeExecute } from './execute-text.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
 import type { Outcome } from './outcome.ts';
-import { executionKey, executionOf } from './prepared-by-sql.ts';
+import { textKey } from './prepared-by-sql.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -189,16 +189,12 @@ export class HitPath {
   private textEntry(bytes: Buffer, start: number, end: number): Outcome {
     const { session, context } = this;
     const mayExecute = session.statements.hasPreparedBySql && beginsLikeExecute(bytes, start, end);
-    const prefix = this.cache.simplePrefix(context.contextId);
-    if (!mayExecute && !mayHoldComment(bytes, start, end)) return this.entry(prefix, bytes, start, end, true);
+    if (!mayExecute && !mayHoldComment(bytes, start, end))
+      return this.entry(this.cache.simplePrefix(context.contextId), bytes, start, end, true);
     const sql = bytes.toString('utf8', start, end);
-    const stripped = stripComments(sql);
     this.hints = hintsOf(sql);
-    const execution = mayExecute ? executionOf(session, this.cache, context, stripped) : null;
-    const key = execution === null ? null : executionKey(execution, context);
-    if (execution !== null && key === null) return 'statement.execute';
-    const tail = key?.tail ?? Buffer.from(stripped);
-    return this.entry(key?.prefix ?? prefix, tail, 0, tail.length, true);
+    const key = textKey(session, this.cache, context, stripComments(sql));
+    return key === null ? 'statement.execute' : this.entry(key.prefix, key.tail, 0, key.tail.length, true);
   }
 
   private command(command: BlockCommand, source: Buffer, start: number, end: number): Outcome {
@@ -331,7 +327,8 @@ export class HitPath {
     }
     const hash = keyHash(prefix.hash, tail, start, end);
     const block = reader.find(hash, prefix.bytes, tail, start, end);
-    if (block === 0) {
+    // Stored by a statement without the hint: the next answer takes its place, and stays.
+    if (block === 0 || (this.hints?.pin === true && !reader.isPinned(block))) {
       this.missedHash = hash;
       return 'notFound';
     }

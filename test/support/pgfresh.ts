@@ -37,6 +37,8 @@ export interface Status {
     readonly invalidated: number;
     readonly corrected: number;
     readonly evicted: number;
+    readonly pinnedEntries: number;
+    readonly pinnedBytes: number;
   };
   readonly cdc: {
     readonly state: string;

@@ -68,6 +68,8 @@ describe('the admin page', () => {
       'invalidated',
       'corrected',
       'evicted',
+      'pinnedEntries',
+      'pinnedBytes',
     ];
     expect(Object.keys(status.cache).sort()).toEqual(numbers.sort());
     expect(status.cache.entries).toBeGreaterThan(0);

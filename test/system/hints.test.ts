@@ -1,6 +1,7 @@
 // Issue 4 item 8, issue 5 item 6: what a statement's comment asks for holds for that statement, in both protocols, and its entry stays the same.
 import { describe, expect, it } from 'vitest';
 import { ask, askOnce, useProxy } from '../support/fixture.ts';
+import { run } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 
 const proxy = useProxy(
@@ -8,6 +9,11 @@ const proxy = useProxy(
    CREATE TABLE unseen (id int PRIMARY KEY)`,
   { args: ['--cache-max-staleness', '2s'] },
 );
+const small = useProxy(
+  `CREATE TABLE item (id int PRIMARY KEY, v text); INSERT INTO item SELECT i, repeat('x', 2000) FROM generate_series(1, 9000) i`,
+  { args: ['--cache-memory', '1MB', '--cache-max-entry', '64KB', '--workers', '1'] },
+);
+const emptied = () => small.pgfresh.lines.filter((line) => line.includes('cache emptied')).length;
 const reasons = async (code: string) => (await proxy.pgfresh.status()).reasons[code] ?? 0;
 const rose = async (code: string, act: () => Promise<unknown>) => {
   const before = await reasons(code);
@@ -56,6 +62,27 @@ describe.each([
     await proxy.warm(() => client.query(query('/* pgfresh: max_staleness=1s */', id)));
   });
 
+  it('pin: the answer is marked, whoever stored it first, and changes remove it as ever', async () => {
+    const client = await proxy.session();
+    const pinned = query('/* pgfresh: pin */', id + 20);
+    const isPinned = async () => (await proxy.pgfresh.status()).cache.pinnedEntries > 0;
+    await proxy.warm(() => client.query(query('', id + 20)));
+    await run(proxy.originUrl, 'UPDATE t SET v = -1 WHERE id BETWEEN 20 AND 40');
+    await waitFor('a pinned answer', async () => {
+      await client.query(pinned);
+      return isPinned();
+    });
+    await proxy.warm(() => client.query(pinned));
+    await client.query(`UPDATE t SET v = 7 WHERE id = ${id + 20}`);
+    expect((await client.query(pinned)).rows).toEqual([[7]]);
+    // Corrected in place, or asked for anew: pinned again.
+    await proxy.warm(() => client.query(pinned));
+    expect(await isPinned()).toBe(true);
+    await client.query('TRUNCATE t');
+    await waitFor('no pinned answer', async () => !(await isPinned()));
+    await client.query('INSERT INTO t SELECT g, 0 FROM generate_series(1, 100) g');
+  });
+
   it('an unknown hint is as if there were none, and counted', async () => {
     const client = await proxy.session();
     await proxy.warm(() => client.query(query('', id)));
@@ -89,4 +116,35 @@ it('consistency: bounded hits behind a fence, strong waits for the write in a bo
   };
   await expect.poll(fencedButServed, { timeout: 15_000 }).toBe(1);
   expect(await askOnce(proxy.url, bounded, [51])).toEqual([[0]]);
+});
+
+it('a scan many times the size of the store leaves what is pinned', async () => {
+  const { pinnedEntries } = (await small.pgfresh.status()).cache;
+  expect(pinnedEntries).toBe(0);
+  const client = await small.session();
+  const pinned = (id: number) => client.query(`/* pgfresh: pin */ SELECT v FROM item WHERE id = ${id}`);
+  const pinAll = async () => {
+    for (let id = 1; id <= 20; id++) await small.warm(() => pinned(id));
+  };
+  const scan = async (from: number) => {
+    // Each twice: what is asked for once is hardly kept.
+    for (let id = from; id < from + 1_500; id++)
+      for (let i = 0; i < 2; i++) await ask(client, 'SELECT v FROM item WHERE id = $1', [id]);
+  };
+  const attempt = async (from: number): Promise<boolean> => {
+    await pinAll();
+    const before = emptied();
+    await scan(from);
+    // Roles are the whole server's: other test files empty the cache by making some.
+    if (emptied() !== before) return false;
+    expect((await small.pgfresh.status()).cache.evicted).toBeGreaterThan(0);
+    const hits = await small.hits();
+    for (let id = 1; id <= 20; id++) await pinned(id);
+    expect((await small.hits()) - hits).toBe(20);
+    return true;
+  };
+  for (let from = 1_000; !(await attempt(from)); from += 1_500);
+  const metrics = await (await fetch(`${small.pgfresh.adminUrl}/metrics`)).text();
+  expect(metrics).toMatch(/^pgfresh_cache_pinned_entries (?:[2-9]\d|20)/m);
+  expect(metrics).toMatch(/^pgfresh_cache_pinned_bytes [1-9]/m);
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { hintsOf } from '../../src/shared/hints.ts';
 
-const none = { skip: false, maxStalenessMs: null, level: null, unknown: false };
+const none = { skip: false, pin: false, maxStalenessMs: null, level: null, unknown: false };
 
 describe('hints', () => {
   it.each([
     ['/* pgfresh: skip */ SELECT 1', { ...none, skip: true }],
+    ['/* pgfresh: pin, max_staleness=2s */ SELECT 1', { ...none, pin: true, maxStalenessMs: 2000 }],
     ['SELECT 1 -- pgfresh: skip', { ...none, skip: true }],
     ['/*pgfresh:skip*/SELECT 1', { ...none, skip: true }],
     ['/* pgfresh: max_staleness=250ms */ SELECT 1', { ...none, maxStalenessMs: 250 }],
@@ -29,6 +30,7 @@ describe('hints', () => {
     'max_staleness=1s=2s',
     'time_bucket=1min',
     'skip=1',
+    'pinned',
   ])('"%s" is none', (hint) => {
     expect(hintsOf(`/* pgfresh: ${hint} */ SELECT 1`)).toEqual({ ...none, unknown: true });
   });

@@ -60,6 +60,16 @@ const families: readonly Family[] = [
     samples: one(({ cache }) => cache.evicted),
   },
   {
+    name: 'pgfresh_cache_pinned_entries',
+    help: 'Answers that a hint asked to keep, and that are not removed to make room',
+    samples: one(({ cache }) => cache.pinnedEntries),
+  },
+  {
+    name: 'pgfresh_cache_pinned_bytes',
+    help: 'Memory used by them',
+    samples: one(({ cache }) => cache.pinnedBytes),
+  },
+  {
     name: 'pgfresh_cache_generation',
     help: 'Generation of the cache thread, 1 for the first',
     samples: one(({ cacheThread }) => cacheThread.generation),

@@ -53,6 +53,8 @@ const cacheNumbers = [
   'invalidated',
   'corrected',
   'evicted',
+  'pinnedEntries',
+  'pinnedBytes',
 ] as const;
 type CacheNumber = (typeof cacheNumbers)[number];
 

@@ -11,7 +11,16 @@
  * starts in. Not for speed: Buffer's native copy truncates offsets to 32 bits (seen on Node 24: beyond 4 GiB it copies
  * other bytes, without an error). Within a window all offsets are small.
  */
-import { Block, BUCKET_SLOTS, databaseWords, STORE_HEADER_BYTES, Store, type StoreState } from './layout.ts';
+import {
+  Block,
+  BUCKET_SLOTS,
+  databaseWords,
+  PIN_BIT,
+  STORE_HEADER_BYTES,
+  Store,
+  type StoreState,
+  VISITED_BIT,
+} from './layout.ts';
 
 const WINDOW_UNITS_BITS = 24;
 const WINDOW_UNITS = 1 << WINDOW_UNITS_BITS;
@@ -147,7 +156,13 @@ export class StoreReader {
   markVisited(block: number): void {
     const words = this.#wordWindows[block >>> WINDOW_UNITS_BITS]!;
     const at = ((block & (WINDOW_UNITS - 1)) << UNIT_WORDS_BITS) + Block.VISITED;
-    if (words[at] === 0) words[at] = 1;
+    const word = words[at]!;
+    if ((word & VISITED_BIT) === 0) words[at] = word | VISITED_BIT;
+  }
+
+  /** Whether a hint asked to pin the entry. */
+  isPinned(block: number): boolean {
+    return (this.word(block, Block.VISITED) & PIN_BIT) !== 0;
   }
 
   generation(): number {

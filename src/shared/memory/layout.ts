@@ -130,7 +130,7 @@ export const Block = {
   HASH: 0,
   KEY_BYTES: 1,
   FRAMES_BYTES: 2,
-  /** Set to 1 by readers (plain store of 1), cleared by the eviction hand. */
+  /** Bit 0 (`VISITED_BIT`) set by readers, without any order, cleared by the eviction hand; `PIN_BIT` is never changed: a hint asked to pin it. */
   VISITED: 3,
   /** Floor a session gets by reading this answer under `monotonic`: STARTED_ROUND + 1 when it arrived. */
   FILLED_ROUND: 4,
@@ -140,6 +140,9 @@ export const Block = {
   FENCE_PAIRS: 7,
   HEADER_WORDS: 8,
 } as const;
+
+export const VISITED_BIT = 1;
+export const PIN_BIT = 2;
 
 /** Per-worker counters: a Float64Array of its own, written by that worker alone, summed by main. */
 export const Counter = {
