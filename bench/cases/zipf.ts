@@ -10,8 +10,6 @@ const keys = 100_000;
 /** An entry takes 192 bytes, the index a tenth of that: room for about a tenth of the keys. */
 const cacheMemory = '2MB';
 const secondsMin = 4;
-/** Reads of a simulation; the first half fills. */
-const simulated = 300_000;
 
 /**
  * Draws of keys with probability about 1 / rank^skew. pgbench's own random_zipfian wants a skew above 1; below it, the inverse of
@@ -23,20 +21,20 @@ function drawSql(skew: number): string {
   return `\\set u random(1, 1000000000)\n\\set id 1 + int(${keys - 1} * pow(:u / 1000000000.0, ${exponent}))`;
 }
 
-function trace(skew: number, seed: number): Int32Array {
+function trace(skew: number, length: number, seed: number): Int32Array {
   const random = seededRandom(seed).next;
   const below1 = (): number => Math.floor((keys - 1) * random() ** (1 / (1 - skew)));
-  return Int32Array.from({ length: simulated }, skew > 1 ? zipf(keys, skew, random) : below1);
+  return Int32Array.from({ length }, skew > 1 ? zipf(keys, skew, random) : below1);
 }
 
-/** Hit ratio of a policy over the second half of a trace, in percent. */
-function simulate(maker: SimulationMaker, capacity: number, reads: Int32Array): number {
+/** Hit ratio of a policy over a trace from a place on, in percent. */
+function simulate(maker: SimulationMaker, capacity: number, reads: Int32Array, from: number): number {
   const read = maker(capacity, reads, keys);
   let hits = 0;
   reads.forEach((key, at) => {
-    if (read(key, at) && at >= simulated / 2) hits++;
+    if (read(key, at) && at >= from) hits++;
   });
-  return (100 * hits) / (simulated / 2);
+  return (100 * hits) / (reads.length - from);
 }
 
 async function measure(stage: Stage, skew: number): Promise<Sample> {
@@ -47,19 +45,22 @@ async function measure(stage: Stage, skew: number): Promise<Sample> {
     scripts: [{ sql: `${drawSql(skew)}\nSELECT balance FROM accounts WHERE id = :id;` }],
   };
   const seconds = Math.max(secondsMin, stage.seconds);
-  await stage.load(load, seconds, stage.seed + 1_000); // fills
+  const filling = await stage.load(load, seconds, stage.seed + 1_000);
   const sample = await stage.load(load, seconds);
   const { entries, bytes } = await stage.peer.counters!();
-  const reads = trace(skew, stage.seed);
+  // As many reads as there were, so that a slow machine's store is no emptier than the simulated one.
+  const [from, length] = [filling.transactions!, filling.transactions! + sample.transactions!];
+  const reads = trace(skew, length, stage.seed);
+  const percentOf = (maker: SimulationMaker): number => simulate(maker, entries, reads, from);
   const value = 100 * (sample.hitRatio ?? Number.NaN);
-  const lruPercent = simulate(lru, entries, reads);
+  const lruPercent = percentOf(lru);
   return {
     ...sample,
     value,
     extra: {
       'LRU %': lruPercent,
-      'ours simulated %': simulate(ours, entries, reads),
-      'optimal %': simulate(belady, entries, reads),
+      'ours simulated %': percentOf(ours),
+      'optimal %': percentOf(belady),
       'points above LRU': value - lruPercent,
       entries,
       'share of the keys': entries / keys,

@@ -21,7 +21,7 @@ export const Limits = {
   /** Prepared statements remembered per session for local answers; beyond it the session passes through. */
   statementsPerSessionMax: 10_000,
   /** Verdicts remembered per worker and database, and the text they are found by in UTF-16 units. One takes some 2 KiB. */
-  verdictsPerWorkerMax: 10_000,
+  verdictsPerWorkerMax: 6_000,
   verdictsTextMax: 8 * 1024 * 1024,
   /** Analyses a worker may have in flight; beyond it a statement passes through unanalysed. */
   analysesInFlightMax: 256,
@@ -46,7 +46,7 @@ export const Limits = {
   /** Tables whose fall-backs (changes with an old row that is not told) are counted. */
   tablesCountedMax: 1_000,
   /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. One takes some 3 KiB. */
-  analysesMax: 10_000,
+  analysesMax: 6_000,
   analysesTextMax: 8 * 1024 * 1024,
   /** Offers handled before the cache thread looks at its other work. */
   offersPerSliceMax: 64,
