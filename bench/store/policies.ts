@@ -22,6 +22,7 @@ function simulate(
       return was;
     },
     hashOf: finishHash,
+    sizeOf: () => 1,
   });
   let count = 0;
   return (key) => {

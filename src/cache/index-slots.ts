@@ -4,12 +4,11 @@
  */
 import { BUCKET_WORDS, INDEX_WORD, secondBucket } from '../shared/memory/index-reader.ts';
 import { BLOCK_UNIT_BYTES, Block, BUCKET_SLOTS, Store, VISITED_BIT } from '../shared/memory/layout.ts';
-import type { PolicyEntries } from './policy.ts';
 
 const UNIT_WORDS = BLOCK_UNIT_BYTES / 4;
 const SLOT_WORDS = BUCKET_WORDS / BUCKET_SLOTS;
 
-export class IndexSlots implements PolicyEntries {
+export class IndexSlots {
   readonly count: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #mask: number;

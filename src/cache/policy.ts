@@ -9,12 +9,14 @@ export interface PolicyEntries {
   /** Whether the entry was read since the last call; forgets it. */
   takeVisited(entry: number): boolean;
   hashOf(entry: number): number;
+  /** What it takes of the memory, in any unit. The same from `admit` to `remove`, but for what `resized` tells. */
+  sizeOf(entry: number): number;
 }
 
 export interface EvictionPolicy {
   /** A new entry, not yet visited. `pinned`: it is no victim while there is another one. */
   admit(entry: number, pinned?: boolean): void;
-  /** An entry left, for whatever reason. */
+  /** An entry leaves, for whatever reason; its size can still be asked for. */
   remove(entry: number): void;
   /** The entry to evict, or -1 when there is none. It stays until `remove`. */
   victim(): number;
@@ -28,7 +30,7 @@ type Place = (typeof Place)[keyof typeof Place];
 
 /** Entries that one eviction may spare before it takes the next one as it is: a bound on its time, far above the mean. */
 const SPARED_MAX = 4096;
-/** The newcomers' share of all entries, above which the next victim is one of them. */
+/** The newcomers' share of the memory, above which the next victim is one of them. */
 const SMALL_SHARE = 1 / 10;
 
 /**
@@ -43,6 +45,9 @@ const SMALL_SHARE = 1 / 10;
  *
  * What is read once (scans, reports, one-off queries) passes through the small queue and never displaces what is in the
  * main one; what was evicted too early is recognised when it comes back.
+ *
+ * The tenth is one of memory, not of entries: a few huge newcomers would otherwise stay below it for ever, and each of them push out a
+ * quarter of what is read (ADR-021).
  */
 export class S3Fifo implements EvictionPolicy {
   readonly #entries: PolicyEntries;
@@ -75,14 +80,19 @@ export class S3Fifo implements EvictionPolicy {
   }
 
   remove(entry: number): void {
-    this.#queueOf(entry).remove(entry);
+    this.#queueOf(entry).remove(entry, this.#entries.sizeOf(entry));
+  }
+
+  /** An entry of another size took the place of one, which was read or not as before. */
+  resized(entry: number, before: number, now: number): void {
+    this.#queueOf(entry).size += now - before;
   }
 
   victim(): number {
     let entry = this.#candidate();
     if (entry < 0 || this.isPinned(entry)) return entry;
     for (let spared = 0; spared < SPARED_MAX && this.#entries.takeVisited(entry); spared++) {
-      this.#queueOf(entry).remove(entry);
+      this.remove(entry);
       this.#push(entry, Place.main);
       entry = this.#candidate();
     }
@@ -101,10 +111,13 @@ export class S3Fifo implements EvictionPolicy {
 
   check(visit: (entry: number) => void): void {
     for (const [place, queue] of this.#queues.entries()) {
+      let size = 0;
       queue.check((entry) => {
         if (this.#place[entry] !== place) throw new Error(`queue: entry ${entry} is not where it is marked`);
+        size += this.#entries.sizeOf(entry);
         visit(entry);
       });
+      if (size !== queue.size) throw new Error(`queue: entries take ${size}, ${queue.size} counted`);
     }
   }
 
@@ -113,15 +126,15 @@ export class S3Fifo implements EvictionPolicy {
   }
 
   #candidate(): number {
-    const { count } = this.#small;
+    const { count, size } = this.#small;
     if (count + this.#main.count === 0) return this.#pinned.oldest();
-    const fromSmall = this.#main.count === 0 || (count > 0 && count >= SMALL_SHARE * (count + this.#main.count));
+    const fromSmall = this.#main.count === 0 || (count > 0 && size >= SMALL_SHARE * (size + this.#main.size));
     return (fromSmall ? this.#small : this.#main).oldest();
   }
 
   #push(entry: number, place: Place): void {
     this.#place[entry] = place;
-    this.#queueOf(entry).push(entry);
+    this.#queueOf(entry).push(entry, this.#entries.sizeOf(entry));
   }
 
   #queueOf(entry: number): Queue {
@@ -134,6 +147,8 @@ export class S3Fifo implements EvictionPolicy {
 /** Entries in order of arrival. Links hold entry + 1, 0 = none, so that arrays never touched stay untouched. */
 class Queue {
   count = 0;
+  /** Of all entries together. */
+  size = 0;
   readonly #newer: Int32Array;
   readonly #older: Int32Array;
   #newest = 0;
@@ -149,16 +164,17 @@ class Queue {
     return this.#oldest - 1;
   }
 
-  push(entry: number): void {
+  push(entry: number, size: number): void {
     this.#older[entry] = this.#newest;
     this.#newer[entry] = 0;
     if (this.#newest === 0) this.#oldest = entry + 1;
     else this.#newer[this.#newest - 1] = entry + 1;
     this.#newest = entry + 1;
     this.count++;
+    this.size += size;
   }
 
-  remove(entry: number): void {
+  remove(entry: number, size: number): void {
     const newer = this.#newer[entry]!;
     const older = this.#older[entry]!;
     if (newer === 0) this.#newest = older;
@@ -166,6 +182,7 @@ class Queue {
     if (older === 0) this.#oldest = newer;
     else this.#newer[older - 1] = newer;
     this.count--;
+    this.size -= size;
   }
 
   check(visit: (entry: number) => void): void {

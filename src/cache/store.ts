@@ -120,7 +120,12 @@ export class CacheStore {
     this.#removed = options.removed;
     this.#blocks = new SegregatedFit(this.words, this.words[Store.BLOCKS_START]!, this.words[Store.BLOCKS_END]!);
     this.#retired = new RetiredBlocks(options.control, this.words, options.ignoreReaders === true);
-    this.#policy = new S3Fifo(this.#slots.count, this.#slots);
+    const slots = this.#slots;
+    this.#policy = new S3Fifo(slots.count, {
+      takeVisited: (slot) => slots.takeVisited(slot),
+      hashOf: (slot) => slots.hashOf(slot),
+      sizeOf: (slot) => unitsOf(this.reader, slots.blockAt(slot)),
+    });
     const units = this.#blocks.totalUnits;
     this.#reserveUnits = Math.min(units >>> 4, Math.max(units >>> 6, RESERVE_UNITS.low), RESERVE_UNITS.max);
   }
@@ -225,7 +230,8 @@ export class CacheStore {
     if (this.#slots.takeVisited(slot)) this.reader.markVisited(block);
     if (!isOrdinary) this.#leaveQueue(slot, old);
     this.#slots.relink(slot, block);
-    if (!isOrdinary) this.#admit(slot, block);
+    if (isOrdinary) this.#policy.resized(slot, unitsOf(this.reader, old), unitsOf(this.reader, block));
+    else this.#admit(slot, block);
     this.#retire(old, 'replaced');
   }
 
@@ -256,8 +262,8 @@ export class CacheStore {
 
   #unlink(slot: number, cause: RemovalCause): void {
     const block = this.#slots.blockAt(slot);
-    this.#slots.unlink(slot);
     this.#leaveQueue(slot, block);
+    this.#slots.unlink(slot);
     this.#entries--;
     this.#retire(block, cause);
   }

@@ -7,9 +7,11 @@ import { seededRandom } from '../model/random.ts';
 function make(entriesMax: number) {
   const visited = new Set<number>();
   const hashes = new Map<number, number>();
+  const sizes = new Map<number, number>();
   const policy = new S3Fifo(entriesMax, {
     takeVisited: (entry) => visited.delete(entry),
     hashOf: (entry) => hashes.get(entry) ?? finishHash(entry),
+    sizeOf: (entry) => sizes.get(entry) ?? 1,
   });
   const members = (): number[] => {
     const entries: number[] = [];
@@ -21,7 +23,7 @@ function make(entriesMax: number) {
     if (entry >= 0) policy.remove(entry);
     return entry;
   };
-  return { visited, hashes, policy, members, evict };
+  return { visited, hashes, sizes, policy, members, evict };
 }
 
 describe('S3-FIFO', () => {
@@ -55,6 +57,31 @@ describe('S3-FIFO', () => {
     expect(members().filter((entry) => entry < 50)).toHaveLength(50);
   });
 
+  it('keeps them through a scan of a few huge entries, which take as much as all others together', () => {
+    const { policy, visited, hashes, sizes, evict, members } = make(64);
+    for (let entry = 0; entry < 50; entry++) {
+      policy.admit(entry);
+      visited.add(entry);
+    }
+    for (let i = 0; i < 1_000; i++) {
+      const entry = 50 + (i % 2);
+      sizes.set(entry, 25);
+      hashes.set(entry, finishHash(1_000_000 + i));
+      policy.admit(entry);
+      if (i > 0) expect(evict()).toBe(50 + ((i - 1) % 2));
+    }
+    expect(members().filter((entry) => entry < 50)).toHaveLength(50);
+  });
+
+  it('knows the size of what took the place of another', () => {
+    const { policy, sizes, members } = make(8);
+    for (const entry of [0, 1]) policy.admit(entry);
+    sizes.set(1, 30);
+    expect(members).toThrow('entries take 31, 2 counted');
+    policy.resized(1, 1, 30);
+    expect(members()).toEqual([0, 1]);
+  });
+
   it('recognises what it evicted too early', () => {
     const { policy, visited, hashes, evict } = make(64);
     for (let entry = 0; entry < 40; entry++) policy.admit(entry);
@@ -72,7 +99,11 @@ describe('S3-FIFO', () => {
 
   it('gives an answer in bounded time when readers mark faster than it clears', () => {
     let asked = 0;
-    const policy = new S3Fifo(16_384, { takeVisited: () => ++asked > 0, hashOf: (entry) => entry });
+    const policy = new S3Fifo(16_384, {
+      takeVisited: () => ++asked > 0,
+      hashOf: (entry) => entry,
+      sizeOf: () => 1,
+    });
     for (let entry = 0; entry < 10_000; entry++) policy.admit(entry);
     expect(policy.victim()).toBeGreaterThanOrEqual(0);
     expect(asked).toBeLessThan(10_000);

@@ -212,6 +212,24 @@ describe('the bound', () => {
     expect(made.store.statistics().evicted).toBeGreaterThan(4000);
   });
 
+  it('keeps what is read through a scan of entries of a quarter of the store each', () => {
+    const made = make({ memoryBytes: 1024 * KB });
+    const hotMax = 300;
+    for (let id = 0; id < hotMax; id++) made.store.insert(numberedEntry(id, 1, 300));
+    let lost = 0;
+    for (let huge = 0; huge < 60; huge++) {
+      expect(made.store.insert(numberedEntry(1_000_000 + huge, 1, 220 * KB))).not.toBe(0);
+      for (let id = 0; id < hotMax; id++) {
+        const block = find(made, id);
+        if (block === 0) lost++;
+        else made.store.reader.markVisited(block);
+      }
+    }
+    expect(lost).toBe(0);
+    expect(made.store.statistics().evicted).toBeGreaterThan(50);
+    made.store.check();
+  });
+
   it('refuses memory that could hold nothing', () => {
     expect(() => createStore({ memoryBytes: 1000 })).toThrow(RangeError);
     expect(() => createStore({ memoryBytes: Number.NaN })).toThrow(RangeError);
