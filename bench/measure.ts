@@ -14,6 +14,8 @@ import { runPgbench } from './load/pgbench.ts';
 
 /** Latencies logged in one measurement. */
 const latencySamples = 4_000;
+/** pgbench counts the time that it takes to connect; for each so many clients it gets a second more. */
+const clientsASecond = 100;
 /** Before the rate of a cell is known. */
 const samplingRateFirst = 0.05;
 
@@ -77,7 +79,7 @@ export function loader(stage: Omit<Stage, 'load'>): Stage['load'] {
   return async (load: PgbenchLoad, seconds = stage.seconds, seed = stage.seed) => {
     const { household, peer, database, signal } = stage;
     const meter = await startMeter(stage);
-    const options = { seconds, seed, signal, samplingRate };
+    const options = { seconds: seconds + Math.floor(load.clients / clientsASecond), seed, signal, samplingRate };
     const result = await runPgbench(household, targetOf(peer, database, load.transport), load, options);
     samplingRate = Math.min(1, latencySamples / Math.max(1, result.tps * stage.seconds));
     const { tps, latencyMs, transactions } = result;

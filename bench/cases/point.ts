@@ -11,7 +11,7 @@ const transports: readonly Transport[] = ['tcp', 'unix', 'tls'];
 /** pgpool has a process for each client, and not so many (peers/pgpool.ts). */
 const crowd = 128;
 /** What the targets are about (8 and 32 clients over TCP) is measured in every round, the rest in fewer. */
-const roundsElsewhere = 3;
+const [roundsElsewhere, roundsOfCrowd] = [3, 2];
 
 /** Over TCP everybody, as far as it says something; elsewhere the two ends of the scale and pgfresh with all its workers. */
 function isPeerOf(peer: string, clients: number, transport: Transport, most: string): boolean {
@@ -30,7 +30,9 @@ const cell = (mode: Mode, clients: number, transport: Transport): Cell => ({
   load: { mode, clients, transport, scripts: [{ sql: pointSql }] },
   quick: clients === 8 && transport === 'tcp',
   runsOn: (peer, options) => isPeerOf(peer, clients, transport, `pgfresh-${options.workers.at(-1)}`),
-  ...(transport === 'tcp' && (clients === 8 || clients === 32) ? {} : { roundsMax: roundsElsewhere }),
+  ...(transport === 'tcp' && (clients === 8 || clients === 32)
+    ? {}
+    : { roundsMax: clients === crowd ? roundsOfCrowd : roundsElsewhere }),
 });
 
 export const point: BenchCase = {

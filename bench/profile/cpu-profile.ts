@@ -25,16 +25,21 @@ export interface CallTree {
 }
 
 const idle = '(idle)';
+/** The profiler itself. */
+const profiler = 'node:inspector';
 
 function nameOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
   const place = url === '' ? '' : ` ${url.split('/').slice(-2).join('/')}:${lineNumber + 1}`;
   return `${functionName || '(anonymous)'}${place}`;
 }
 
-function selfTimes({ samples, timeDeltas }: CpuProfile): Map<number, number> {
+/** By node, without those that are not the thread's own doing. */
+function selfTimes({ nodes, samples, timeDeltas }: CpuProfile): Map<number, number> {
+  const others = nodes.filter(({ callFrame: { functionName, url } }) => functionName === idle || url === profiler);
+  const left = new Set(others.map(({ id }) => id));
   const times = new Map<number, number>();
   samples.forEach((id, i) => {
-    times.set(id, (times.get(id) ?? 0) + Math.max(0, timeDeltas[i] ?? 0));
+    if (!left.has(id)) times.set(id, (times.get(id) ?? 0) + Math.max(0, timeDeltas[i] ?? 0));
   });
   return times;
 }
@@ -45,7 +50,7 @@ export function topFunctions(profile: CpuProfile, count: number): { name: string
   const times = new Map<string, number>();
   for (const [id, us] of selfTimes(profile)) {
     const name = names.get(id) ?? '?';
-    if (name !== idle) times.set(name, (times.get(name) ?? 0) + us);
+    times.set(name, (times.get(name) ?? 0) + us);
   }
   const busyUs = [...times.values()].reduce((sum, us) => sum + us, 0);
   return [...times]
@@ -63,7 +68,7 @@ export function callTree(profile: CpuProfile): CallTree {
       .map((id) => nodes.get(id))
       .filter((child) => child !== undefined)
       .map(build)
-      .filter(({ totalUs, name }) => totalUs > 0 && name !== idle)
+      .filter(({ totalUs }) => totalUs > 0)
       .sort((a, b) => b.totalUs - a.totalUs);
     const selfUs = times.get(node.id) ?? 0;
     return {

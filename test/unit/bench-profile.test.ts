@@ -5,17 +5,18 @@ import { flameGraph } from '../../bench/profile/flame-graph.ts';
 
 const frame = (functionName: string, url = '', lineNumber = 0) => ({ functionName, url, lineNumber });
 
-/** root → read (2 ms itself) → lookup (6 ms), and 90 ms of idleness. */
+/** root → read (2 ms itself) → lookup (6 ms), 90 ms of idleness, and 20 ms of the profiler's own. */
 const profile: CpuProfile = {
   nodes: [
-    { id: 1, callFrame: frame('(root)'), children: [2, 3] },
+    { id: 1, callFrame: frame('(root)'), children: [2, 3, 6] },
     { id: 2, callFrame: frame('(idle)') },
     { id: 3, callFrame: frame('read', 'file:///src/worker/session.ts', 9), children: [4, 5] },
     { id: 4, callFrame: frame('lookup', 'file:///src/shared/memory/index-reader.ts', 41) },
+    { id: 6, callFrame: frame('post', 'node:inspector', 100) },
     { id: 5, callFrame: frame('never', 'file:///src/worker/session.ts', 1) },
   ],
-  samples: [2, 3, 4, 4, 2],
-  timeDeltas: [50_000, 2_000, 3_000, 3_000, 40_000],
+  samples: [2, 3, 4, 4, 2, 6],
+  timeDeltas: [50_000, 2_000, 3_000, 3_000, 40_000, 20_000],
 };
 
 it('names the functions by their own share of the busy time', () => {
