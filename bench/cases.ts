@@ -10,6 +10,7 @@ import { connect } from './cases/connect.ts';
 import { crowd } from './cases/crowd.ts';
 import { dashboard } from './cases/dashboard.ts';
 import { idle } from './cases/idle.ts';
+import { levels } from './cases/levels.ts';
 import { miss } from './cases/miss.ts';
 import { passthrough } from './cases/passthrough.ts';
 import { point } from './cases/point.ts';
@@ -34,6 +35,7 @@ export const cases: readonly BenchCase[] = [
   breakEven,
   write,
   writeSweep,
+  levels,
   aggregateSweep,
   concurrency,
   concurrencyMemory,

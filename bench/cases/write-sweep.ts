@@ -1,7 +1,7 @@
 import type { BenchCase, Cell } from '../case.ts';
 import { accountsSql, keyCount, pointSql, updateSql } from '../data.ts';
 import { direct } from '../peers/direct.ts';
-import { pgfresh, pgfreshOne } from '../peers/pgfresh.ts';
+import { pgfreshOne } from '../peers/pgfresh.ts';
 
 /** Writes to the keys that are read, or to other rows of the same table. */
 const writers = { 'same keys': updateSql(), 'other keys': updateSql(keyCount + 1, 2 * keyCount) };
@@ -18,27 +18,17 @@ function cell(line: keyof typeof writers, percent: number): Cell {
       scripts: percent === 0 ? [reads] : [reads, { sql: writers[line], weight: percent }],
     },
     quick: percent === 10 && line === 'same keys',
-    // Levels differ in what a write to the keys that are read does.
-    runsOn: (peer) => line === 'same keys' || !peer.includes('/'),
   };
 }
 
 export const writeSweep: BenchCase = {
   name: 'write-sweep',
-  shows:
-    'Reads by key with 0 to 50 % writes to the same keys and to other keys of the table, at each level of consistency.',
+  shows: 'Reads by key with 0 to 50 % writes to the same keys and to other keys of the table.',
   setup: accountsSql(2 * keyCount),
   unit: 'rate',
   lifetime: 'turn',
   roundsMax: 3,
-  peers: ({ quick }) =>
-    quick
-      ? [direct, pgfreshOne]
-      : [
-          direct,
-          pgfreshOne,
-          ...['monotonic', 'session', 'bounded'].map((consistency) => pgfresh({ workers: 1, consistency })),
-        ],
+  peers: () => [direct, pgfreshOne],
   cells: [
     ...[0, 1, 10, 50].map((percent) => cell('same keys', percent)),
     ...[1, 10, 50].map((percent) => cell('other keys', percent)),
