@@ -35,9 +35,9 @@ export class Intake {
     this.#ports = ports;
   }
 
-  /** Frames that wait for the sink. */
-  get held(): number {
-    return this.#held.length;
+  /** The socket is not read until the sink has proceeded: its silence is our own. */
+  get isHolding(): boolean {
+    return this.#isHolding;
   }
 
   /** Takes the frame in, or holds it. Its bytes are only ours during the call. */

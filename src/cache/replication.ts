@@ -227,7 +227,7 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   /** Never throws: it runs inside the socket's event. */
   #receive(chunk: Buffer): void {
     // C14: at once, also while the frame has to wait.
-    if (this.#intake.held > 0 && this.#isOpen) this.#answerKeepalive(chunk);
+    if (this.#intake.isHolding && this.#isOpen) this.#answerKeepalive(chunk);
     this.#intake.receive(chunk);
   }
 
@@ -278,6 +278,7 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   /** Confirms progress and listens for silence. Runs after the sockets had their turn, so that a thread that slept hears first. */
   #tick(): void {
     if (this.#state !== 'streaming') return;
+    if (this.#intake.isHolding) this.#heard();
     const nowMs = this.#options.clock.nowMs();
     const sinceAskedMs = this.#askedMs === null ? null : nowMs - this.#askedMs;
     const verdict = judgeSilence(nowMs - this.#heardMs, sinceAskedMs, this.#options.silence);

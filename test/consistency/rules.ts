@@ -267,6 +267,14 @@ export const rules: readonly Rule[] = [
         test: 'system/clock.test.ts',
         name: 'goes on while a bulk transaction is open',
       },
+      {
+        without: 'commits of our own that wait for no standby',
+        edits: [
+          edit('cache/control-connection.ts', '`synchronous_commit = local`, // C12: never wait for a standby', ''),
+        ],
+        test: 'consistency/c24-missing-standby.test.ts',
+        name: 'pgfresh makes what it needs on the origin, and rounds complete',
+      },
     ],
   },
   {
