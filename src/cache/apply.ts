@@ -13,8 +13,8 @@ import { Limits } from '../shared/limits.ts';
 import type { Lsn } from '../shared/lsn.ts';
 import type { ChangeSink, RowChange, SettlingTransaction, StreamRelation } from './change.ts';
 import type { ChangeLog } from './change-log.ts';
+import type { Departures } from './departures.ts';
 import type { DependencyIndex } from './dependency-index.ts';
-import type { InPlace } from './in-place.ts';
 import { type RowView, viewsOf } from './row-view.ts';
 
 export interface ApplyOptions {
@@ -23,8 +23,8 @@ export interface ApplyOptions {
   readonly store: { remove(block: number): void };
   /** Relations that show the rows of a table besides itself. */
   readonly ancestorsOf: (relation: number) => readonly number[];
-  /** Makes answers anew that a change takes out; missing: they are left to the next miss. */
-  readonly inPlace?: Pick<InPlace, 'changed' | 'leaving' | 'truncated' | 'committed'> | undefined;
+  /** Has answers made anew that a change takes out; missing: they are left to the next miss. */
+  readonly departures?: Pick<Departures, 'changed' | 'leaving' | 'truncated' | 'committed'>;
   readonly settler: { register(xid: number): SettlingTransaction };
   /** A logical message, ours or somebody's. */
   readonly onMessage?: (prefix: string, content: Buffer) => void;
@@ -71,9 +71,9 @@ export class Apply implements ChangeSink {
 
   change(change: RowChange): void {
     const { index, log } = this.#options;
-    const { inPlace } = this.#options;
+    const { departures } = this.#options;
     log.record(this.#settling(), change);
-    inPlace?.changed(change, this.#settling());
+    departures?.changed(change, this.#settling());
     const relations = this.#shownBy(change.relation.oid).filter((relation) => index.has(relation));
     if (relations.length === 0) return;
     for (const row of viewsOf(change)) {
@@ -87,7 +87,7 @@ export class Apply implements ChangeSink {
   truncate(relations: readonly StreamRelation[]): void {
     for (const { oid } of relations) {
       this.#options.log.recordAll(this.#settling(), oid);
-      this.#options.inPlace?.truncated(oid);
+      this.#options.departures?.truncated(oid);
       for (const relation of this.#shownBy(oid)) this.#unfinished.push({ relation, row: null, change: null });
     }
     this.proceed();
@@ -103,7 +103,7 @@ export class Apply implements ChangeSink {
     const blocks = new Set<number>();
     for (const relation of relations) {
       this.#options.log.recordAll(transaction, relation);
-      this.#options.inPlace?.truncated(relation);
+      this.#options.departures?.truncated(relation);
       this.#options.index.matchAll(relation, blocks);
     }
     for (const block of blocks) this.#options.store.remove(block);
@@ -147,7 +147,7 @@ export class Apply implements ChangeSink {
 
   commit(endLsn: Lsn): void {
     this.#transaction = null;
-    this.#options.inPlace?.committed();
+    this.#options.departures?.committed();
     this.#appliedLsn = endLsn;
   }
 
@@ -159,9 +159,9 @@ export class Apply implements ChangeSink {
 
   #removeMatched(change: RowChange | null): void {
     if (this.#blocks.size === 0) return;
-    const { inPlace } = this.#options;
-    if (inPlace !== undefined && change !== null)
-      for (const block of this.#blocks) inPlace.leaving(block, change, this.#settling());
+    const { departures } = this.#options;
+    if (departures !== undefined && change !== null)
+      for (const block of this.#blocks) departures.leaving(block, change, this.#settling());
     for (const block of this.#blocks) this.#options.store.remove(block);
     this.#invalidated += this.#blocks.size;
     this.#blocks.clear();

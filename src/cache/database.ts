@@ -5,7 +5,7 @@ import { Limits } from '../shared/limits.ts';
 import { openSessions, readsBehind, wantedRound, wishedRound } from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
-import type { CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
+import type { CacheNotice, CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { Admitter } from './admitter.ts';
 import { bindDependencies } from './analyse/bind.ts';
@@ -15,6 +15,7 @@ import type { AnswerFrames } from './answer-rows.ts';
 import { ChangeLog } from './change-log.ts';
 import { withColumnsUsed } from './columns-used.ts';
 import { contextIdOfBlock } from './context-ids.ts';
+import { Departures } from './departures.ts';
 import type { Dependency } from './dependency.ts';
 import { DependencyIndex } from './dependency-index.ts';
 import { Feed, type FeedOptions } from './feed.ts';
@@ -23,6 +24,7 @@ import { InPlace, type PointAnswer } from './in-place.ts';
 import type { ParsedKey } from './key-reader.ts';
 import { withKnownKeys } from './known-keys.ts';
 import { pointAnswerOf } from './point-answer.ts';
+import { RefreshAhead } from './refresh-ahead.ts';
 import type { ShapeNumbers } from './shape-numbers.ts';
 import type { CacheStore, NewEntry } from './store.ts';
 
@@ -54,6 +56,8 @@ export interface DatabaseOptions extends Shared {
   readonly contextIdLimit: () => number;
   /** Entries died: they are to be taken out of the store before long. */
   readonly onDead: () => void;
+  /** To all workers. */
+  readonly tell: (notice: CacheNotice) => void;
 }
 
 /** Digits of a hash in the name of a slot. */
@@ -77,13 +81,14 @@ export class Database {
   readonly index: DependencyIndex;
   readonly feed: Feed;
   readonly admitter: Admitter<Analysis>;
-  readonly inPlace: InPlace | undefined;
+  readonly departures: Departures;
   /** Slots of the workers that have sessions in it. */
   readonly workers = new Set<number>();
   readonly #options: DatabaseOptions;
   #entries = 0;
   /** Entries of contexts below are dead. */
   #deadBelow = 0;
+  #refreshed = 0;
 
   constructor(options: DatabaseOptions) {
     const { name, slot, config, header, store, control, generation, shapes, clock } = options;
@@ -95,10 +100,14 @@ export class Database {
     this.index = new DependencyIndex((oid) => this.feed.model?.keyColumns(oid) ?? null);
     const changeLog = new ChangeLog();
     const { index } = this;
-    this.inPlace = config.cache.inPlace ? this.#makeInPlace() : undefined;
+    const { inPlace, refreshAhead } = config.cache;
+    this.departures = new Departures(
+      inPlace ? this.#makeInPlace() : undefined,
+      refreshAhead ? this.#makeRefreshAhead() : undefined,
+    );
     this.feed = new Feed({
       ...options,
-      inPlace: this.inPlace,
+      departures: this.departures,
       config: configOf(config, name),
       index,
       changeLog,
@@ -142,6 +151,11 @@ export class Database {
     return contextIdOfBlock(this.#options.store.reader, block) < this.#deadBelow;
   }
 
+  /** Answers that were asked for again, and admitted. */
+  get refreshed(): number {
+    return this.#refreshed;
+  }
+
   /** One of its entries has left the store. */
   removed(block: number): void {
     if (this.isDead(block)) return;
@@ -151,6 +165,7 @@ export class Database {
 
   admit(offer: Offer): Reason | null {
     const refused = this.admitter.admit(offer);
+    if (refused === null && offer.isRefresh) this.#refreshed++;
     if (refused === null) this.feed.filled();
     else if (refused === 'fill.changed') this.feed.refused();
     return refused;
@@ -168,6 +183,16 @@ export class Database {
       isStored: (hash, key) => store.find(hash, key) !== 0,
       // No round needs to confirm it: one has.
       admit: (offer) => this.admitter.admit(offer),
+    });
+  }
+
+  #makeRefreshAhead(): RefreshAhead {
+    const { store, clock, tell } = this.#options;
+    return new RefreshAhead({
+      reader: store.reader,
+      isStored: (hash, key) => store.find(hash, key) !== 0,
+      nowMs: () => clock.nowMs(),
+      tell,
     });
   }
 

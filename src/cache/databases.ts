@@ -37,7 +37,7 @@ export class Databases {
   #attempts = 0;
   #over = false;
   /** What databases that are gone had counted. */
-  #past = { admitted: 0, rejected: 0, invalidated: 0, corrected: 0 };
+  #past = { admitted: 0, rejected: 0, invalidated: 0, corrected: 0, refreshed: 0 };
 
   constructor(options: Given) {
     this.#options = options;
@@ -153,13 +153,15 @@ export class Databases {
     readonly rejected: number;
     readonly invalidated: number;
     readonly corrected: number;
+    readonly refreshed: number;
   } {
     const totals = { ...this.#past };
-    for (const { admitter, feed, inPlace } of this.all) {
+    for (const { admitter, feed, departures, refreshed } of this.all) {
       totals.admitted += admitter.admitted;
       totals.rejected += admitter.rejected;
       totals.invalidated += feed.invalidated;
-      totals.corrected += inPlace?.corrected ?? 0;
+      totals.corrected += departures.inPlace?.corrected ?? 0;
+      totals.refreshed += refreshed;
     }
     return totals;
   }
@@ -242,7 +244,8 @@ export class Databases {
         this.#past.admitted += database.admitter.admitted;
         this.#past.rejected += database.admitter.rejected;
         this.#past.invalidated += database.feed.invalidated;
-        this.#past.corrected += database.inPlace?.corrected ?? 0;
+        this.#past.corrected += database.departures.inPlace?.corrected ?? 0;
+        this.#past.refreshed += database.refreshed;
         this.#slots[database.slot] = undefined;
         this.#stopping.delete(database.name);
       });

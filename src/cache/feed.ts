@@ -19,9 +19,9 @@ import { Apply } from './apply.ts';
 import type { Catalog } from './catalog.ts';
 import type { ChangeSink } from './change.ts';
 import type { ChangeLog } from './change-log.ts';
+import type { Departures } from './departures.ts';
 import type { DependencyIndex } from './dependency-index.ts';
 import type { StoreHeader } from './header.ts';
-import type { InPlace } from './in-place.ts';
 import { StreamLife } from './life.ts';
 import { sinkOfLife } from './life-sink.ts';
 import { CatalogModel, type StatementAnalyser } from './model.ts';
@@ -47,8 +47,7 @@ export interface FeedOptions {
   readonly entries: () => number;
   readonly index: DependencyIndex;
   readonly changeLog: ChangeLog;
-  /** Undefined: no answer is corrected in place. */
-  readonly inPlace: InPlace | undefined;
+  readonly departures: Departures;
   readonly analyserOf: (catalog: Catalog) => StatementAnalyser;
   /** Unique within the generation; so are the two that follow. */
   readonly nextContextId: () => number;
@@ -102,7 +101,7 @@ export class Feed {
 
   constructor(options: FeedOptions) {
     this.#options = options;
-    const { header, index, changeLog, store, inPlace } = options;
+    const { header, index, changeLog, store, departures } = options;
     this.#settler = new Settler({
       nextStamp: () => header.nextStamp(),
       publish: (stamp) => header.publishStamp(stamp),
@@ -112,7 +111,7 @@ export class Feed {
       index,
       log: changeLog,
       store,
-      inPlace,
+      departures,
       settler: this.#settler,
       // Without a model the store is empty.
       ancestorsOf: (oid) => this.#model?.ancestors(oid) ?? [],
@@ -297,7 +296,7 @@ export class Feed {
     this.#voidModel();
     header.raiseStamp();
     const entries = clear();
-    this.#options.inPlace?.clear();
+    this.#options.departures.clear();
     log.info({ catalogs, entries }, 'the catalog of the origin changed: cache emptied');
   }
 
@@ -349,7 +348,7 @@ export class Feed {
     this.#freshAsOfMs = startMs;
     header.publishFreshness(round, startMs);
     if (round >= RENUMBER_ROUND) this.#options.onRoundsLong();
-    this.#options.inPlace?.publish(round, settleStamp);
+    this.#options.departures.publish(round, settleStamp);
     if (header.state === StoreState.live || this.#stopped) return;
     header.setState(StoreState.live);
     this.#state = 'streaming';
@@ -385,7 +384,7 @@ export class Feed {
     header.setState(StoreState.down);
     clear();
     this.#apply.forget();
-    this.#options.inPlace?.clear();
+    this.#options.departures.clear();
     header.raiseStreamEpoch();
     this.#life = null;
     this.#wanted = null;

@@ -105,23 +105,23 @@ export class InPlace {
     }
   }
 
-  /** An entry is about to leave because of the change. Its block can still be read. */
-  leaving(block: number, change: RowChange, transaction: SettlingTransaction): void {
-    if (this.#count >= Limits.correctionsMax) return;
+  /** An entry is about to leave because of the change. Its block can still be read. @returns whether it waits here now */
+  leaving(block: number, change: RowChange, transaction: SettlingTransaction): boolean {
+    if (this.#count >= Limits.correctionsMax) return false;
     const { reader, pointOf } = this.#options;
     const bytes = reader.bytesOf(block);
     const keyBytes = reader.word(block, Block.KEY_BYTES);
     const frames = bytes.subarray(reader.framesOffset(block), reader.framesOffset(block) + reader.framesBytes(block));
-    if (keyBytes + frames.length > Limits.correctionBytesMax) return;
+    if (keyBytes + frames.length > Limits.correctionBytesMax) return false;
     const key = bytes.subarray(reader.keyOffset(block), reader.keyOffset(block) + keyBytes);
     const parsed = parseKey(key);
     const point = parsed === null || parsed.form === 'description' ? null : pointOf(parsed);
-    if (point === null || point.relation !== change.relation.oid) return;
+    if (point === null || point.relation !== change.relation.oid) return false;
     const keys = keysOf(change, point.keyColumns);
-    if (keys === null || !keys.some((each) => joined(each) === joined(point.key))) return;
+    if (keys === null || !keys.some((each) => joined(each) === joined(point.key))) return false;
     const rowDescriptionBytes = reader.rowDescriptionBytes(block);
     const values = valuesAfter(change, point);
-    if (values === undefined || rowsOfAnswer({ frames, rowDescriptionBytes }, 1) === null) return;
+    if (values === undefined || rowsOfAnswer({ frames, rowDescriptionBytes }, 1) === null) return false;
     const head = new Uint8Array(keyBytes + rowDescriptionBytes);
     head.set(key, 0);
     head.set(frames.subarray(0, rowDescriptionBytes), keyBytes);
@@ -130,6 +130,7 @@ export class InPlace {
     const pin = reader.isPinned(block);
     const correction = { point, hash: reader.word(block, Block.HASH), contextId, shape, pin, head, keyBytes };
     this.#add({ ...correction, values, transaction, open: false }, transaction);
+    return true;
   }
 
   /** Nothing is known of the table's rows any more. */
@@ -175,6 +176,7 @@ export class InPlace {
       ...{ verdictId: 0, shape, pin, contextId, token: tokenOf(transaction.settledStamp), hash, keyBytes, bytes },
       rowDescriptionBytes: head.length - keyBytes,
       filledRound: round,
+      isRefresh: false,
     });
     if (refused === null) this.#corrected++;
   }

@@ -6,7 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { Limits } from '../shared/limits.ts';
 import { consumedWord } from '../shared/memory/layout.ts';
-import type { Offer, OfferBatch } from '../shared/messages.ts';
+import type { CacheNotice, Offer, OfferBatch } from '../shared/messages.ts';
 
 export interface InboxOptions {
   /** Header of the store; the CONSUMED words are written here alone. */
@@ -16,7 +16,7 @@ export interface InboxOptions {
 }
 
 interface Source {
-  readonly port: Pick<MessagePort, 'close' | 'on'>;
+  readonly port: Pick<MessagePort, 'close' | 'on' | 'postMessage'>;
   readonly offers: Offer[];
   /** Offers of `offers` handled already. */
   taken: number;
@@ -45,6 +45,11 @@ export class Inbox {
     port.on('message', (batch: OfferBatch) => {
       if (this.#sources.get(workerSlot) === source) this.#receive(source, batch);
     });
+  }
+
+  /** To all workers. */
+  tell(notice: CacheNotice): void {
+    for (const { port } of this.#sources.values()) port.postMessage(notice);
   }
 
   /** Forgets what the worker offered; its successor counts from the word as it finds it. */

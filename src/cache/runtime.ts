@@ -48,6 +48,7 @@ export class CacheRuntime {
     this.databases = new Databases({
       ...{ ...ports, config, generation, nodeName, control, store, shapes },
       onRoundsLong: () => renumbering.request(),
+      tell: (notice) => this.#inbox.tell(notice),
     });
     this.#inbox = new Inbox({
       words: store.words,
@@ -107,10 +108,10 @@ export class CacheRuntime {
     const { bytes, bytesMax, evicted, pinnedEntries, pinnedBytes } = this.store.statistics();
     const { entries } = this;
     const { first, all } = this.databases;
-    const { admitted, rejected, invalidated, corrected } = this.databases.totals();
+    const { admitted, rejected, invalidated, corrected, refreshed } = this.databases.totals();
     return {
       ...{ entries, bytes, bytesMax, evicted, admitted, invalidated, corrected, rejected: rejected + this.#strays },
-      ...{ pinnedEntries, pinnedBytes },
+      ...{ refreshed, pinnedEntries, pinnedBytes },
       cdc: first.feed.status(),
       databases: all.map((database) => database.status()),
       catalogVersion: first.header.catalogVersion,

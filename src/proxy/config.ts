@@ -115,6 +115,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       maxStalenessMs: values['cache.max_staleness']!,
       singleFlightWaitMs: values['cache.single_flight_wait']!,
       inPlace: values['cache.in_place']!,
+      refreshAhead: values['cache.refresh_ahead']!,
     },
     transactions: { lazyBegin: values['transactions.lazy_begin']! },
     limits: {

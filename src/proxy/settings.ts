@@ -140,6 +140,7 @@ export const settings = {
     'longest wait for the same miss of others; 0: never',
   ),
   'cache.in_place': setting('on', 'BOOL', parseBoolean, 'correct answers of one row from the change stream'),
+  'cache.refresh_ahead': setting('off', 'BOOL', parseBoolean, 'ask again for hot answers that a write took out'),
   'transactions.lazy_begin': setting('true', 'BOOL', parseBoolean, 'hold BEGIN back until the origin is needed'),
   'limits.max_connections': setting('10000', 'N', (t) => parseCount(t, 1, 1_000_000), 'clients at once'),
   'limits.startup_timeout': setting('60s', 'TIME', positive(parseDuration, 1), 'time for a client to log in'),

@@ -92,6 +92,8 @@ export interface Config {
     readonly singleFlightWaitMs: number;
     /** Answers that show one row are corrected from the change stream, rather than dropped. */
     readonly inPlace: boolean;
+    /** Hot answers that a change took out are asked for again by an idle session of the same context. */
+    readonly refreshAhead: boolean;
   };
   readonly transactions: { readonly lazyBegin: boolean };
   readonly limits: {

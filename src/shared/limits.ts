@@ -43,6 +43,17 @@ export const Limits = {
   /** Answers that wait to be corrected in place, and the bytes of key and answer beyond which one is not. */
   correctionsMax: 4_096,
   correctionBytesMax: 16 * 1024,
+  /** Hot answers that wait for the change that took them out to settle, and how many a second are asked for again. */
+  refreshesWaitingMax: 1_024,
+  refreshesPerSecondMax: 200,
+  /** Of those, a worker has so many under way and in line; the origin is busy when so many sessions of it wait for an answer. */
+  refreshesInFlightMax: 2,
+  refreshesInLineMax: 128,
+  refreshPendingMax: 4,
+  /** How long the origin may work at one: a client's statement may have to wait for it. */
+  refreshMsMax: 100,
+  /** Sessions looked at for one that is idle in the right context. */
+  refreshSessionsMax: 1_000,
   /** Tables whose fall-backs (changes with an old row that is not told) are counted. */
   tablesCountedMax: 1_000,
   /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. One takes some 3 KiB. */

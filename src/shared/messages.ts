@@ -101,6 +101,8 @@ export interface CacheStatus {
   readonly invalidated: number;
   /** Of these, answers that went back into the store corrected. */
   readonly corrected: number;
+  /** Of these, answers that were asked for again though nobody did, and admitted. */
+  readonly refreshed: number;
   readonly evicted: number;
   /** Entries kept because a hint asked for it, and their memory. */
   readonly pinnedEntries: number;
@@ -289,10 +291,32 @@ export interface Offer {
   /** A hint asks to keep it. */
   readonly pin?: boolean;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Nobody asked for it: a hot answer that a change had taken out. */
+  readonly isRefresh: boolean;
 }
 
 /** Posted with every `bytes.buffer` transferred. */
 export type OfferBatch = readonly Offer[];
+
+// ── cache thread → worker, on the port of the offers ──────────────────────────────────────────────────────────────
+
+/** A hot answer that a settled change took out of the store, to be asked for again. */
+export interface RefreshRequest {
+  readonly hash: number;
+  readonly key: Uint8Array<ArrayBuffer>;
+  /** A hint has asked to keep it. */
+  readonly pin: boolean;
+  /** What the key says (query-key.ts). */
+  readonly contextId: number;
+  readonly protocol: 'simple' | 'extended';
+  readonly text: string;
+  readonly parameterTypes: readonly number[];
+  /** Where the Bind message's formats and values begin in the key; its end for the simple protocol. */
+  readonly tailStart: number;
+}
+
+/** Each worker gets all of them; the one that claims the key first (memory/flights.ts) sees to it. */
+export type CacheNotice = readonly RefreshRequest[];
 
 // ── answers for people ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -67,6 +67,11 @@ export const Reasons = {
     'few answers of this shape are asked for again: they are kept when they are asked for a second time',
   'fill.changesTooOften': 'answers of this shape change before they are asked for again: hardly any is kept',
   'fill.queueFull': 'too many answers waiting for admission',
+  // hot answers that are asked for again (counted beside the statements)
+  'refresh.noSession': 'no idle session of a worker has the role and settings of the answer to be refreshed',
+  'refresh.busy': 'sessions wait for the origin, or too many answers are being refreshed',
+  'refresh.needless': 'the answer to be refreshed is back, is being asked for, or is not worth its cost',
+  'refresh.failed': 'the origin answered the refreshing statement with an error, or not in time',
 } as const;
 
 export type Reason = keyof typeof Reasons;

@@ -36,6 +36,8 @@ export class Capture {
   sentMs = 0;
   /** A hint asks to keep it. */
   pin = false;
+  /** Nobody has asked for it. */
+  isRefresh = false;
   /** A description ends with RowDescription or NoData, an answer with CommandComplete. */
   private readonly isDescription: boolean;
 
@@ -108,7 +110,7 @@ export class Capture {
     if (this.abandoned || !this.complete || verdict === null || !verdict.cacheable) return null;
     if (verdict.catalogVersion !== this.token.catalogVersion) return null;
     const bytes = this.used === this.bytes.length ? this.bytes : this.bytes.slice(0, this.used);
-    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin } = this;
+    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin, isRefresh } = this;
     this.abandoned = true;
     return {
       verdictId: verdict.verdictId,
@@ -121,6 +123,7 @@ export class Capture {
       filledRound,
       pin,
       bytes,
+      isRefresh,
     };
   }
 }

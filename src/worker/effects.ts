@@ -53,7 +53,8 @@ export class ReplyEffects implements ReplyEvents {
     settings.forget();
   }
 
-  questionCancelled(statementBehind: boolean): void {
+  questionCancelled(statementBehind: boolean, { background }: SyncGroup, message: string): void {
+    if (background?.isOutOfTime(message, this.runtime.clock.nowMs()) === true) return;
     this.session.lateCancel.missed(statementBehind ? 'sent' : this.session.input.isBlocked ? 'held' : 'none');
   }
 
@@ -102,6 +103,11 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   ready(status: number, group: SyncGroup, forClient: boolean): void {
+    if (group.background !== null) {
+      this.capturesEnd(group, !group.broken);
+      group.background.end(group.broken, this.runtime.clock.nowMs());
+      return;
+    }
     const { transaction, consistency, portals } = this.session;
     this.runtime.timing.end(group, this.session.home.cache?.bypass ?? null);
     transaction.ready(status, group);
@@ -112,8 +118,12 @@ export class ReplyEffects implements ReplyEvents {
       consistency.transactionEnded();
       portals.clear();
     }
+    this.capturesEnd(group, !group.broken && transaction.mayHit);
+  }
+
+  private capturesEnd(group: SyncGroup, isComplete: boolean): void {
     if (group.captures.length === 0) return;
-    if (!group.broken && transaction.mayHit) this.offer(group);
+    if (isComplete) this.offer(group);
     else for (const capture of group.captures) capture.abandon();
   }
 
@@ -193,6 +203,7 @@ export class ReplyEffects implements ReplyEvents {
     for (const group of order.outstandingGroups()) {
       for (const work of group.works) transaction.written.add(work);
       for (const capture of group.captures) capture.abandon();
+      group.background?.end(true, this.runtime.clock.nowMs());
     }
     this.settle();
     transaction.written.clear();

@@ -71,6 +71,14 @@ export class Flights {
     return new Flight(this.control, hash, this.workerSlot);
   }
 
+  /** Claims the key for an answer that is asked for again, of whatever cost: who misses it meanwhile waits only if that is worth while. */
+  beginRefresh(hash: number, { costMs }: VerdictSlot, nowMs: number): Flight | null {
+    const isWorth = costMs !== null && costMs >= Limits.sharedMissMsMin;
+    const untilMs = isWorth ? nowMs + Math.min(this.waitMsMax, Limits.refreshMsMax) : nowMs;
+    if (!claimFlight(this.control, hash, this.workerSlot, untilMs)) return null;
+    return new Flight(this.control, hash, this.workerSlot);
+  }
+
   /** Milliseconds to wait, if somebody asks the origin for this key: the waiter gets a turn when that is over. Else 0. */
   wait(hash: number, waiter: Waiter, nowMs: number): number {
     const value = flightOf(this.control, hash);

@@ -16,13 +16,16 @@ export class Activity {
   originMs: number;
   /** The client has spoken since the origin last did: the origin is not idle because of it. */
   isClientAhead = false;
+  /** Number of its client's last turn among those of all clients of the worker. */
+  turn = 0;
 
   constructor(nowMs: number) {
     this.lastMs = this.originMs = nowMs;
   }
 
-  clientSpoke(nowMs: number): void {
+  clientSpoke(nowMs: number, turn: number): void {
     this.lastMs = nowMs;
+    this.turn = turn;
     this.isClientAhead = true;
   }
 
@@ -50,6 +53,7 @@ export function parseTimeSetting(text: string | null | undefined): number {
 export class IdleWatch {
   /** Time of the last look. */
   nowMs: number;
+  private turns = 0;
   private everyMs = Number.POSITIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
   private readonly clock: Clock;
@@ -62,6 +66,11 @@ export class IdleWatch {
     this.sessions = sessions;
     this.nowMs = clock.nowMs();
     this.watch(this.clientMsMax);
+  }
+
+  /** A client has spoken. */
+  nextTurn(): number {
+    return ++this.turns;
   }
 
   /** A timeout of this length is to be kept from now on; 0: none. */

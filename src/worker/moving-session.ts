@@ -74,15 +74,27 @@ export class MovableSession extends Session {
     this.turn();
   }
 
-  /** Nothing is under way, on neither side. */
+  /** Nothing is under way, on neither side, and both ends can go elsewhere. */
   private isStill(origin: Origin): boolean {
+    return (
+      this.isResting && !this.settings.inDoubt && [this.client, origin.socket].every(isPlainSocket) && origin.isOpen
+    );
+  }
+
+  /** The origin's connection may be used for something that is none of the client's: nobody would notice. */
+  get isSpare(): boolean {
+    const { origin, settings, consistency } = this;
+    if (origin?.isOpen !== true || origin.socket.writableEnded || origin.socket.writableNeedDrain) return false;
+    // The origin's patience with an idle session would begin anew.
+    return this.isResting && settings.originIdleMsMax === 0 && consistency.level !== 'off';
+  }
+
+  private get isResting(): boolean {
     const { order, input, framer, transaction, lateCancel } = this;
     if (this.state !== 'ready' || this.draining || this.clientEnded) return false;
     if (!order.isQuiet || !order.isSynced || input.isBlocked || !input.atBoundary || !framer.atBoundary) return false;
     if (!transaction.isIdle || transaction.held !== null || !transaction.written.isEmpty) return false;
-    if (!transaction.portal.isAsAtOrigin || lateCancel.isDue || !this.router.isPlain || this.settings.inDoubt)
-      return false;
-    return [this.client, origin.socket].every(isPlainSocket) && origin.isOpen;
+    return transaction.portal.isAsAtOrigin && !lateCancel.isDue && this.router.isPlain;
   }
 
   private pack(): SessionBaggage | null {

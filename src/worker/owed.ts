@@ -30,6 +30,12 @@ export type OwedKind = (typeof OwedKinds)[number];
 /** Messages of a question of ours, its Sync apart (`encodeQuestion`). */
 export const questionKinds: readonly OwedKind[] = ['close', 'parse', 'bind', 'execute', 'close'];
 
+/** Messages that refresh an answer, their Sync apart (`encodeRefresh`). */
+export const refreshKinds: readonly OwedKind[] = [
+  ...(['close', 'parse', 'bind', 'execute'] as const),
+  ...(['close', 'parse', 'bind', 'describePortal', 'execute', 'close'] as const),
+];
+
 export const OwedPhases = ['none', 'described', 'copyIn', 'copyOut', 'failed'] as const;
 export type OwedPhase = (typeof OwedPhases)[number];
 
@@ -73,12 +79,50 @@ export class SyncGroup {
   isSampled = false;
   /** An error, notice or changed parameter came: nothing of it is captured. */
   broken = false;
+  /** It is about nothing of the client's. */
+  background: Background | null = null;
 }
 
 /** Where the replies to a message of ours go instead of the client. */
 export interface ReplySink {
   row(bytes: Buffer, start: number, end: number, last: boolean): void;
   done(failed: boolean): void;
+}
+
+/** Something of ours that the client's statements need not wait for: it changes nothing of the session's. */
+export class Background implements ReplySink {
+  private readonly endMs: number;
+  private readonly over: (isFailed: boolean, nowMs: number) => void;
+  private isOver = false;
+
+  /** @param endMs when the origin ends it */
+  constructor(endMs: number, over: (isFailed: boolean, nowMs: number) => void) {
+    this.endMs = endMs;
+    this.over = over;
+  }
+
+  row(): void {
+    // What is wanted of it is captured.
+  }
+
+  done(): void {
+    // `end` is called before.
+  }
+
+  /**
+   * Whether the origin has ended it for the time it took, rather than for a cancel of the client's: both have one SQLSTATE. In other languages than
+   * English the time tells, since somebody's cancel would mostly have come sooner.
+   */
+  isOutOfTime(message: string, nowMs: number): boolean {
+    if (message.startsWith('canceling statement due to ')) return message.endsWith('statement timeout');
+    return nowMs >= this.endMs;
+  }
+
+  end(isFailed: boolean, nowMs: number): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.over(isFailed, nowMs);
+  }
 }
 
 export class Owed implements StatementReply {

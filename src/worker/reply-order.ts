@@ -14,7 +14,7 @@ import { decodeCommandTag, decodeError, decodeReady, isFatal } from '../shared/w
 import { Backend } from '../shared/wire/codes.ts';
 import { HEADER_BYTES, WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
-import { isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
+import { type Background, isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
 import { WithheldReplies } from './withheld.ts';
 
 const streamable = new Uint8Array(256);
@@ -49,6 +49,12 @@ function isPlainTag(bytes: Buffer, start: number): boolean {
   }
 }
 
+/** A notice of a statement that is none of the client's; but not that the server is about to end (class 57). */
+function isOfOurs(head: Owed | undefined, code: number, bytes: Buffer, start: number, end: number): boolean {
+  if (code !== Backend.noticeResponse || head === undefined || head.group.background === null) return false;
+  return !decodeError(bytes, start, end).sqlstate.startsWith('57');
+}
+
 /** What the session does about replies, always before their bytes go on. */
 export interface ReplyEvents {
   /** ReadyForQuery: everything in `group` has taken effect. */
@@ -62,7 +68,7 @@ export interface ReplyEvents {
   /** The origin will never answer this message: it was skipped after an error. */
   skipped(owed: Owed): void;
   /** A cancel met a question of ours. `statementBehind`: one of the client's was sent already. */
-  questionCancelled(statementBehind: boolean): void;
+  questionCancelled(statementBehind: boolean, group: SyncGroup, message: string): void;
   /** The origin ends the connection; its words are about to be passed on. */
   fatal(): void;
   asynchronous(code: number, bytes: Buffer, start: number, end: number): void;
@@ -103,6 +109,13 @@ export class ReplyOrder {
   /** Nothing is owed or withheld, and the origin waits for a new command outside any un-synced sequence. */
   get isQuiet(): boolean {
     return this.length === 0 && !this.unsynced && !this.skipping && !this.replies.isHolding;
+  }
+
+  /** Quiet as far as the client's statements are concerned: all that is owed is background work of ours. */
+  get isFree(): boolean {
+    if (this.isQuiet) return true;
+    const last = this.length === 0 ? undefined : this.queue[this.queue.length - 1];
+    return last !== undefined && last.group.background !== null && !this.isInSequence && !this.replies.isHolding;
   }
 
   /** Everything sent so far will be answered without another message from the client. */
@@ -180,6 +193,12 @@ export class ReplyOrder {
     return owed;
   }
 
+  /** A question that the client's statements need not wait for. */
+  oweBackground(kinds: readonly OwedKind[], background: Background): readonly Owed[] {
+    this.group.background = background;
+    return this.oweQuestion(kinds, Array(kinds.length).fill(background), background);
+  }
+
   /** CopyDone or CopyFail was sent. */
   copyEnded(): void {
     this.copyIn = false;
@@ -219,7 +238,7 @@ export class ReplyOrder {
       const head = this.head();
       if (head !== undefined && code !== Backend.notificationResponse) head.group.broken = true;
       this.events.asynchronous(code, bytes, start, end);
-      this.replies.append(bytes, start, end);
+      if (!isOfOurs(head, code, bytes, start, end)) this.replies.append(bytes, start, end);
     } else if (code === Backend.errorResponse) {
       this.failure(bytes, start, end);
     } else {
@@ -325,7 +344,11 @@ export class ReplyOrder {
     if (fatal) this.events.fatal();
     if (!swallow) this.replies.append(bytes, start, end);
     else if (error.sqlstate === QUERY_CANCELED) {
-      this.events.questionCancelled(this.queue.some((owed) => owed !== undefined && !owed.swallow));
+      this.events.questionCancelled(
+        this.queue.some((owed) => owed !== undefined && !owed.swallow),
+        head.group,
+        error.message,
+      );
     }
     if (head === undefined || fatal) return;
     head.group.broken = true;

@@ -44,7 +44,7 @@ export class Router {
     const { session } = this;
     const { order, transaction, settings } = session;
     // Inside a block of the origin's a Sync may end one that a pipeline began without BEGIN: that is the origin's to do.
-    if (batch.bytes[batch.start] === Frontend.sync && batch.count === 1 && order.isQuiet && transaction.isOriginIdle) {
+    if (batch.bytes[batch.start] === Frontend.sync && batch.count === 1 && order.isFree && transaction.isOriginIdle) {
       order.say(encodeReady(transaction.status));
       return true;
     }
@@ -95,6 +95,8 @@ export class Router {
     const { order, transaction } = this.session;
     const { held } = transaction;
     if (held === null) return true;
+    // Held while background work is under way: that ends soon.
+    if (!order.isQuiet) return false;
     // The unnamed portal would be that of BEGIN: as the client has it, if it has not done anything with it since.
     const closes = !transaction.portal.isAsAtOrigin;
     const end: ReplySink = { row: () => undefined, done: () => this.begun(held, closes) };

@@ -15,7 +15,7 @@ import { addSessions, type ControlWords, openControl } from '../shared/memory/co
 import { type Counters, openCounters } from '../shared/memory/counters.ts';
 import { Counter, epochWord } from '../shared/memory/layout.ts';
 import { openShapeHits, type ShapeHits } from '../shared/memory/shape-hits.ts';
-import type { CacheLink, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
+import type { CacheLink, CacheNotice, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
 import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { CacheAttachment, type RemoteService } from './cache-link.ts';
@@ -29,6 +29,7 @@ import { MovableSession } from './moving-session.ts';
 
 import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer, SpareSlabs } from './out-buffer.ts';
+import { Refresher } from './refresh.ts';
 import { HitPath } from './serve.ts';
 import type { Session } from './session.ts';
 import { Timing } from './timing.ts';
@@ -60,6 +61,7 @@ export class Runtime {
   readonly examples = new ExampleTexts();
   readonly shapeHits: ShapeHits;
   readonly databases: DatabaseLinks;
+  private readonly refresher: Refresher;
   private readonly workerSlot: number;
   /** Load balancers that say where their connections come from. */
   readonly proxies: TrustedProxies;
@@ -90,6 +92,7 @@ export class Runtime {
     this.flights = new Flights(this.control, init.workerSlot, init.config.cache.singleFlightWaitMs);
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
+    this.refresher = new Refresher(this, () => this.sessions.keys());
   }
 
   /** Serves a connection until it ends. */
@@ -139,6 +142,10 @@ export class Runtime {
 
   /** Replaces the link; sessions go on. `service` stands in for Comlink in tests. */
   attach(link: CacheLink, service?: RemoteService): void {
+    const { generation, offers } = link;
+    this.refresher.attached(generation);
+    offers.on('message', (notice: CacheNotice) => this.refresher.told(generation, notice));
+    offers.unref();
     this.databases.attach(new CacheAttachment(link, this.workerSlot, service));
     for (const session of this.sessions.keys()) session.turn();
   }

@@ -96,7 +96,7 @@ export class HitPath {
     this.cache = cache;
     this.context = context;
     this.freshRound = freshRound;
-    this.probing = !session.order.isQuiet;
+    this.probing = !session.order.isFree;
     return this.answer(batch);
   }
 

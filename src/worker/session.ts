@@ -192,7 +192,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private clientBytes(count: number): void {
     const bytes = this.runtime.readBuffer;
     this.runtime.count(Counter.bytesFromClients, count);
-    this.activity.clientSpoke(this.runtime.idle.nowMs);
+    this.activity.clientSpoke(this.runtime.idle.nowMs, this.runtime.idle.nextTurn());
     if (this.state === 'startup') this.entrance.push(bytes, 0, count);
     else if (this.state === 'tunnelling') this.runtime.originOut.append(bytes, 0, count);
     else if (this.state !== 'ending' && this.state !== 'closed') this.input.push(bytes, 0, count);
@@ -304,7 +304,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   bytes(count: number): void {
     this.turn(() => {
       this.runtime.count(Counter.bytesToClients, count);
-      this.activity.originSpoke(this.runtime.idle.nowMs);
+      if (this.order.isQuiet || !this.order.isFree) this.activity.originSpoke(this.runtime.idle.nowMs);
       const isRaw = this.state === 'tunnelling' && this.framer.atBoundary;
       if (isRaw) this.order.passThrough(this.runtime.readBuffer, 0, count);
       else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);

@@ -44,6 +44,7 @@ it('freshness first, then the epoch word, the slot, and the fences last', async 
       maxStalenessMs: 3_600_000,
       singleFlightWaitMs: 1000,
       inPlace: false,
+      refreshAhead: false,
     },
   });
   const worker = await startWorker(config);

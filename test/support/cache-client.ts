@@ -142,6 +142,7 @@ export class CacheClient {
       hash: keyHash(prefixHash(prefix), tail, 0, tail.length),
       keyBytes: prefix.length + tail.length,
       rowDescriptionBytes: 0,
+      isRefresh: false,
       filledRound: 1,
       bytes: new Uint8Array(Buffer.concat([prefix, tail, Buffer.from(answer)])),
     };

@@ -11,6 +11,7 @@ import { Control, consumedWord, Store, StoreState } from '../../src/shared/memor
 import { encodeAdmission } from '../../src/shared/memory/shape-hits.ts';
 import type {
   AnalyseRequest,
+  CacheNotice,
   ContextRow,
   DatabaseHold,
   Offer,
@@ -36,6 +37,8 @@ export interface FakeCache {
   followNudges(follow: boolean): void;
   setState(state: StoreState): void;
   setCatalogVersion(version: number): void;
+  /** Has an answer to a simple query, which somebody has got before, leave the store, and asks for it again. */
+  refresh(text: string): void;
   /** Verdicts are given only while open. */
   hold(held: boolean): void;
 }
@@ -141,6 +144,15 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
     setCatalogVersion(version) {
       catalogVersion = version;
       store.publish(Store.CATALOG_VERSION, version);
+    },
+    refresh(text) {
+      const of = (offer: Offer) => Buffer.from(offer.bytes.subarray(5, offer.keyBytes)).toString() === text;
+      const { hash, bytes, keyBytes, contextId } = offers.findLast(of)!;
+      const key = bytes.slice(0, keyBytes);
+      const block = store.find(hash, key);
+      if (block !== 0) store.remove(block);
+      const statement = { contextId, text, protocol: 'simple', parameterTypes: [], pin: false } as const;
+      port1.postMessage([{ ...statement, hash, key, tailStart: keyBytes }] satisfies CacheNotice);
     },
     hold(hold) {
       held = hold;

@@ -36,6 +36,7 @@ export interface Status {
     readonly rejected: number;
     readonly invalidated: number;
     readonly corrected: number;
+    readonly refreshed: number;
     readonly evicted: number;
     readonly pinnedEntries: number;
     readonly pinnedBytes: number;

@@ -52,6 +52,7 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
       maxStalenessMs: 1000,
       singleFlightWaitMs: 1000,
       inPlace: true,
+      refreshAhead: false,
     },
     transactions: { lazyBegin: false },
     limits: { connectionsMax: 100, startupTimeoutMs: 60_000, originConnectTimeoutMs: 5_000, idleTimeoutMs: 0 },

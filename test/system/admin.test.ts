@@ -67,6 +67,7 @@ describe('the admin page', () => {
       'rejected',
       'invalidated',
       'corrected',
+      'refreshed',
       'evicted',
       'pinnedEntries',
       'pinnedBytes',

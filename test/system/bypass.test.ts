@@ -30,6 +30,7 @@ beforeAll(async () => {
       maxStalenessMs: 3_600_000,
       singleFlightWaitMs: 1000,
       inPlace: false,
+      refreshAhead: false,
     },
   });
   const startMs = monotonicClock.nowMs();

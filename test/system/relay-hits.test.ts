@@ -30,6 +30,7 @@ describe('hits', () => {
         maxStalenessMs: 3_600_000,
         singleFlightWaitMs: 1000,
         inPlace: false,
+        refreshAhead: false,
       },
     });
     worker = await startWorker(config);

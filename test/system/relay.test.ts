@@ -186,6 +186,7 @@ describe.for(['pg15', 'pg18'] as const)('relay on %s', (version) => {
         maxStalenessMs: 3_600_000,
         singleFlightWaitMs: 1000,
         inPlace: false,
+        refreshAhead: false,
       },
     });
     ({ url, drop } = await createDatabase(inject(version), setup));

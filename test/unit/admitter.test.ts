@@ -94,6 +94,7 @@ function makeCache(faults: readonly string[] = []) {
       hash: hashOf(prefix, tail),
       keyBytes: prefix.length + tail.length,
       rowDescriptionBytes: 0,
+      isRefresh: false,
       filledRound: 1,
       bytes: new Uint8Array(Buffer.concat([prefix, tail, Buffer.from(frames)])),
     };

@@ -40,6 +40,7 @@ describe('settings', () => {
       singleFlightWaitMs: 1000,
       maxStalenessMs: 2_000,
       inPlace: true,
+      refreshAhead: false,
       entryBytesMax: 2 ** 20,
     });
     expect(config.listen).toEqual([

@@ -4,7 +4,7 @@ import * as backend from '../../src/shared/wire/backend.ts';
 import { Backend, TransactionStatus } from '../../src/shared/wire/codes.ts';
 import { encodeFrame } from '../../src/shared/wire/frontend.ts';
 import { OutBuffer } from '../../src/worker/out-buffer.ts';
-import { OwedKinds, OwedPhases, replyStep } from '../../src/worker/owed.ts';
+import { Background, OwedKinds, OwedPhases, refreshKinds, replyStep } from '../../src/worker/owed.ts';
 import { ReplyOrder } from '../../src/worker/reply-order.ts';
 
 const none = Buffer.alloc(0);
@@ -237,4 +237,25 @@ it('leaves a cancel of the client’s own statement to the client', () => {
   bench.send('Q');
   expect(bench.receive('X')).toBe('E');
   expect(bench.log.filter((line) => line.startsWith('question'))).toEqual([]);
+});
+
+it('keeps background work to itself, notices included, and counts as free meanwhile', () => {
+  const bench = new Bench();
+  const ends: boolean[] = [];
+  bench.order.oweBackground(refreshKinds, new Background(100, (isFailed) => void ends.push(isFailed)));
+  expect([bench.order.isQuiet, bench.order.isFree]).toEqual([false, true]);
+  expect(bench.receive('312DC312')).toBe('');
+  // A notification is the client's, whenever it comes.
+  expect(bench.receive('TNDAC')).toBe('A');
+  bench.send('Q');
+  expect(bench.order.isFree).toBe(false);
+  expect(bench.receive('3ZTNDCZ')).toBe('TNDCZ');
+  expect(bench.order.isQuiet).toBe(true);
+});
+
+it('tells the end of background work for its time from a cancel', () => {
+  const background = new Background(100, () => undefined);
+  expect(background.isOutOfTime('canceling statement due to statement timeout', 0)).toBe(true);
+  expect(background.isOutOfTime('canceling statement due to user request', 500)).toBe(false);
+  expect([99, 100].map((nowMs) => background.isOutOfTime('Anweisung wird abgebrochen', nowMs))).toEqual([false, true]);
 });

@@ -8,6 +8,8 @@ const one = (read: (status: StatusDocument, supervisor: Supervisor) => number): 
   return (status, supervisor) => [[{}, read(status, supervisor)]];
 };
 
+const refreshReasons = ['refresh.failed', 'refresh.noSession', 'refresh.busy', 'refresh.needless'] as const;
+
 const families: readonly Family[] = [
   {
     name: 'pgfresh_statements_total',
@@ -53,6 +55,16 @@ const families: readonly Family[] = [
     name: 'pgfresh_cache_corrected_total',
     help: 'Answers that a change took out and that went back corrected',
     samples: one(({ cache }) => cache.corrected),
+  },
+  {
+    name: 'pgfresh_refreshes_total',
+    help: 'Hot answers asked for again after a change: sent to the origin, of these admitted or failed; not sent for want of a session, load or need',
+    labels: ['outcome'],
+    samples: ({ cache, reasons }, { counters }) => [
+      [{ outcome: 'sent' }, counters.total('refreshes')],
+      [{ outcome: 'admitted' }, cache.refreshed],
+      ...refreshReasons.map((reason): Sample => [{ outcome: reason.slice('refresh.'.length) }, reasons[reason] ?? 0]),
+    ],
   },
   {
     name: 'pgfresh_cache_evicted_total',

@@ -52,6 +52,7 @@ const cacheNumbers = [
   'rejected',
   'invalidated',
   'corrected',
+  'refreshed',
   'evicted',
   'pinnedEntries',
   'pinnedBytes',

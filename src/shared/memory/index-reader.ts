@@ -15,6 +15,7 @@ import {
   Block,
   BUCKET_SLOTS,
   databaseWords,
+  HOT_BIT,
   PIN_BIT,
   STORE_HEADER_BYTES,
   Store,
@@ -151,13 +152,21 @@ export class StoreReader {
     return length;
   }
 
-  /** Tells the eviction that the entry is of use. Inside the epoch only. Writes once per round of the eviction's hand,
-   * so that the cache line is not passed around among workers. */
+  /**
+   * Tells the eviction that the entry is of use, and a second time that it is hot. Inside the epoch only. Writes no more than that per round of the
+   * eviction's hand, so that the cache line is not passed around among workers. Two readers at once may count as one.
+   */
   markVisited(block: number): void {
     const words = this.#wordWindows[block >>> WINDOW_UNITS_BITS]!;
     const at = ((block & (WINDOW_UNITS - 1)) << UNIT_WORDS_BITS) + Block.VISITED;
     const word = words[at]!;
     if ((word & VISITED_BIT) === 0) words[at] = word | VISITED_BIT;
+    else if ((word & HOT_BIT) === 0) words[at] = word | HOT_BIT;
+  }
+
+  /** Whether it was read twice since its admission, or perhaps more often. */
+  isHot(block: number): boolean {
+    return (this.word(block, Block.VISITED) & HOT_BIT) !== 0;
   }
 
   /** Whether a hint asked to pin the entry. */

@@ -130,7 +130,10 @@ export const Block = {
   HASH: 0,
   KEY_BYTES: 1,
   FRAMES_BYTES: 2,
-  /** Bit 0 (`VISITED_BIT`) set by readers, without any order, cleared by the eviction hand; `PIN_BIT` is never changed: a hint asked to pin it. */
+  /**
+   * Bit 0 (`VISITED_BIT`) set by readers, without any order, cleared by the eviction hand; `HOT_BIT` set by the reader who finds bit 0 set; `PIN_BIT`
+   * is never changed: a hint asked to pin it.
+   */
   VISITED: 3,
   /** Floor a session gets by reading this answer under `monotonic`: STARTED_ROUND + 1 when it arrived. */
   FILLED_ROUND: 4,
@@ -143,6 +146,7 @@ export const Block = {
 
 export const VISITED_BIT = 1;
 export const PIN_BIT = 2;
+export const HOT_BIT = 4;
 
 /** Per-worker counters: a Float64Array of its own, written by that worker alone, summed by main. */
 export const Counter = {
@@ -165,6 +169,8 @@ export const Counter = {
   loopDelayP99Ms: 14,
   /** Given up to other workers. */
   sessionsMoved: 15,
+  /** Hot answers asked for again. */
+  refreshes: 16,
   /** First of `reasonCodes.length` counters, by reason index. */
   reasons: 32,
   /** First of `LATENCY_BUCKETS` counters each: samples of the time that answers took (memory/latency.ts). */

@@ -206,6 +206,30 @@ export function encodeAnalysis(sql: string): Buffer {
 }
 
 /**
+ * The answer of a statement anew, as one pipeline that leaves nothing behind: Close, Parse, Bind, Execute of limits in time, Close, Parse, Bind,
+ * Describe, Execute of the statement, Close, Sync (`refreshKinds`). The limits are those of the implicit transaction, which the Sync ends.
+ * @param definition of its statement: text, NUL, parameter types
+ * @param tail of the Bind: formats and parameters
+ */
+export function encodeRefresh(msMax: number, definition: Uint8Array, tail: Uint8Array): Buffer {
+  const limits = ['statement_timeout', 'lock_timeout'].map(
+    (name) => `pg_catalog.set_config('${name}', '${msMax}', true)`,
+  );
+  const close = encodeCloseStatement(QUESTION);
+  const prepare = (parts: readonly Uint8Array[]) =>
+    encodeFrame(Frontend.parse, Buffer.concat([Buffer.from(`${QUESTION}\0`), ...parts]));
+  const bind = (parts: Uint8Array) =>
+    encodeFrame(Frontend.bind, Buffer.concat([Buffer.from(`\0${QUESTION}\0`), parts]));
+  return Buffer.concat([
+    ...[close, prepare([Buffer.from(`SELECT ${limits.join(', ')}\0\0\0`)]), bind(Buffer.alloc(6)), EXECUTE_UNNAMED],
+    ...[close, prepare([REFRESH_MARK, definition]), bind(tail), DESCRIBE_UNNAMED_PORTAL, EXECUTE_UNNAMED, close, SYNC],
+  ]);
+}
+
+/** For who looks into pg_stat_activity. */
+const REFRESH_MARK = Buffer.from('/* refreshed by pgfresh */ ');
+
+/**
  * A question of ours: what the statement `name` is described as, and what one with this definition (text, NUL, parameter types) is. Describe,
  * Close, Parse, Describe, Close, Sync.
  */
@@ -217,6 +241,7 @@ export function encodeComparison(name: string, definition: Uint8Array): Buffer {
 }
 
 export const CLOSE_UNNAMED_PORTAL: Buffer = encodeFrame(Frontend.close, Buffer.from('P\0'));
+const DESCRIBE_UNNAMED_PORTAL: Buffer = encodeFrame(Frontend.describe, Buffer.from('P\0'));
 /** Execute of the unnamed portal, all rows. */
 const EXECUTE_UNNAMED: Buffer = encodeFrame(Frontend.execute, Buffer.alloc(5));
 export const SYNC: Buffer = encodeFrame(Frontend.sync, Buffer.alloc(0));
