@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
+import { askAs, type Form, forms } from '../support/forms.ts';
 import { run } from '../support/postgres.ts';
 
 const suffix = Math.floor(performance.timeOrigin % 1e9);
@@ -72,28 +73,22 @@ const changes = [
   `REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM ${ann}, ${bob}`,
 ];
 
-const forms = {
-  simple: (text: string) => ({ text, rowMode: 'array' }),
-  unnamed: (text: string) => ({ text, rowMode: 'array', queryMode: 'extended' }),
-  prepared: (text: string) => ({ text, rowMode: 'array', name: `p${text.length} ${text.slice(0, 40)}` }),
-} as const;
-
 interface Pair {
   readonly direct: pg.Client;
   readonly proxied: pg.Client;
 }
 const pairs: Pair[] = [];
 
-async function answer(client: pg.Client, form: keyof typeof forms, sql: string): Promise<string> {
+async function answer(client: pg.Client, form: Form, sql: string): Promise<string> {
   try {
-    return JSON.stringify((await client.query(forms[form](sql) as unknown as pg.QueryConfig)).rows);
+    return JSON.stringify(await askAs(client, form, sql));
   } catch (error) {
     return (error as { code: string }).code;
   }
 }
 
 /** What anybody gets otherwise than from PostgreSQL, with a statement made now or, for one that was prepared, with one that was prepared before. */
-async function differences(...asked: (keyof typeof forms)[]): Promise<object[]> {
+async function differences(...asked: readonly Form[]): Promise<object[]> {
   const found: object[] = [];
   for (const [i, { direct, proxied }] of pairs.entries()) {
     for (const sql of reads) {
@@ -139,7 +134,7 @@ describe('two roles, views, policies and functions', () => {
   it('see what PostgreSQL shows them, from the cache too', async () => {
     const hits = async () => {
       const before = await proxy.hits();
-      expect(await differences('simple', 'unnamed', 'prepared')).toEqual([]);
+      expect(await differences(...forms)).toEqual([]);
       return (await proxy.hits()) - before;
     };
     // Of 4 sessions, 11 reads and 3 forms those that PostgreSQL does not refuse.
@@ -163,7 +158,7 @@ describe('two roles, views, policies and functions', () => {
     );
     for (const value of ['t0', 't1', 't0']) {
       for (const client of [direct, proxied]) await client.query(`SET app.team = '${value}'`);
-      for (let i = 0; i < 2; i++) expect(await differences('simple', 'unnamed', 'prepared')).toEqual([]);
+      for (let i = 0; i < 2; i++) expect(await differences(...forms)).toEqual([]);
       const { rows } = await proxied.query<{ n: string }>('SELECT count(*) AS n FROM policed');
       expect(Number(rows[0]!.n)).toBeGreaterThan(0);
     }

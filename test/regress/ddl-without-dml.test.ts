@@ -1,7 +1,8 @@
 // Lesson 11: DDL without DML puts nothing on the stream, yet changes what a cached statement would answer.
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { askOnce, useProxy } from '../support/fixture.ts';
+import { useProxy } from '../support/fixture.ts';
+import { askOnceAs, type Form, forms, queryAs } from '../support/forms.ts';
 import { run } from '../support/postgres.ts';
 
 const tables = ['added', 'dropped', 'renamed', 'retyped', 'shadowed', 'swapped', 'defaulted', 'parted', 'truncated'];
@@ -48,11 +49,11 @@ const cases: readonly Case[] = [
 ];
 
 /** Column names, rows, or the error: all that a client could tell. */
-async function shown(url: string, sql: string): Promise<string> {
+async function shown(url: string, form: Form, sql: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const { fields, rows } = await client.query({ text: sql, rowMode: 'array' });
+    const { fields, rows } = await client.query(queryAs(form, sql));
     return JSON.stringify([fields.map(({ name, dataTypeID }) => [name, dataTypeID]), rows]);
   } catch (error) {
     return `error ${(error as { code?: string }).code}`;
@@ -62,21 +63,24 @@ async function shown(url: string, sql: string): Promise<string> {
 }
 
 describe.each(cases)('$ddl', ({ sql, ddl, table }) => {
-  it('is seen by a statement that was cached before it', async () => {
-    await proxy.warm(() => askOnce(proxy.url, sql), `a hit on ${table}`);
-    const before = await shown(proxy.originUrl, sql);
+  it('is seen by a statement that was cached before it, in every form', async () => {
+    for (const form of forms) await proxy.warm(() => askOnceAs(proxy.url, form, sql), `a hit on ${table}, ${form}`);
+    const before = await shown(proxy.originUrl, 'simple', sql);
     await run(proxy.originUrl, ddl);
-    const after = await shown(proxy.originUrl, sql);
+    const after = await shown(proxy.originUrl, 'simple', sql);
     expect(after).not.toBe(before);
     // Direct changes are promised within max_staleness; once seen they must stay seen.
-    await expect.poll(() => shown(proxy.url, sql), { timeout: 10_000 }).toBe(after);
-    for (let i = 0; i < 10; i++) expect(await shown(proxy.url, sql)).toBe(after);
+    for (const form of forms) {
+      await expect.poll(() => shown(proxy.url, form, sql), { timeout: 10_000, message: form }).toBe(after);
+      for (let i = 0; i < 4; i++) expect([form, await shown(proxy.url, form, sql)]).toEqual([form, after]);
+    }
   });
 });
 
-it('DDL through pgfresh is seen at once', async () => {
+it.each(forms)('DDL through pgfresh is seen at once, %s', async (form) => {
   const sql = 'SELECT * FROM defaulted WHERE id = 1';
-  await proxy.warm(() => askOnce(proxy.url, sql));
-  await run(proxy.url, "ALTER TABLE defaulted ADD COLUMN w text DEFAULT 'now'");
-  expect(await askOnce(proxy.url, sql)).toEqual([[1, 'defaulted', 'now']]);
+  await proxy.warm(() => askOnceAs(proxy.url, form, sql));
+  const [row] = await askOnceAs(proxy.url, form, sql);
+  await run(proxy.url, `ALTER TABLE defaulted ADD COLUMN ${form} text DEFAULT 'now'`);
+  expect(await askOnceAs(proxy.url, form, sql)).toEqual([[...row!, 'now']]);
 });

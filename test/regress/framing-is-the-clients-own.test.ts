@@ -25,7 +25,13 @@ const variants = {
   ],
 } as const;
 
-async function exchange(client: RawClient, variant: keyof typeof variants, name: string): Promise<string[]> {
+/** @param name of the statement; null: the simple protocol */
+async function exchange(client: RawClient, variant: keyof typeof variants, name: string | null): Promise<string[]> {
+  const shown = async () => (await client.until('Z')).map(({ code, body }: Frame) => `${code} ${body.toString('hex')}`);
+  if (name === null) {
+    client.send(serialize.query(text.replace('$1', '1')));
+    return shown();
+  }
   client.send(
     serialize.parse({ text, name, types: [] }),
     ...variants[variant](name),
@@ -33,7 +39,7 @@ async function exchange(client: RawClient, variant: keyof typeof variants, name:
     ...(name === '' ? [] : [serialize.close({ type: 'S', name })]),
     serialize.sync(),
   );
-  return (await client.until('Z')).map(({ code, body }: Frame) => `${code} ${body.toString('hex')}`);
+  return shown();
 }
 
 it('each form of the same statement gets its own bytes, cold and warm, in any order', async () => {
@@ -45,7 +51,8 @@ it('each form of the same statement gets its own bytes, cold and warm, in any or
     // The order differs each time, so that each variant is filled before and after each other one.
     const order = names.map((_name, i) => names[(i * 2 + pass) % names.length]!);
     for (const variant of order) {
-      for (const name of ['', 'named']) {
+      // Unnamed, prepared, and in the simple protocol.
+      for (const name of ['', 'named', null]) {
         const expected = await exchange(direct, variant, name);
         expect({ variant, name, bytes: await exchange(through, variant, name) }).toEqual({
           variant,

@@ -1,6 +1,7 @@
 // Lessons 3 and 7: a key without the settings that print values; int8 and numeric through a JavaScript number.
-import { beforeAll, expect, it } from 'vitest';
-import { ask, useProxy } from '../support/fixture.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useProxy } from '../support/fixture.ts';
+import { askAs, type Form, forms, messagesAs } from '../support/forms.ts';
 import { connectRaw, rows, serialize } from '../support/raw-client.ts';
 
 const proxy = useProxy(`
@@ -26,50 +27,56 @@ const settings = [
 
 beforeAll(async () => {
   const client = await proxy.session();
-  await proxy.warm(() => ask(client, sql));
+  for (const form of forms) await proxy.warm(() => askAs(client, form, sql));
 });
 
 /** What one setting makes of the row, as the bytes say. */
-async function printed(url: string, name: string, value: string): Promise<(string | null)[][]> {
+async function printed(url: string, form: Form, name: string, value: string): Promise<(string | null)[][]> {
   const client = await connectRaw(url);
   client.send(serialize.query(`SET ${name} = '${value}'`));
   await client.until('Z');
   const seen: (string | null)[][] = [];
   for (let i = 0; i < 6; i++) {
-    client.send(serialize.query(sql));
+    client.send(messagesAs(form, sql));
     seen.push(...rows(await client.until('Z')));
   }
-  client.send(serialize.query(`RESET ${name}`), serialize.query(sql));
+  client.send(serialize.query(`RESET ${name}`), messagesAs(form, sql));
   seen.push(...rows(await client.until('Z', 2)));
   client.close();
   return seen;
 }
 
-it.each(settings)('%s = %s prints values as the server does', async (name, value) => {
-  expect(await printed(proxy.url, name, value)).toEqual(await printed(proxy.originUrl, name, value));
-});
+describe.each(forms)('%s', (form) => {
+  it.each(settings)('%s = %s prints values as the server does', async (name, value) => {
+    expect(await printed(proxy.url, form, name, value)).toEqual(await printed(proxy.originUrl, form, name, value));
+  });
 
-it('TimeZone from the startup packet, as JDBC sends it', async () => {
-  const withZone = (base: string) => {
-    const url = new URL(base);
-    url.searchParams.set('options', '-c TimeZone=Pacific/Auckland');
-    return url.href;
-  };
-  const [through, direct] = [await proxy.session(withZone(proxy.url)), await proxy.session(withZone(proxy.originUrl))];
-  const text = 'SELECT at::text FROM t WHERE id = 1';
-  for (let i = 0; i < 5; i++) expect(await ask(through, text)).toEqual(await ask(direct, text));
-});
+  it('TimeZone from the startup packet, as JDBC sends it', async () => {
+    const withZone = (base: string) => {
+      const url = new URL(base);
+      url.searchParams.set('options', '-c TimeZone=Pacific/Auckland');
+      return url.href;
+    };
+    const [through, direct] = [
+      await proxy.session(withZone(proxy.url)),
+      await proxy.session(withZone(proxy.originUrl)),
+    ];
+    const text = 'SELECT at::text FROM t WHERE id = 1';
+    for (let i = 0; i < 5; i++) expect(await askAs(through, form, text)).toEqual(await askAs(direct, form, text));
+  });
 
-it('two keys that are one JavaScript number stay two', async () => {
-  const client = await proxy.session();
-  const read = (id: string) => ask(client, 'SELECT v FROM flakes WHERE id = $1', [id]);
-  await proxy.warm(() => read('9007199254740992'));
-  await proxy.warm(() => read('9007199254740993'));
-  for (let i = 0; i < 4; i++) {
+  it('two keys that are one JavaScript number stay two', async () => {
+    const client = await proxy.session();
+    const read = (id: string) => askAs(client, form, `SELECT v FROM flakes WHERE id = ${id}`);
+    await proxy.warm(() => read('9007199254740992'));
+    await proxy.warm(() => read('9007199254740993'));
+    for (let i = 0; i < 4; i++) {
+      expect(await read('9007199254740992')).toEqual([['even']]);
+      expect(await read('9007199254740993')).toEqual([['odd']]);
+    }
+    await client.query("UPDATE flakes SET v = 'changed' WHERE id = 9007199254740993");
+    expect(await read('9007199254740993')).toEqual([['changed']]);
     expect(await read('9007199254740992')).toEqual([['even']]);
-    expect(await read('9007199254740993')).toEqual([['odd']]);
-  }
-  await client.query("UPDATE flakes SET v = 'changed' WHERE id = 9007199254740993");
-  expect(await read('9007199254740993')).toEqual([['changed']]);
-  expect(await read('9007199254740992')).toEqual([['even']]);
+    await client.query("UPDATE flakes SET v = 'odd' WHERE id = 9007199254740993");
+  });
 });

@@ -1,6 +1,7 @@
 // Lesson 14: BEGIN, INSERT, SELECT sent without waiting: the last ReadyForQuery still said that no transaction is open.
 import { expect, it } from 'vitest';
 import { askOnce, useProxy } from '../support/fixture.ts';
+import { askOnceAs, forms, messagesAs } from '../support/forms.ts';
 import { connectRaw, rows, serialize, statement } from '../support/raw-client.ts';
 
 const proxy = useProxy(
@@ -8,19 +9,23 @@ const proxy = useProxy(
 );
 const sum = 'SELECT v FROM t WHERE id = $1';
 
-it('a pipelined transaction sees its own writes although the answer is cached', async () => {
-  const client = await connectRaw(proxy.url);
-  for (let round = 1; round <= 20; round++) {
-    await proxy.warm(() => askOnce(proxy.url, sum, ['7']));
-    client.send(
-      ...[statement('BEGIN'), serialize.sync(), statement(`UPDATE t SET v = ${round} WHERE id = 7`), serialize.sync()],
-      ...[statement(sum, ['7']), serialize.sync(), statement('COMMIT'), serialize.sync()],
-      ...[statement(sum, ['7']), serialize.sync()],
-    );
-    expect(rows(await client.until('Z', 5))).toEqual([[String(round)], [String(round)]]);
-  }
-  client.close();
-}, 120_000);
+it.each(forms)(
+  'a pipelined transaction sees its own writes although the answer is cached, %s',
+  async (form) => {
+    const client = await connectRaw(proxy.url);
+    const read = 'SELECT v FROM t WHERE id = 7';
+    const [before] = await askOnceAs(proxy.originUrl, form, read);
+    for (let round = 1; round <= 10; round++) {
+      await proxy.warm(() => askOnceAs(proxy.url, form, read));
+      const texts = ['BEGIN', 'UPDATE t SET v = v + 1 WHERE id = 7', read, 'COMMIT', read];
+      client.send(...texts.map((text) => messagesAs(form, text)));
+      const written = String((before![0] as number) + round);
+      expect(rows(await client.until('Z', 5))).toEqual([[written], [written]]);
+    }
+    client.close();
+  },
+  120_000,
+);
 
 it('so does an un-synced batch, and a string of several statements', async () => {
   const client = await connectRaw(proxy.url);

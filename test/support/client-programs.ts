@@ -9,9 +9,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { Form } from './forms.ts';
 import { resetSql } from './scripts.ts';
-
-export type Form = 'simple' | 'unnamed' | 'prepared';
 
 export interface ClientProgram {
   readonly name: string;

@@ -1,7 +1,8 @@
 /** Drivers that are not Node's, by what they report: over every transport, in every form of the protocol that they have, the same as directly, cold and warm. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createAuthority, keyFolder } from '../support/certificates.ts';
-import { clientPrograms, type Form, type Place, type RunningClient, startClient } from '../support/client-programs.ts';
+import { clientPrograms, type Place, type RunningClient, startClient } from '../support/client-programs.ts';
+import type { Form } from '../support/forms.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { shopSql } from '../support/scripts.ts';
