@@ -33,6 +33,13 @@ export interface Admissible {
   readonly streamed: readonly number[];
 }
 
+/** What an entry's key decided when it was admitted, under this catalog. */
+export interface KeptEntry {
+  readonly streamed: readonly number[];
+  readonly dependencies: readonly Dependency[];
+  readonly fenceSlots: readonly number[];
+}
+
 export interface AdmitterOptions<A extends Admissible> {
   readonly generation: number;
   readonly entryBytesMax: number;
@@ -119,7 +126,20 @@ export class Admitter<A extends Admissible> {
     });
     if (dependencies === null) return 'uncacheable.construct';
     if (this.#hasChanged(dependencies, offer.token.settleStamp)) return 'fill.changed';
-    return this.#insert(offer, relations, dependencies);
+    const fenceSlots = pointedFenceSlots(this.#options.database, relations, dependencies, this.#options.primaryKeyOf);
+    return this.#insert(offer, fenceSlots, dependencies) === 0 ? 'fill.full' : null;
+  }
+
+  /** Admits an answer made anew under a key that an entry of this catalog had. All is checked that does not follow from the key. Its block, or 0. */
+  readmit(offer: Offer, { streamed, dependencies, fenceSlots }: KeptEntry): number {
+    const { settleStamp } = offer.token;
+    const mayEnter =
+      this.#tokenProblem(offer) === null &&
+      this.#tableProblem(streamed, settleStamp) === null &&
+      !this.#hasChanged(dependencies, settleStamp);
+    const block = mayEnter ? this.#insert(offer, fenceSlots, dependencies) : 0;
+    if (block !== 0) this.#admitted++;
+    return block;
   }
 
   #tokenProblem({ token, bytes, keyBytes }: Offer): Reason | null {
@@ -163,8 +183,9 @@ export class Admitter<A extends Admissible> {
     });
   }
 
-  #insert(offer: Offer, relations: readonly number[], dependencies: readonly Dependency[]): Reason | null {
-    const { store, index, primaryKeyOf, database, admissionOf } = this.#options;
+  /** Its block; 0 when there is no room. */
+  #insert(offer: Offer, fenceSlots: readonly number[], dependencies: readonly Dependency[]): number {
+    const { store, index, admissionOf } = this.#options;
     const key = offer.bytes.subarray(0, offer.keyBytes);
     const block = store.insert({
       hash: offer.hash,
@@ -172,13 +193,13 @@ export class Admitter<A extends Admissible> {
       frames: offer.bytes.subarray(offer.keyBytes),
       rowDescriptionBytes: offer.rowDescriptionBytes,
       filledRound: offer.filledRound,
-      fenceSlots: pointedFenceSlots(database, relations, dependencies, primaryKeyOf),
+      fenceSlots,
       admission: admissionOf?.(offer) ?? 0,
       pin: offer.pin === true,
     });
     // In a store that is nearly empty of room the newest entry may be the next victim, and gone already.
-    if (block === 0 || store.find(offer.hash, key) !== block) return 'fill.full';
+    if (block === 0 || store.find(offer.hash, key) !== block) return 0;
     if (dependencies.length > 0) index.add(block, dependencies);
-    return null;
+    return block;
   }
 }

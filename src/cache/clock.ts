@@ -27,6 +27,8 @@ export interface ClockPorts {
   /** Makes the origin write and flush its log (C12). */
   readonly nudge: () => Promise<void>;
   readonly appliedLsn: () => Lsn;
+  /** A round waits until everything up to here has been applied. */
+  readonly awaited: (lsn: Lsn) => void;
   /** Tables that the publication must show, as of now. */
   readonly published: () => ReadonlySet<number>;
   /** Sessions open in all workers. */
@@ -310,6 +312,7 @@ export class FreshnessClock {
       return;
     }
     this.#waiting.push(waiting);
+    this.#ports.awaited(waiting.target);
     this.#armNudge();
   }
 

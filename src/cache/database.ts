@@ -7,7 +7,7 @@ import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheNotice, CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
-import { Admitter } from './admitter.ts';
+import { Admitter, type KeptEntry } from './admitter.ts';
 import { bindDependencies } from './analyse/bind.ts';
 import { tableName } from './analyse/tables.ts';
 import type { Analysis } from './analyse/verdict.ts';
@@ -20,10 +20,11 @@ import type { Dependency } from './dependency.ts';
 import { DependencyIndex } from './dependency-index.ts';
 import { Feed, type FeedOptions } from './feed.ts';
 import type { StoreHeader } from './header.ts';
-import { InPlace, type PointAnswer } from './in-place.ts';
+import { InPlace } from './in-place.ts';
 import type { ParsedKey } from './key-reader.ts';
 import { withKnownKeys } from './known-keys.ts';
 import { pointAnswerOf } from './point-answer.ts';
+import type { Corrigible } from './recipe.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import type { ShapeNumbers } from './shape-numbers.ts';
 import type { CacheStore, NewEntry } from './store.ts';
@@ -158,6 +159,7 @@ export class Database {
 
   /** One of its entries has left the store. */
   removed(block: number): void {
+    this.departures.left(block);
     if (this.isDead(block)) return;
     this.#entries--;
     this.index.remove(block);
@@ -175,14 +177,14 @@ export class Database {
     const { store, header, generation } = this.#options;
     return new InPlace({
       reader: store.reader,
-      pointOf: (key) => this.#pointOf(key),
+      pointOf: (key, answer) => this.#pointOf(key, answer),
       tokenOf: (settleStamp) => {
         const { streamEpoch, catalogVersion } = header;
         return { generation, streamEpoch, settleStamp, catalogVersion };
       },
       isStored: (hash, key) => store.find(hash, key) !== 0,
       // No round needs to confirm it: one has.
-      admit: (offer) => this.admitter.admit(offer),
+      admit: (offer, kept) => this.#readmit(offer, kept),
     });
   }
 
@@ -196,13 +198,23 @@ export class Database {
     });
   }
 
-  #pointOf(key: ParsedKey): PointAnswer | null {
+  #readmit(offer: Offer, kept: KeptEntry | null): number {
+    if (kept !== null) return this.admitter.readmit(offer, kept);
+    const key = offer.bytes.subarray(0, offer.keyBytes);
+    return this.admitter.admit(offer) === null ? this.#options.store.find(offer.hash, key) : 0;
+  }
+
+  #pointOf(key: ParsedKey, answer: AnswerFrames): Corrigible | null {
     const { model } = this.feed;
     const analysis = this.#analysisOf(key);
     const context = model?.contexts.get(key.contextId);
     const relation = model?.catalog.relations.get(analysis?.plain?.relation ?? 0);
     if (analysis === null || context === undefined || relation === undefined) return null;
-    return pointAnswerOf(key, analysis, relation, context);
+    const dependencies = this.#bind(analysis, key, answer);
+    const point = dependencies && pointAnswerOf(key, analysis, dependencies, relation, context);
+    if (dependencies === null || point === null) return null;
+    const isOfKey = dependencies.every(({ known }) => known === undefined);
+    return { point, depends: isOfKey ? { streamed: analysis.streamed, dependencies } : null };
   }
 
   /** Those that the publication refused, and those that the catalog rules out. */

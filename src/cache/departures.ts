@@ -24,6 +24,11 @@ export class Departures {
     if (!isCorrected) this.refreshAhead?.leaving(block, transaction);
   }
 
+  /** The block has left the store, for whatever reason. */
+  left(block: number): void {
+    this.inPlace?.left(block);
+  }
+
   /** Nothing is known of the table's rows any more. */
   truncated(relation: number): void {
     this.inPlace?.truncated(relation);

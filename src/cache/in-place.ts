@@ -14,49 +14,21 @@
  * What is not certain is left to the next miss: a value that is not told, a type whose bytes are not known here, a key that is not told.
  */
 import { Limits } from '../shared/limits.ts';
-import type { StoreReader } from '../shared/memory/index-reader.ts';
-import { Block } from '../shared/memory/layout.ts';
-import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
 import type { FillToken, Offer } from '../shared/messages.ts';
-import type { Reason } from '../shared/reasons.ts';
-import { rowsOfAnswer } from './answer-rows.ts';
+import type { KeptEntry } from './admitter.ts';
 import type { RowChange, SettlingTransaction, StreamRelation, StreamRow } from './change.ts';
-import { type ParsedKey, parseKey } from './key-reader.ts';
-import { encodeAnswer, type ValueEncoder } from './row-encoder.ts';
+import { type PointAnswer, type Recipe, Recipes, type RecipesOptions } from './recipe.ts';
+import { encodeAnswer } from './row-encoder.ts';
 
-/** An answer that shows columns of the row with this primary key, and nothing else. */
-export interface PointAnswer {
-  readonly relation: number;
-  readonly keyColumns: readonly string[];
-  /** Texts as the stream has them. */
-  readonly key: readonly string[];
-  readonly columns: readonly { readonly name: string; readonly type: number }[];
-  /** Columns of the table that the stream carries. */
-  readonly streamedColumns: number;
-  readonly encoders: readonly ValueEncoder[];
-}
-
-export interface InPlaceOptions {
-  readonly reader: Pick<
-    StoreReader,
-    'isPinned' | 'word' | 'bytesOf' | 'keyOffset' | 'framesOffset' | 'framesBytes' | 'rowDescriptionBytes'
-  >;
-  /** Null when the key's answer is no such answer. */
-  readonly pointOf: (key: ParsedKey) => PointAnswer | null;
+export interface InPlaceOptions extends RecipesOptions {
   readonly tokenOf: (settleStamp: number) => FillToken;
   readonly isStored: (hash: number, key: Uint8Array) => boolean;
-  readonly admit: (offer: Offer) => Reason | null;
+  /** Puts it into the store unless something is against it: its block, or 0. */
+  readonly admit: (offer: Offer, kept: KeptEntry | null) => number;
 }
 
 interface Correction {
-  readonly point: PointAnswer;
-  readonly hash: number;
-  readonly contextId: number;
-  readonly shape: number;
-  readonly pin: boolean;
-  /** Key and RowDescription. */
-  readonly head: Uint8Array;
-  readonly keyBytes: number;
+  readonly recipe: Recipe;
   /** Of the row, in the order of the answer's columns; null: no row has the key. */
   values: readonly (string | null)[] | null;
   transaction: SettlingTransaction;
@@ -66,6 +38,7 @@ interface Correction {
 
 export class InPlace {
   readonly #options: InPlaceOptions;
+  readonly #recipes: Recipes;
   /** By relation, then by key: all corrections that wait. */
   readonly #waiting = new Map<number, Map<string, Correction[]>>();
   #open: Correction[] = [];
@@ -74,6 +47,7 @@ export class InPlace {
 
   constructor(options: InPlaceOptions) {
     this.#options = options;
+    this.#recipes = new Recipes(options);
   }
 
   /** Answers that went back into the store corrected. */
@@ -90,7 +64,7 @@ export class InPlace {
   changed(change: RowChange, transaction: SettlingTransaction): void {
     const waiting = this.#waiting.get(change.relation.oid);
     if (waiting === undefined) return;
-    const { keyColumns } = waiting.values().next().value![0]!.point;
+    const { keyColumns } = waiting.values().next().value![0]!.recipe.point;
     const keys = keysOf(change, keyColumns);
     if (keys === null) {
       this.truncated(change.relation.oid);
@@ -98,7 +72,7 @@ export class InPlace {
     }
     for (const key of keys) {
       for (const correction of waiting.get(joined(key)) ?? []) {
-        const values = valuesAfter(change, correction.point);
+        const values = valuesAfter(change, correction.recipe.point);
         if (values === undefined) this.#drop(correction);
         else this.#put(correction, values, transaction);
       }
@@ -108,29 +82,20 @@ export class InPlace {
   /** An entry is about to leave because of the change. Its block can still be read. @returns whether it waits here now */
   leaving(block: number, change: RowChange, transaction: SettlingTransaction): boolean {
     if (this.#count >= Limits.correctionsMax) return false;
-    const { reader, pointOf } = this.#options;
-    const bytes = reader.bytesOf(block);
-    const keyBytes = reader.word(block, Block.KEY_BYTES);
-    const frames = bytes.subarray(reader.framesOffset(block), reader.framesOffset(block) + reader.framesBytes(block));
-    if (keyBytes + frames.length > Limits.correctionBytesMax) return false;
-    const key = bytes.subarray(reader.keyOffset(block), reader.keyOffset(block) + keyBytes);
-    const parsed = parseKey(key);
-    const point = parsed === null || parsed.form === 'description' ? null : pointOf(parsed);
-    if (point === null || point.relation !== change.relation.oid) return false;
-    const keys = keysOf(change, point.keyColumns);
-    if (keys === null || !keys.some((each) => joined(each) === joined(point.key))) return false;
-    const rowDescriptionBytes = reader.rowDescriptionBytes(block);
-    const values = valuesAfter(change, point);
-    if (values === undefined || rowsOfAnswer({ frames, rowDescriptionBytes }, 1) === null) return false;
-    const head = new Uint8Array(keyBytes + rowDescriptionBytes);
-    head.set(key, 0);
-    head.set(frames.subarray(0, rowDescriptionBytes), keyBytes);
-    const { contextId } = parsed!;
-    const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
-    const pin = reader.isPinned(block);
-    const correction = { point, hash: reader.word(block, Block.HASH), contextId, shape, pin, head, keyBytes };
-    this.#add({ ...correction, values, transaction, open: false }, transaction);
+    const recipe = this.#recipes.of(block);
+    if (recipe === null || recipe.point.relation !== change.relation.oid) return false;
+    const { keyColumns, key: ownKey } = recipe.point;
+    const keys = keysOf(change, keyColumns);
+    if (keys === null || !keys.some((each) => isSameKey(each, ownKey))) return false;
+    const values = valuesAfter(change, recipe.point);
+    if (values === undefined) return false;
+    this.#add({ recipe, values, transaction, open: false }, transaction);
     return true;
+  }
+
+  /** The block has left the store. */
+  left(block: number): void {
+    this.#recipes.forget(block);
   }
 
   /** Nothing is known of the table's rows any more. */
@@ -147,24 +112,32 @@ export class InPlace {
 
   /** Round `round` has completed: what had settled by its snapshot, with `settleStamp` or before, goes back into the store. */
   publish(round: number, settleStamp: number): void {
-    for (const corrections of [...this.#waiting.values()].flatMap((keys) => [...keys.values()])) {
-      for (const correction of [...corrections]) {
-        if (correction.open || correction.transaction.settledStamp > settleStamp) continue;
-        this.#drop(correction);
-        this.#offer(correction, round);
+    if (this.#count === 0) return;
+    const due: Correction[] = [];
+    for (const keys of this.#waiting.values()) {
+      for (const corrections of keys.values()) {
+        for (const correction of corrections) {
+          if (correction.open || correction.transaction.settledStamp > settleStamp) continue;
+          due.push(correction);
+        }
       }
+    }
+    for (const correction of due) {
+      this.#drop(correction);
+      this.#offer(correction, round);
     }
   }
 
   /** The catalog or the stream is another one. */
   clear(): void {
     this.#waiting.clear();
+    this.#recipes.clear();
     this.#open = [];
     this.#count = 0;
   }
 
-  #offer(correction: Correction, round: number): void {
-    const { point, hash, contextId, shape, pin, head, keyBytes, values, transaction } = correction;
+  #offer({ recipe, values, transaction }: Correction, round: number): void {
+    const { point, kept, hash, contextId, shape, pin, head, keyBytes } = recipe;
     const { isStored, tokenOf, admit } = this.#options;
     const frames = encodeAnswer(values, point.encoders);
     // Whoever missed meanwhile was answered by the origin, and that answer shows the change too.
@@ -172,21 +145,21 @@ export class InPlace {
     const bytes = new Uint8Array(head.length + frames.length);
     bytes.set(head, 0);
     bytes.set(frames, head.length);
-    const refused = admit({
-      ...{ verdictId: 0, shape, pin, contextId, token: tokenOf(transaction.settledStamp), hash, keyBytes, bytes },
-      rowDescriptionBytes: head.length - keyBytes,
-      filledRound: round,
-      isRefresh: false,
-    });
-    if (refused === null) this.#corrected++;
+    const token = tokenOf(transaction.settledStamp);
+    const rowDescriptionBytes = head.length - keyBytes;
+    const entry = { shape, pin, contextId, hash, keyBytes, rowDescriptionBytes, filledRound: round, bytes };
+    const block = admit({ verdictId: 0, isRefresh: false, token, ...entry }, kept);
+    if (block === 0) return;
+    this.#corrected++;
+    this.#recipes.keep(block, recipe);
   }
 
   #add(correction: Correction, transaction: SettlingTransaction): void {
-    const { relation, key } = correction.point;
+    const { relation, key } = correction.recipe.point;
     let keys = this.#waiting.get(relation);
     if (keys === undefined) this.#waiting.set(relation, (keys = new Map()));
     const others = keys.get(joined(key)) ?? [];
-    const kept = others.filter((other) => !isSameAnswer(other, correction));
+    const kept = others.filter((other) => !isSameAnswer(other.recipe, correction.recipe));
     this.#count += kept.length + 1 - others.length;
     keys.set(joined(key), [...kept, correction]);
     this.#put(correction, correction.values, transaction);
@@ -201,7 +174,7 @@ export class InPlace {
   }
 
   #drop(correction: Correction): void {
-    const { relation, key } = correction.point;
+    const { relation, key } = correction.recipe.point;
     const keys = this.#waiting.get(relation)!;
     const others = keys.get(joined(key))!.filter((other) => other !== correction);
     this.#count--;
@@ -211,9 +184,11 @@ export class InPlace {
   }
 }
 
-const joined = (key: readonly string[]): string => key.join('\0');
+const joined = (key: readonly string[]): string => (key.length === 1 ? key[0]! : key.join('\0'));
 
-function isSameAnswer(a: Correction, b: Correction): boolean {
+const isSameKey = (a: readonly string[], b: readonly string[]): boolean => a.every((text, i) => text === b[i]);
+
+function isSameAnswer(a: Recipe, b: Recipe): boolean {
   return a.hash === b.hash && Buffer.compare(a.head.subarray(0, a.keyBytes), b.head.subarray(0, b.keyBytes)) === 0;
 }
 
@@ -250,8 +225,8 @@ function keyOf(
 
 /** What the answer shows after the change: null where no row has the key, undefined where that is not known. */
 function valuesAfter({ relation, newRow }: RowChange, point: PointAnswer): Correction['values'] | undefined {
-  if (newRow === null || joined(keyOf(relation, newRow, point.keyColumns, false) ?? []) !== joined(point.key))
-    return null;
+  const newKey = newRow === null ? null : keyOf(relation, newRow, point.keyColumns, false);
+  if (newRow === null || newKey === null || !isSameKey(newKey, point.key)) return null;
   // A table with other columns than the catalog's is about to have another catalog.
   if (relation.columns.length !== point.streamedColumns) return undefined;
   const values = point.columns.map(({ name, type }) => {

@@ -10,8 +10,10 @@ import type { ChangeSink } from './change.ts';
 /** Bytes applied in one turn of the event loop before others get their turn. */
 const BURST_BYTES_MAX = 256 * 1024;
 /** After a small burst the socket is left alone for so long: the walsender sends each message by itself, and to be woken for each costs more
- * than to apply it (ADR-015). What comes after a pause is applied at once, and a large burst is followed by the next without one. */
+ * than to apply it (ADR-015). What comes after a pause is applied at once, and a large burst is followed by the next without one. The longer one is
+ * for when nobody waits for what is coming (ADR-022). */
 const READ_GAP_MS = 1;
+const CALM_GAP_MS = 5;
 
 export interface IntakePorts {
   readonly sink: Pick<ChangeSink, 'isBusy' | 'proceed'>;
@@ -20,6 +22,8 @@ export interface IntakePorts {
   readonly pause: () => void;
   readonly resume: () => void;
   readonly isOver: () => boolean;
+  /** Somebody waits for the stream to come further: a round for its position. */
+  readonly isAwaited: () => boolean;
   /** The sink failed to proceed. */
   readonly onError: (thrown: unknown) => void;
 }
@@ -30,6 +34,8 @@ export class Intake {
   #held: Buffer[] = [];
   #isHolding = false;
   #burstBytes = 0;
+  /** Runs while the socket is left alone. */
+  #gap: NodeJS.Timeout | null = null;
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
@@ -50,6 +56,11 @@ export class Intake {
     take(frame);
     if (sink.isBusy === true) this.#hold();
     this.#countBurst(frame.length);
+  }
+
+  /** From now on the stream is awaited: what has come meanwhile is read at once. */
+  hurry(): void {
+    if (this.#gap !== null) this.#endGap();
   }
 
   #hold(): void {
@@ -90,7 +101,7 @@ export class Intake {
   }
 
   #endBurst(): void {
-    const { pause, resume, isOver } = this.#ports;
+    const { pause, resume, isOver, isAwaited } = this.#ports;
     const isLarge = this.#burstBytes >= BURST_BYTES_MAX;
     this.#burstBytes = 0;
     // Whoever holds frames resumes when these have been taken in.
@@ -100,8 +111,12 @@ export class Intake {
       return;
     }
     pause();
-    setTimeout(() => {
-      if (!this.#isHolding) resume();
-    }, READ_GAP_MS);
+    this.#gap = setTimeout(() => this.#endGap(), isAwaited() ? READ_GAP_MS : CALM_GAP_MS);
+  }
+
+  #endGap(): void {
+    if (this.#gap !== null) clearTimeout(this.#gap);
+    this.#gap = null;
+    if (!this.#isHolding) this.#ports.resume();
   }
 }

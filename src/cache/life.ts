@@ -285,6 +285,7 @@ export class StreamLife {
         ask: (question) => askRound(this.#rounds!, this.#names, question),
         nudge: () => nudgeOrigin(this.#rounds!, serverVersion),
         appliedLsn: () => this.#stream!.appliedLsn,
+        awaited: (lsn) => this.#stream!.awaited(lsn),
         published: () => this.#publication!.published,
         sessions,
         beginRound: () => this.#beginRound(),

@@ -1,22 +1,26 @@
 /** Which entries can be corrected in place (in-place.ts), and how their answer is made from the row. */
 import { readResultFormats } from '../shared/constants.ts';
-import { type Bindable, bindDependencies } from './analyse/bind.ts';
 import type { Relation } from './catalog.ts';
-import type { PointAnswer } from './in-place.ts';
+import type { Dependency } from './dependency.ts';
 import type { ParsedKey } from './key-reader.ts';
 import { formatOf, type PlainSource } from './known-keys.ts';
+import type { PointAnswer } from './recipe.ts';
 import { encoderOf, type OutputSettings } from './row-encoder.ts';
 
-/** Null where the answer shows more than one row's columns, or their bytes are not certain. */
+/**
+ * Null where the answer shows more than one row's columns, or their bytes are not certain.
+ * @param dependencies of the answer under this key
+ */
 export function pointAnswerOf(
   key: ParsedKey,
-  analysis: Bindable & PlainSource,
+  analysis: PlainSource,
+  dependencies: readonly Dependency[],
   relation: Relation,
   settings: OutputSettings,
 ): PointAnswer | null {
   const { plain, unicode } = analysis;
   if (plain === null || !plain.isPoint || !unicode || key.form === 'description') return null;
-  const keyValues = keyOf(key, analysis, relation);
+  const keyValues = keyOf(dependencies, relation);
   const formats = key.form === 'simple' ? [] : readResultFormats(key.bindTail);
   if (keyValues === null || formats === null) return null;
   const columns = plain.columns.map((name) => relation.column.get(name ?? ''));
@@ -36,8 +40,7 @@ export function pointAnswerOf(
 }
 
 /** The one key that the statement asks for; null where it is not certain. */
-function keyOf(key: ParsedKey, analysis: Bindable, relation: Relation): readonly string[] | null {
-  const [dependency, other] = bindDependencies(analysis, key) ?? [];
+function keyOf([dependency, other]: readonly Dependency[], relation: Relation): readonly string[] | null {
   if (dependency === undefined || other !== undefined || dependency.range !== undefined) return null;
   if (dependency.relation !== relation.oid || dependency.terms.length !== relation.primaryKey.length) return null;
   const values = relation.primaryKey.map((name) => dependency.terms.find(({ column }) => column === name)?.values);

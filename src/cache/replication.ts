@@ -87,6 +87,7 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   #heardMs = 0;
   #askedMs: number | null = null;
   readonly #intake: Intake;
+  #awaitedLsn: Lsn = 0n;
   #transactions = 0;
 
   constructor(options: ReplicationOptions) {
@@ -99,6 +100,7 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
       pause: () => void this.#client?.connection.stream.pause(),
       resume: () => void this.#client?.connection.stream.resume(),
       isOver: () => !this.#isOpen,
+      isAwaited: () => this.appliedLsn < this.#awaitedLsn,
       onError: (thrown) => this.#fail(toError(thrown)),
     });
   }
@@ -150,6 +152,13 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
     if (this.#client === null) return;
     this.#client.connection.stream.resume();
     await endClient(this.#client);
+  }
+
+  /** Somebody waits until everything up to here has been applied. */
+  awaited(lsn: Lsn): void {
+    if (lsn <= this.#awaitedLsn) return;
+    this.#awaitedLsn = lsn;
+    this.#intake.hurry();
   }
 
   /** Tells the stream where the origin's log stands, so that a lag beyond the limit ends it. */

@@ -47,6 +47,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
         ask: (question) => askRound(rounds, { ...names, slot: names.slot }, question),
         nudge: () => nudgeOrigin(rounds, version * 10_000),
         appliedLsn: () => stream.appliedLsn,
+        awaited: (lsn) => stream.awaited(lsn),
         published: () => publication.published,
         sessions: () => 0,
         beginRound: () => ++started,

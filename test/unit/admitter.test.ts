@@ -225,6 +225,27 @@ describe('an answer is admitted', () => {
     expect(cache.admitter.refusals.get('fill.tooLarge')).toBe(1);
   });
 
+  it('made anew under a key that was there before, by the same rules', () => {
+    const kept = {
+      streamed: [TABLE],
+      dependencies: [{ relation: TABLE, terms: [{ column: 'id', values: ['1'] }] }],
+      fenceSlots: [11, 12],
+    };
+    const readmit = (token = cache.token()): number => cache.admitter.readmit(cache.offer('one', token), kept);
+    const before = cache.token();
+    const block = readmit();
+    expect([block > 0, cache.isCached('one'), cache.admitter.admitted]).toEqual([true, true, 1]);
+    expect([0, 1].map((i) => cache.store.reader.fenceSlot(block, i))).toEqual([11, 12]);
+    cache.commit(700, update('1'));
+    expect([cache.isCached('one'), readmit(before), readmit()]).toEqual([false, 0, 0]);
+    cache.settler.observe(parseSnapshot('701:701:'));
+    expect(readmit({ ...cache.token(), streamEpoch: 9 })).toBe(0);
+    const old = cache.token();
+    cache.tables.setLive(TABLE, cache.header.raiseStamp());
+    expect(readmit(old)).toBe(0);
+    expect(readmit()).toBeGreaterThan(0);
+  });
+
   it('and leaves with a TRUNCATE, which late answers meet as well', () => {
     const before = cache.token();
     cache.admitter.admit(cache.offer('one'));

@@ -21,6 +21,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     refreshed: [] as number[],
     errors: [] as string[],
     nudges: 0,
+    awaited: [] as bigint[],
   };
   const origin = { applied: 100n, sessions: 0, reads: 0, skewMs: 0, published: new Set<number>() };
   let started = 0;
@@ -55,6 +56,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
       }),
     nudge: async () => void seen.nudges++,
     appliedLsn: () => origin.applied,
+    awaited: (lsn) => void seen.awaited.push(lsn),
     published: () => new Set(origin.published),
     sessions: () => origin.sessions,
     beginRound: () => ++started,
@@ -107,7 +109,7 @@ describe('the freshness clock', () => {
     await asked[0]!.answer({ lsn: 200n });
     expect(seen.fresh).toEqual([]);
     clock.applied(199n);
-    expect(seen.fresh).toEqual([]);
+    expect([seen.fresh, seen.awaited]).toEqual([[], [200n]]);
     origin.applied = 200n;
     clock.applied(200n);
     expect(seen.fresh).toEqual([[1, 1_000_000]]);

@@ -1,6 +1,8 @@
 import { beforeEach, expect, it } from 'vitest';
+import type { KeptEntry } from '../../src/cache/admitter.ts';
 import type { RowChange, SettlingTransaction, StreamRelation } from '../../src/cache/change.ts';
-import { InPlace, type PointAnswer } from '../../src/cache/in-place.ts';
+import { InPlace } from '../../src/cache/in-place.ts';
+import type { PointAnswer } from '../../src/cache/recipe.ts';
 import { encodeAnswer, encoderOf } from '../../src/cache/row-encoder.ts';
 import { CacheStore } from '../../src/cache/store.ts';
 import { createControl, openControl } from '../../src/shared/memory/control.ts';
@@ -32,19 +34,31 @@ let store: CacheStore;
 let inPlace: InPlace;
 let offers: Offer[];
 let asked: PointAnswer | null;
+let keeps: (KeptEntry | null)[];
+/** How often a key was looked into. */
+let lookedInto: number;
+/** Whether what is offered enters the store. */
+let readmit: boolean;
 beforeEach(() => {
   const control = openControl(createControl());
-  store = new CacheStore({ generation: 1, memoryBytes: 1 << 20, control, removed: () => undefined });
+  store = new CacheStore({ generation: 1, memoryBytes: 1 << 20, control, removed: (block) => inPlace.left(block) });
   offers = [];
   asked = point;
+  keeps = [];
+  lookedInto = 0;
+  readmit = false;
   inPlace = new InPlace({
     reader: store.reader,
-    pointOf: () => asked,
+    pointOf: () => {
+      lookedInto++;
+      return asked && { point: asked, depends: { streamed: [7], dependencies: [] } };
+    },
     tokenOf: (settleStamp) => ({ generation: 1, streamEpoch: 0, settleStamp, catalogVersion: 1 }),
     isStored: (h, k) => store.find(h, k) !== 0,
-    admit: (offer) => {
+    admit: (offer, kept) => {
       offers.push(offer);
-      return null;
+      keeps.push(kept);
+      return readmit ? insertOffer(offer) : 0;
     },
   });
 });
@@ -53,6 +67,7 @@ const unsettled = (): SettlingTransaction & { settledStamp: number } => ({
   xid: 3,
   settledStamp: Number.POSITIVE_INFINITY,
 });
+const settledAt = (settledStamp: number): SettlingTransaction => ({ xid: 3, settledStamp });
 const update = (v: string | undefined, id = '1'): RowChange => ({
   relation,
   kind: 'update',
@@ -62,7 +77,12 @@ const update = (v: string | undefined, id = '1'): RowChange => ({
 
 function insertEntry(): number {
   const frames = encodeAnswer(['1', 'old'], encoders)!;
-  return store.insert({ hash, key, frames, rowDescriptionBytes: 0, filledRound: 1, fenceSlots: [] });
+  return store.insert({ hash, key, frames, rowDescriptionBytes: 0, filledRound: 1, fenceSlots: [3, 5] });
+}
+
+function insertOffer({ bytes, keyBytes, rowDescriptionBytes, filledRound }: Offer): number {
+  const frames = bytes.subarray(keyBytes);
+  return store.insert({ hash, key, frames, rowDescriptionBytes, filledRound, fenceSlots: [3, 5] });
 }
 
 /** The change takes the entry out, as Apply does it. */
@@ -76,6 +96,7 @@ function take(change: RowChange, transaction: SettlingTransaction): void {
 const answerOf = ({ bytes, keyBytes }: Offer): Buffer => Buffer.from(bytes.subarray(keyBytes));
 
 it('offers the corrected answer when its transaction has been applied and has settled, with its stamp', () => {
+  readmit = true;
   const transaction = unsettled();
   take(update('new'), transaction);
   inPlace.publish(9, 9);
@@ -161,6 +182,51 @@ it('a row that left, and one that came', () => {
   inPlace.committed();
   inPlace.publish(9, 9);
   expect(offers.map(answerOf)).toEqual([encodeAnswer(null, encoders), encodeAnswer(['1', 'here'], encoders)]);
+});
+
+it('keeps the pin of an answer', () => {
+  const frames = encodeAnswer(['1', 'old'], encoders)!;
+  const entry = { hash, key, frames, rowDescriptionBytes: 0, filledRound: 1, fenceSlots: [3, 5], pin: true };
+  const block = store.insert(entry);
+  inPlace.leaving(block, update('new'), settledAt(4));
+  store.remove(block);
+  inPlace.committed();
+  inPlace.publish(9, 9);
+  expect(offers).toMatchObject([{ pin: true }]);
+});
+
+it('looks into a key once, as long as its answers go on being corrected', () => {
+  readmit = true;
+  take(update('first'), settledAt(4));
+  for (const value of ['second', 'third']) {
+    inPlace.committed();
+    inPlace.publish(9, 9);
+    const block = store.find(hash, key);
+    const transaction = settledAt(4);
+    inPlace.changed(update(value), transaction);
+    inPlace.leaving(block, update(value), transaction);
+    store.remove(block);
+  }
+  inPlace.committed();
+  inPlace.publish(9, 9);
+  expect(offers.map(answerOf)).toEqual(['first', 'second', 'third'].map((v) => encodeAnswer(['1', v], encoders)));
+  expect(keeps).toEqual(Array(3).fill({ streamed: [7], dependencies: [], fenceSlots: [3, 5] }));
+  expect(lookedInto).toBe(1);
+});
+
+it.each([
+  ['the entry left for another reason', () => store.remove(store.find(hash, key))],
+  ['the catalog or the stream is another one', () => inPlace.clear()],
+])('looks into a key again when %s', (_, happen) => {
+  readmit = true;
+  take(update('first'), settledAt(4));
+  inPlace.committed();
+  inPlace.publish(9, 9);
+  happen();
+  take(update('second'), settledAt(4));
+  inPlace.committed();
+  inPlace.publish(9, 9);
+  expect([offers.length, lookedInto]).toEqual([2, 2]);
 });
 
 it('leaves alone what the origin has answered meanwhile', () => {
