@@ -88,9 +88,15 @@ export function explanationRows(
     ...(cacheable && explanation.contextId !== null
       ? entryRows(session, runtime, cache, explained, explanation.contextId)
       : []),
-    ['hits of the shape', hits === null ? 'none counted' : String(hits)],
+    ...(cacheable ? ([['hits of the shape', hitsText(hits)]] as const) : []),
     ...explanation.keySettings.map(({ name, value }): Row => ['key', `${name} = ${value ?? 'null'}`]),
   ];
+}
+
+/** @param hits null: no answer of the shape was stored, or its hits are counted together with those of others */
+function hitsText(hits: number | null): string {
+  if (hits === null) return 'not counted: no answer of the shape has been stored';
+  return hits === 0 ? 'none yet: its answers were stored and not asked for again' : String(hits);
 }
 
 function entryRows(

@@ -73,7 +73,7 @@ export const clientPrograms: readonly ClientProgram[] = [
 
 export interface RunningClient {
   /** What the program reported of one errand. @throws when it ended instead, with what it said on stderr. */
-  run(what: 'mixed' | 'reads', form: Form, conninfo: string): Promise<string[]>;
+  run(what: 'mixed' | 'reads' | 'units', form: Form, conninfo: string): Promise<string[]>;
   stop(): Promise<void>;
 }
 

@@ -5,10 +5,12 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientPrograms, type RunningClient, startClient } from '../support/client-programs.ts';
 import { useProxy } from '../support/fixture.ts';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
 import { openPool } from '../support/pool.ts';
 import { type Cluster, run, startCluster } from '../support/postgres.ts';
+import { shopSql } from '../support/scripts.ts';
 import { waitFor } from '../support/wait.ts';
 
 const users = pgTable('users', {
@@ -72,21 +74,27 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
   });
 });
 
+const jdbc = clientPrograms.find(({ name }) => name === 'JDBC')!;
+
 describe('the log of the origin', () => {
   let cluster: Cluster;
   let pgfresh: Pgfresh;
   let pool: pg.Pool;
+  let client: RunningClient;
   beforeAll(async () => {
+    client = startClient(jdbc);
     cluster = await startCluster({ version: 18, settings: ['log_statement=all'] });
     await run(
       cluster.url,
-      'CREATE TABLE users (id int PRIMARY KEY, name text); INSERT INTO users VALUES (11, $$eleven$$)',
+      `CREATE TABLE users (id int PRIMARY KEY, name text); INSERT INTO users VALUES (11, $$eleven$$);
+       ${shopSql}`,
     );
     pgfresh = await startPgfresh({ upstream: cluster.url });
     pool = openPool(pgfresh.url, 1);
   }, 120_000);
   afterAll(async () => {
     await pool?.end();
+    await client?.stop();
     await pgfresh?.stop();
     await cluster?.stop();
   });
@@ -116,5 +124,19 @@ describe('the log of the origin', () => {
     // Cold at first; later, on a busy machine, a read may find the cache not fresh enough, and is sent with its BEGIN.
     expect((await heard()).length).toBeGreaterThan(5);
     await expect.poll(heard, { timeout: 20_000 }).toEqual([]);
+  });
+
+  it.each(jdbc.forms)('has nothing of units of work of JDBC, autocommit off, %s', async (form) => {
+    const url = new URL(pgfresh.url);
+    const expected = await client.run('units', form, jdbc.conninfo({ url: new URL(cluster.url) }));
+    const heard = async () => {
+      const from = cluster.log().length;
+      const report = await client.run('units', form, jdbc.conninfo({ url }));
+      await waitFor('the log', () => cluster.log().indexOf('units end', from) > 0);
+      const log = cluster.log().slice(from);
+      expect(report).toEqual(expected);
+      return log.slice(log.indexOf('units begin'), log.indexOf('units end')).match(/(BEGIN|COMMIT|FROM shop).*/g) ?? [];
+    };
+    await expect.poll(heard, { timeout: 30_000 }).toEqual([]);
   });
 });

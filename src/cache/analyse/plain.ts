@@ -7,6 +7,7 @@ import type { Node, SelectStmt } from 'libpg-query';
 import type { Relation } from '../catalog.ts';
 import { type Names, nameParts } from './names.ts';
 import { starQualifier } from './outputs.ts';
+import { isRowByRow } from './row-by-row.ts';
 
 export interface PlainAnswer {
   readonly relation: number;
@@ -16,23 +17,11 @@ export interface PlainAnswer {
   readonly isPoint: boolean;
 }
 
-/** Clauses beside which a plain answer has no others. */
-const clauses: ReadonlySet<string> = new Set([
-  'targetList',
-  'fromClause',
-  'whereClause',
-  'sortClause',
-  'limitOption',
-  'op',
-]);
-
 /** Null when it is no such answer. */
 export function plainAnswerOf(select: SelectStmt, names: Names): PlainAnswer | null {
   const [from, other] = select.fromClause ?? [];
   if (from === undefined || other !== undefined || !('RangeVar' in from)) return null;
-  if (!Object.keys(select).every((clause) => clauses.has(clause))) return null;
-  if (select.op !== undefined && select.op !== 'SETOP_NONE') return null;
-  if (select.limitOption !== undefined && select.limitOption !== 'LIMIT_OPTION_DEFAULT') return null;
+  if (!isRowByRow(select)) return null;
   const { alias } = from.RangeVar;
   const relation = names.relation(from.RangeVar);
   if (relation === undefined || !isPlainTable(relation) || alias?.colnames !== undefined) return null;

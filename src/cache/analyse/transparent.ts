@@ -9,6 +9,7 @@
 import type { Node, SelectStmt } from 'libpg-query';
 import { type Names, nameParts } from './names.ts';
 import { starQualifier } from './outputs.ts';
+import { isRowByRow } from './row-by-row.ts';
 import {
   type OutputColumn,
   resolveColumn,
@@ -17,16 +18,6 @@ import {
   type TableReference,
   tableColumnOf,
 } from './scope.ts';
-
-/** Clauses of a select that lets conditions through. */
-const clauses: ReadonlySet<string> = new Set([
-  'targetList',
-  'fromClause',
-  'whereClause',
-  'sortClause',
-  'limitOption',
-  'op',
-]);
 
 /**
  * The outputs with what they show.
@@ -39,7 +30,7 @@ export function withSources(
   names: Names,
   nullable: ReadonlySet<TableReference>,
 ): readonly OutputColumn[] {
-  if (!isTransparent(select)) return outputs;
+  if (!isRowByRow(select) || hasWindow(select.targetList)) return outputs;
   const sources = (select.targetList ?? []).flatMap((target) =>
     'ResTarget' in target ? sourcesOf(target.ResTarget.val, scope, names.catalog.database) : [null],
   );
@@ -49,13 +40,6 @@ export function withSources(
     const source = sources[i] ?? null;
     return source === null || nullable.has(source.table) ? output : { ...output, source };
   });
-}
-
-function isTransparent(select: SelectStmt): boolean {
-  if (!Object.keys(select).every((clause) => clauses.has(clause))) return false;
-  if (select.op !== undefined && select.op !== 'SETOP_NONE') return false;
-  if (select.limitOption !== undefined && select.limitOption !== 'LIMIT_OPTION_DEFAULT') return false;
-  return !hasWindow(select.targetList);
 }
 
 function hasWindow(value: unknown): boolean {

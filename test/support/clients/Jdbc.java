@@ -66,6 +66,18 @@ public class Jdbc {
     }
   }
 
+  /** Units of work that only read: two to warm up, and two between marks that whoever watches the server can find. */
+  static void units(Connection connection) throws SQLException {
+    for (int unit = 0; unit < 4; unit++) {
+      if (unit == 2) attempt(connection, "SELECT 'units begin'");
+      connection.setAutoCommit(false);
+      reads(connection);
+      connection.commit();
+      connection.setAutoCommit(true);
+    }
+    attempt(connection, "SELECT 'units end'");
+  }
+
   static void transactions(Connection connection) throws SQLException {
     connection.setAutoCommit(false);
     attempt(connection, "INSERT INTO log (line) VALUES (?) RETURNING id, line", "one");
@@ -177,6 +189,7 @@ public class Jdbc {
       String[] parts = line.split(" ", 3);
       try (Connection connection = DriverManager.getConnection(parts[2] + "&" + FORMS.get(parts[1]))) {
         if (parts[0].equals("mixed")) mixed(connection, arguments[0]);
+        else if (parts[0].equals("units")) units(connection);
         else reads(connection);
       }
       out.println(".");
