@@ -41,7 +41,7 @@ async function measure(stage: Stage, sql: string): Promise<Sample> {
   const before = await hotPhase(stage, aloneSeconds, seed + 20_000);
   resetPeak(pid);
   await peer.pauses!.begin();
-  const neighbour: PgbenchLoad = { mode: 'simple', clients: 4, transport: 'tcp', scripts: [{ sql }] };
+  const neighbour: PgbenchLoad = { mode: 'simple', clients: 32, transport: 'tcp', scripts: [{ sql }] };
   const [beside, during] = await Promise.all([
     stage.load(neighbour, seconds, seed + 30_000),
     hotPhase(stage, seconds, seed + 40_000),

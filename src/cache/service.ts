@@ -1,5 +1,6 @@
 /** What workers ask over Comlink: the query for a session's context, the number of a context, the verdict on a statement. */
 import type { Clock } from '../shared/clock.ts';
+import { Limits } from '../shared/limits.ts';
 import { fencedTable } from '../shared/memory/fences.ts';
 import type {
   AnalyseRequest,
@@ -19,6 +20,7 @@ import { type ExplainParts, explainAnalysis, explainNothing } from './explain.ts
 import { findEntries } from './explained-entries.ts';
 import type { CatalogModel } from './model.ts';
 import type { ShapeNumbers } from './shape-numbers.ts';
+import { Slices } from './slices.ts';
 import type { CacheStore } from './store.ts';
 import type { TableRefusal } from './tables.ts';
 
@@ -37,9 +39,11 @@ const NO_CONTEXT = 'SELECT pg_catalog.pg_backend_pid()';
 
 export class Service {
   readonly #options: ServiceOptions;
+  readonly #slices: Slices;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
+    this.#slices = new Slices(options.clock, Limits.analysisSliceMs);
   }
 
   /** What one worker may ask. */
@@ -76,13 +80,7 @@ export class Service {
 
   /** @throws Error when the context is of another catalog version: the worker asks again once it knows better. */
   async analyse(request: AnalyseRequest): Promise<Verdict> {
-    const database = this.#options.databases.of(request.contextId);
-    const model = database?.feed.model ?? null;
-    const context = model?.contexts.get(request.contextId);
-    if (database === undefined || model === null || context === undefined) {
-      throw new Error(`context ${request.contextId} is not known`);
-    }
-    const { verdictId, analysis } = model.analyses.of(request, context);
+    const { database, model, verdictId, analysis } = await this.#slices.run(() => this.#find(request));
     const mayPublish = analysis.cacheable && model.contexts.isKeyable(request.contextId);
     const refusal = mayPublish ? await this.#publish(database, analysis) : null;
     return {
@@ -99,6 +97,16 @@ export class Service {
       signature: analysis.signature,
       ...(analysis.prepared !== undefined && { prepared: analysis.prepared }),
     };
+  }
+
+  #find(request: AnalyseRequest) {
+    const database = this.#options.databases.of(request.contextId);
+    const model = database?.feed.model ?? null;
+    const context = model?.contexts.get(request.contextId);
+    if (database === undefined || model === null || context === undefined) {
+      throw new Error(`context ${request.contextId} is not known`);
+    }
+    return { database, model, ...model.analyses.of(request, context) };
   }
 
   /** As the session with this context has it; `row` is what the origin said of it. */

@@ -59,6 +59,8 @@ export const Limits = {
   /** Analyses remembered by the cache thread, and the text they are found by in UTF-16 units. One takes some 3 KiB. */
   analysesMax: 6_000,
   analysesTextMax: 8 * 1024 * 1024,
+  /** How long the cache thread analyses before it looks at its other work. */
+  analysisSliceMs: 4,
   /** Offers handled before the cache thread looks at its other work. */
   offersPerSliceMax: 64,
   /** Entries that a change takes out, and those looked at and slots passed by where a database is cleared, before it does so. */
