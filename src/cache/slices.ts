@@ -10,7 +10,8 @@ export class Slices {
   readonly #clock: Clock;
   readonly #sliceMs: number;
   readonly #jobs: (() => void)[] = [];
-  #scheduled = false;
+  /** Until when jobs may begin in this turn of the event loop; null: none has begun yet. */
+  #endMs: number | null = null;
 
   /** @param sliceMs after which no further job is begun in the same turn */
   constructor(clock: Clock, sliceMs: number) {
@@ -18,36 +19,34 @@ export class Slices {
     this.#sliceMs = sliceMs;
   }
 
-  /** Resolves with what `work` returns, rejects with what it throws. */
+  /** Does the work at once if this turn has time for it and nobody waits. Resolves with what it returns, rejects with what it throws. */
   run<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#jobs.push(() => {
+      const job = (): void => {
         try {
           resolve(work());
         } catch (thrown) {
           reject(toError(thrown));
         }
-      });
-      this.#schedule();
+      };
+      if (this.#jobs.length === 0 && this.#hasTime()) job();
+      else this.#jobs.push(job);
     });
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#jobs.length === 0) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#slice();
-      this.#schedule();
-    });
+  /** Always for the first job of a turn. */
+  #hasTime(): boolean {
+    const nowMs = this.#clock.nowMs();
+    if (this.#endMs !== null) return nowMs < this.#endMs;
+    this.#endMs = nowMs + this.#sliceMs;
+    setImmediate(() => this.#turned());
+    return true;
   }
 
-  /** One job at least. */
-  #slice(): void {
-    const endMs = this.#clock.nowMs() + this.#sliceMs;
+  #turned(): void {
+    this.#endMs = null;
     let done = 0;
-    do this.#jobs[done++]!();
-    while (done < this.#jobs.length && this.#clock.nowMs() < endMs);
+    while (done < this.#jobs.length && this.#hasTime()) this.#jobs[done++]!();
     this.#jobs.splice(0, done);
   }
 }

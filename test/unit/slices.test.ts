@@ -23,8 +23,9 @@ it('does a slice in a turn, and others get the turns between', async () => {
   for (let i = 0; i < 23; i++) void slices.run(taking(1)).then(() => done++);
   const seen: number[] = [];
   for (let i = 0; i < 6; i++) {
-    await turn();
+    await Promise.resolve();
     seen.push(done);
+    await turn();
   }
   expect(seen).toEqual([5, 10, 15, 20, 23, 23]);
 });
@@ -33,11 +34,17 @@ it('does one job in a turn where each takes longer than a slice, in the order of
   const { slices, taking } = make(5);
   const order: number[] = [];
   for (const job of [1, 2, 3]) void slices.run(taking(20)).then(() => order.push(job));
-  await turn();
+  await Promise.resolve();
   expect(order).toEqual([1]);
   await turn();
+  expect(order).toEqual([1, 2]);
   await turn();
   expect(order).toEqual([1, 2, 3]);
+  void slices.run(taking(1)).then(() => order.push(4));
+  await Promise.resolve();
+  expect(order, 'the turn of the third has no time left').toEqual([1, 2, 3]);
+  await turn();
+  expect(order).toEqual([1, 2, 3, 4]);
 });
 
 it('gives back what a job returns or throws, and goes on behind one that throws', async () => {
