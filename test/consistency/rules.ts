@@ -244,6 +244,14 @@ export const rules: readonly Rule[] = [
         name: 'is seen by a statement that was cached before it',
       },
       {
+        without: 'looking closer when the digest differs',
+        edits: [
+          edit('cache/round.ts', "if (same !== 't' && digest !== digestOfObjects(accepted))", 'if (digest === null)'),
+        ],
+        test: 'system/clock.test.ts',
+        name: 'says in one hash that the catalog is the accepted one, and catalog by catalog what is not',
+      },
+      {
         without: 'looking whether our tables are still published',
         edits: [edit('cache/clock.ts', 'if (missing.length > 0) {', 'if (missing.length > 1_000_000) {')],
         test: 'system/cache-thread.test.ts',
@@ -514,6 +522,30 @@ export const rules: readonly Rule[] = [
         ],
         test: 'regress/commit-seen-before-it-is-visible.test.ts',
         name: 'the answer of before the commit is not admitted',
+      },
+      {
+        without: "asking whether it is the completed round's own snapshot that shows the transaction",
+        edits: [
+          edit(
+            'cache/in-place.ts',
+            'correction.transaction.settledStamp > settleStamp)',
+            'correction.transaction.settledStamp === Number.POSITIVE_INFINITY)',
+          ),
+        ],
+        test: 'unit/in-place.test.ts',
+        name: 'waits for a round whose own snapshot shows the transaction, and counts from that round on',
+      },
+      {
+        without: 'forgetting the recipe with the catalog',
+        edits: [edit('cache/in-place.ts', '    this.#recipes.clear();\n', '')],
+        test: 'unit/in-place.test.ts',
+        name: 'looks into a key again when',
+      },
+      {
+        without: 'the settle rule for answers made by a recipe',
+        edits: [edit('cache/admitter.ts', '      !this.#hasChanged(dependencies, settleStamp);', '      true;')],
+        test: 'unit/admitter.test.ts',
+        name: 'made anew under a key that was there before, by the same rules',
       },
     ],
   },
