@@ -70,7 +70,7 @@ const silence = { askMs: 3_000, deadMs: 10_000 };
 const STATUS_MS = 1_000;
 const barrierPoll = { pollMsMin: 2, pollMsMax: 250 };
 /** A read that goes to the origin costs both processes and the worker more than one answered here: measured in ADR-022. */
-const roundPace = { factor: 11, readMs: 0.05, gapMsMax: 25 };
+const roundPace = { factor: 3, readMs: 0.05, gapMsMax: 25 };
 /** A catalog that keeps changing is loaded again only after this many times what the last load took. */
 const RELOAD_PACE = 3;
 
