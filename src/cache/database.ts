@@ -174,7 +174,7 @@ export class Database {
   }
 
   #makeInPlace(): InPlace {
-    const { store, header, generation } = this.#options;
+    const { store, header, generation, config } = this.#options;
     return new InPlace({
       reader: store.reader,
       pointOf: (key, answer) => this.#pointOf(key, answer),
@@ -182,6 +182,7 @@ export class Database {
         const { streamEpoch, catalogVersion } = header;
         return { generation, streamEpoch, settleStamp, catalogVersion };
       },
+      faults: config.faults,
       isStored: (hash, key) => store.find(hash, key) !== 0,
       // No round needs to confirm it: one has.
       admit: (offer, kept) => this.#readmit(offer, kept),

@@ -23,6 +23,8 @@ import { encodeAnswer } from './row-encoder.ts';
 export interface InPlaceOptions extends RecipesOptions {
   readonly tokenOf: (settleStamp: number) => FillToken;
   readonly isStored: (hash: number, key: Uint8Array) => boolean;
+  /** Test-only: 'place' keeps a correction as the first of several changes made it. */
+  readonly faults: readonly string[];
   /** Puts it into the store unless something is against it: its block, or 0. */
   readonly admit: (offer: Offer, kept: KeptEntry | null) => number;
 }
@@ -64,6 +66,7 @@ export class InPlace {
   changed(change: RowChange, transaction: SettlingTransaction): void {
     const waiting = this.#waiting.get(change.relation.oid);
     if (waiting === undefined) return;
+    const { faults } = this.#options;
     const { keyColumns } = waiting.values().next().value![0]!.recipe.point;
     const keys = keysOf(change, keyColumns);
     if (keys === null) {
@@ -74,7 +77,7 @@ export class InPlace {
       for (const correction of waiting.get(joined(key)) ?? []) {
         const values = valuesAfter(change, correction.recipe.point);
         if (values === undefined) this.#drop(correction);
-        else this.#put(correction, values, transaction);
+        else this.#put(correction, faults.includes('place') ? correction.values : values, transaction);
       }
     }
   }

@@ -4,6 +4,7 @@
  */
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startTcpRelay } from './tcp-relay.ts';
 
 export interface DelayedStream {
   /** The same URL by way of the relay, for `--cdc-url`. */
@@ -14,6 +15,8 @@ export interface DelayedStream {
 export interface StreamTrouble {
   /** Milliseconds, asked for each piece that the WAL sender sends. */
   readonly delayMs?: () => number;
+  /** Likewise for each piece of what the origin says on other connections. */
+  readonly answerMs?: () => number;
   /** A whole CopyData message, header and all; returns what goes on, null for nothing. */
   readonly spoil?: (message: Buffer) => Buffer | null;
 }
@@ -72,36 +75,21 @@ class Outlet {
 
 export async function startDelayedStream(originUrl: string, trouble: StreamTrouble): Promise<DelayedStream> {
   const { hostname, port } = new URL(originUrl);
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((client) => {
-    const origin = net.connect(Number(port), hostname);
-    for (const socket of [client, origin]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        client.destroy();
-        origin.destroy();
+  const relay = await startTcpRelay(
+    () => net.connect(Number(port), hostname),
+    (client, origin) => {
+      let outlet = trouble.answerMs === undefined ? null : new Outlet(client, { delayMs: trouble.answerMs });
+      client.on('data', (chunk) => {
+        if (chunk.includes('START_REPLICATION')) outlet = new Outlet(client, trouble);
+        origin.write(chunk);
       });
-    }
-    let outlet: Outlet | null = null;
-    client.on('data', (chunk) => {
-      if (chunk.includes('START_REPLICATION')) outlet = new Outlet(client, trouble);
-      origin.write(chunk);
-    });
-    origin.on('data', (chunk) => {
-      if (outlet === null) client.write(chunk);
-      else outlet.say(chunk);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = new URL(originUrl);
-  url.host = `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-  return {
-    url: url.href,
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      origin.on('data', (chunk) => {
+        if (outlet === null) client.write(chunk);
+        else outlet.say(chunk);
+      });
     },
-  };
+  );
+  const url = new URL(originUrl);
+  url.host = `127.0.0.1:${relay.port}`;
+  return { url: url.href, close: () => relay.close() };
 }

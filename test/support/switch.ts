@@ -1,43 +1,27 @@
 /** An address that stays while the server behind it changes, as behind a virtual IP or a DNS name. */
 import net from 'node:net';
+import { startTcpRelay, type TcpRelay } from './tcp-relay.ts';
 
-export interface Switch {
-  readonly port: number;
+export interface Switch extends Pick<TcpRelay, 'port' | 'close'> {
   /** New connections go there. `cut`: those that are open end. */
   to(port: number, cut: boolean): void;
-  close(): Promise<void>;
 }
 
 export async function startSwitch(first: number): Promise<Switch> {
   let target = first;
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((client) => {
-    const origin = net.connect(target, '127.0.0.1');
-    client.pipe(origin);
-    origin.pipe(client);
-    for (const socket of [client, origin]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        client.destroy();
-        origin.destroy();
-      });
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const cutAll = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
+  const relay = await startTcpRelay(
+    () => net.connect(target, '127.0.0.1'),
+    (client, origin) => {
+      client.pipe(origin);
+      origin.pipe(client);
+    },
+  );
   return {
-    port: (server.address() as net.AddressInfo).port,
+    port: relay.port,
     to(port, cut) {
       target = port;
-      if (cut) cutAll();
+      if (cut) relay.cut();
     },
-    async close() {
-      cutAll();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    close: () => relay.close(),
   };
 }

@@ -54,6 +54,7 @@ beforeEach(() => {
       return asked && { point: asked, depends: { streamed: [7], dependencies: [] } };
     },
     tokenOf: (settleStamp) => ({ generation: 1, streamEpoch: 0, settleStamp, catalogVersion: 1 }),
+    faults: [],
     isStored: (h, k) => store.find(h, k) !== 0,
     admit: (offer, kept) => {
       offers.push(offer);
