@@ -96,7 +96,8 @@ describe('barrier: tables come to be published while somebody writes to them', (
       { length: tables },
       (_, i) => `CREATE TABLE t${i} (id int PRIMARY KEY, version int); INSERT INTO t${i} VALUES (1, 0);`,
     );
-    database = await createDatabase(inject('pg18'), schema.join(''));
+    // PostgreSQL 18 mostly streams what this server leaves out.
+    database = await createDatabase(inject('pg15'), schema.join(''));
     pgfresh = await startPgfresh({ upstream: database.url, env: { PGFRESH_FAULTS: faults } });
     const nowMs = () => performance.now();
     const history = new History({ keys: tables, level: 'strong', maxStalenessMs, slackMs: 2, nowMs });
@@ -108,14 +109,15 @@ describe('barrier: tables come to be published while somebody writes to them', (
     let isOver = false;
     const write = async (key: number) => {
       const own = random.fork(key);
-      for (let round = 0; round < 2; round++) {
+      for (let round = 0; round < 2 && history.violations.length === 0; round++) {
         const token = history.beginWrite(key, key + 1, 'origin');
         await writers[key]!.write(['BEGIN']);
         const version = await writers[key]!.write([`UPDATE t${key} SET version = version + 1 RETURNING version`]);
         await delay(150 + own.next() * 200);
         await writers[key]!.write(['COMMIT']);
         history.acknowledge(token, version);
-        await delay(maxStalenessMs + 500);
+        const quietUntilMs = nowMs() + maxStalenessMs + 500;
+        while (nowMs() < quietUntilMs && history.violations.length === 0) await delay(50);
       }
     };
     const read = async (key: number) => {
