@@ -1,4 +1,5 @@
 /** Statements made to hurt the parser or the analysis: refused in bounded time, and the next statement is analysed as ever. */
+import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Parser, type ParserModule } from '../../src/cache/analyse/parser.ts';
 import { Limits } from '../../src/shared/limits.ts';
@@ -105,6 +106,19 @@ describe('a parser that breaks', () => {
     await fragile.ready;
     expect(fragile.parse('SELECT 1')).toEqual({ kind: 'parsed', statements: [] });
     expect(fragile.broken).toBe(false);
+  });
+
+  it('costs the analysis that one statement: the next is analysed by the module that took its place', async () => {
+    const libpg = createRequire(import.meta.url)('libpg-query') as ParserModule;
+    await libpg.loadModule();
+    const instances = [broken, libpg];
+    const fragile = await Parser.load(async () => instances.shift()!);
+    const analyser = new Bench(bench.catalog, fragile);
+    const sql = 'SELECT a FROM t1 WHERE id = 1';
+    expect(analyser.verdict(sql)).toBe('statement.unparseable');
+    expect(analyser.effects(sql)).toBe('any!');
+    await fragile.ready;
+    expect(analyser.verdict(sql)).toBe('t1(id=1)');
   });
 
   it('again and again is given up in the end', async () => {
