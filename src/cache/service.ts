@@ -92,6 +92,8 @@ export class Service {
       writes: fencedWrites(database, analysis.writes),
       changesContext: analysis.changesContext,
       transactionControl: analysis.transactionControl,
+      pin: analysis.pin,
+      settings: analysis.settings,
       scope: analysis.scope,
       shape: analysis.cacheable ? this.#options.shapes.reserve(request.text) : 0,
       signature: analysis.signature,

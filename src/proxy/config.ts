@@ -118,6 +118,13 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       refreshAhead: values['cache.refresh_ahead']!,
     },
     transactions: { lazyBegin: values['transactions.lazy_begin']! },
+    pool: {
+      mode: values['pool.mode']!,
+      size: values['pool.size']!,
+      idleTimeoutMs: values['pool.idle_timeout']!,
+      waitTimeoutMs: values['pool.wait_timeout']!,
+      waitingMax: values['pool.max_waiting']!,
+    },
     limits: {
       connectionsMax: values['limits.max_connections']!,
       startupTimeoutMs: values['limits.startup_timeout']!,

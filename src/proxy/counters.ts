@@ -4,13 +4,17 @@
  */
 import { type Answerer, latencyMs } from '../shared/memory/latency.ts';
 import { COUNTERS_LENGTH, Counter } from '../shared/memory/layout.ts';
-import { type Reason, reasonCodes } from '../shared/reasons.ts';
+import { type PinReason, pinReasons, type Reason, reasonCodes } from '../shared/reasons.ts';
 
-type CounterName = Exclude<keyof typeof Counter, 'reasons' | 'latencyCache' | 'latencyOrigin'>;
+type CounterName = Exclude<keyof typeof Counter, 'reasons' | 'pins' | 'latencyCache' | 'latencyOrigin'>;
 
 const gauges: ReadonlySet<number> = new Set([
   Counter.sessionsOpen,
   Counter.originPending,
+  Counter.poolIdle,
+  Counter.poolActive,
+  Counter.poolPinned,
+  Counter.poolWaiting,
   Counter.loopDelayMaxMs,
   Counter.loopDelayP99Ms,
 ]);
@@ -59,6 +63,12 @@ export class WorkerCounters {
       if (count > 0) counts[code] = count;
     });
     return counts;
+  }
+
+  /** Why sessions kept their connection to the origin: only reasons that occurred. */
+  pins(): Partial<Record<PinReason, number>> {
+    const counts = pinReasons.map((reason, i): [PinReason, number] => [reason, this.#sum(Counter.pins + i)]);
+    return Object.fromEntries(counts.filter(([, count]) => count > 0));
   }
 
   #sum(index: number): number {

@@ -4,7 +4,7 @@
  * `limits.` is left out of both.
  */
 import { availableParallelism } from 'node:os';
-import { ClientTlsModes, ConcurrencyModels, ConsistencyLevels, type TcpAddress } from '../shared/config.ts';
+import { ClientTlsModes, ConcurrencyModels, ConsistencyLevels, PoolModes, type TcpAddress } from '../shared/config.ts';
 import { toError } from '../shared/errors.ts';
 import { Limits } from '../shared/limits.ts';
 import { TrustedProxies } from '../shared/proxy-protocol.ts';
@@ -142,6 +142,36 @@ export const settings = {
   'cache.in_place': setting('on', 'BOOL', parseBoolean, 'correct answers of one row from the change stream'),
   'cache.refresh_ahead': setting('off', 'BOOL', parseBoolean, 'ask again for hot answers that a write took out'),
   'transactions.lazy_begin': setting('true', 'BOOL', parseBoolean, 'hold BEGIN back until the origin is needed'),
+  'pool.mode': setting(
+    'session',
+    'MODE',
+    (t) => parseChoice(t, PoolModes),
+    'how clients share connections to the origin: session or transaction',
+  ),
+  'pool.size': setting(
+    '20',
+    'N',
+    (t) => parseCount(t, 1, 10_000),
+    'connections of a worker for each role, database and startup parameters (pool.mode = transaction)',
+  ),
+  'pool.idle_timeout': setting(
+    '60s',
+    'TIME',
+    positive(parseDuration, 1),
+    'close a pooled connection not used for so long',
+  ),
+  'pool.wait_timeout': setting(
+    '120s',
+    'TIME',
+    positive(parseDuration, 1),
+    'how long a statement waits for a pooled connection; then 53300',
+  ),
+  'pool.max_waiting': setting(
+    '1000',
+    'N',
+    (t) => parseCount(t, 0, 1_000_000),
+    'sessions that may wait for a connection of one pool; beyond it 53300',
+  ),
   'limits.max_connections': setting('10000', 'N', (t) => parseCount(t, 1, 1_000_000), 'clients at once'),
   'limits.startup_timeout': setting('60s', 'TIME', positive(parseDuration, 1), 'time for a client to log in'),
   'limits.origin_connect_timeout': setting('10s', 'TIME', positive(parseDuration, 1), 'time to reach the origin'),

@@ -64,6 +64,22 @@ export interface ConcurrencyConfig {
   readonly optimizeFor: 'latency' | 'throughput';
 }
 
+export const PoolModes = ['session', 'transaction'] as const;
+
+/** How clients share connections to the origin (ADR-020). */
+export interface PoolConfig {
+  /** `session`: each client has its own; `transaction`: it has one while the origin has something to do for it. */
+  readonly mode: (typeof PoolModes)[number];
+  /** Connections per worker and per role, database and startup parameters; those that belong to one session for good are not counted. */
+  readonly size: number;
+  /** How long a connection that nobody uses stays open. */
+  readonly idleTimeoutMs: number;
+  /** How long a statement waits for a connection. */
+  readonly waitTimeoutMs: number;
+  /** Sessions that may wait, of each pool. */
+  readonly waitingMax: number;
+}
+
 export interface Config {
   readonly upstream: Upstream;
   /** Where the change stream comes from when not `upstream` (same server, other address or role). */
@@ -96,6 +112,7 @@ export interface Config {
     readonly refreshAhead: boolean;
   };
   readonly transactions: { readonly lazyBegin: boolean };
+  readonly pool: PoolConfig;
   readonly limits: {
     readonly connectionsMax: number;
     readonly startupTimeoutMs: number;

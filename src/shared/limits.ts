@@ -95,6 +95,12 @@ export const Limits = {
   sharedMissWaitMsMin: 50,
   /** How long an answer that was offered may take to be admitted until those who wait for it send their own. */
   admissionWaitMsMax: 100,
+  /** How long a statement may wait for the verdict that says whether any connection of a pool may run it. */
+  poolVerdictWaitMsMax: 100,
+  /** Statements that ran unjudged in a session, remembered to be judged later; beyond it the session keeps its connection. */
+  poolDoubtsMax: 32,
+  /** Statements prepared on a pooled connection; with more it is closed when its session is done with it. */
+  pooledStatementsMax: 1_000,
   /** How long a client's statement may wait for its session's settings to be read. */
   contextWaitMsMax: 20,
   /** Length of a statement shown as an example of a reason. */

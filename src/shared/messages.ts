@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { CanonicalType } from './canonical.ts';
 import type { Config } from './config.ts';
 import type { ValueSource } from './constants.ts';
-import type { Reason } from './reasons.ts';
+import type { PinReason, Reason } from './reasons.ts';
 
 // ── main → worker, over threads.js ────────────────────────────────────────────────────────────────────────────────
 
@@ -212,6 +212,10 @@ export interface Verdict {
   readonly changesContext: boolean;
   /** Begins, ends or marks a transaction, or may do so inside (CALL, DO, several statements). */
   readonly transactionControl: boolean;
+  /** State that it may leave in its session and that cannot be moved to another connection; null: none. */
+  readonly pin: PinReason | null;
+  /** Settings that it changes for longer than a transaction, or defines, by name in lower case; further ones if `changesContext`. */
+  readonly settings: readonly string[];
   /** 'shape': the verdict holds for every text of the same shape (shared/shape.ts); 'text': for this text alone. */
   readonly scope: 'shape' | 'text';
   /** Number of its shape (cache/shape-numbers.ts): 0 when it is not cacheable, or all numbers are given. */

@@ -74,6 +74,27 @@ export const Reasons = {
   'refresh.failed': 'the origin answered the refreshing statement with an error, or not in time',
 } as const;
 
+/** Why a session keeps its connection to the origin although they are pooled (ADR-020): it has, or may have, state that no other one has. */
+const PinReasons = {
+  'pool.unknown': 'a function, trigger, view or statement of which it is not known what it leaves in its session',
+  'pool.unproven': 'nothing could be found out about a statement: the cache is down, or its settings are not known',
+  'pool.prepare': 'PREPARE, EXECUTE, DEALLOCATE, or a look at prepared statements',
+  'pool.listen': 'LISTEN',
+  'pool.temporary': 'a temporary table',
+  'pool.advisoryLock': 'an advisory lock of the session',
+  'pool.cursor': 'a cursor WITH HOLD',
+  'pool.role': 'SET ROLE or SET SESSION AUTHORIZATION',
+  'pool.load': 'LOAD',
+  'pool.discard': 'DISCARD',
+  'pool.sequence': 'nextval, setval, currval or lastval',
+  'pool.backend': 'pg_backend_pid: the connection has been looked at',
+  'pool.settings': 'a setting that cannot be carried to another connection, or one changed under prepared statements',
+  'pool.protocol': 'a FunctionCall, or a statement too long to look at',
+} as const;
+
+export type PinReason = keyof typeof PinReasons;
+export const pinReasons = Object.keys(PinReasons) as readonly PinReason[];
+
 export type Reason = keyof typeof Reasons;
 export const reasonCodes = Object.keys(Reasons) as readonly Reason[];
 /** Dense number of a reason, for counters in shared memory. */

@@ -15,6 +15,7 @@ import type { ClientLink } from './tls-link.ts';
 export interface LoginSession {
   readonly state: SessionState;
   readonly user: string;
+  readonly reusesLogin: boolean;
   readonly order: ReplyOrder;
   finish(error: ErrorToSend): void;
   turn(effect: () => void): void;
@@ -35,6 +36,7 @@ export function beginLogin(session: LoginSession, runtime: Runtime, link: Client
       endPoint: originEndPoint(origin.socket),
       presentsCertificate: origin.isEncrypted && upstream.sslcert !== undefined,
     },
+    mustReuse: session.reusesLogin,
     auth: runtime.config.auth,
     verifiers: runtime.verifiers,
     mockSecret: runtime.mockSecret,

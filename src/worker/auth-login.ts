@@ -39,6 +39,7 @@ import {
   ScramServer,
 } from './auth-scram.ts';
 import type { Verifiers } from './auth-verifiers.ts';
+import type { Credentials } from './pool-login.ts';
 
 /** One end of the session, as far as logins care. */
 export interface LoginChannel {
@@ -65,6 +66,8 @@ export interface LoginContext {
     /** We showed a certificate of ours, so that being let in unasked proves nothing about the client. */
     readonly presentsCertificate: boolean;
   };
+  /** What it proves must do for logins of ours: nothing is relayed that cannot be used again. */
+  readonly mustReuse: boolean;
   readonly auth: AuthConfig;
   readonly verifiers: Verifiers | null;
   /** Makes up salts for unknown roles; the same within a worker. */
@@ -91,6 +94,9 @@ export class Login {
   private challenged = false;
   private password = '';
   private keys: ScramKeys | null = null;
+  private used: Credentials | null = null;
+  /** What logged in, once it has. */
+  credentials: Credentials | null = null;
   private originBinds = false;
   private client: ScramClient | null = null;
   private server: ScramServer | null = null;
@@ -120,7 +126,9 @@ export class Login {
         return false;
       case AuthRequest.cleartextPassword:
       case AuthRequest.md5Password:
-        return true;
+        if (!this.context.mustReuse) return true;
+        this.refuseUnusable();
+        return false;
       default:
         this.refuseMethod(unrelayable.get(type) ?? `method ${type}`);
         return false;
@@ -129,6 +137,7 @@ export class Login {
 
   private accepted(): boolean {
     const { client, origin, user } = this.context;
+    if (!this.challenged) this.credentials = { kind: 'trust' };
     if (this.challenged || !origin.presentsCertificate || client.certificateName === user) return true;
     this.ports.refuse({
       severity: 'FATAL',
@@ -137,6 +146,16 @@ export class Login {
       hint: 'Use SCRAM for this role in the pg_hba.conf of the origin, or client_tls = verify and a client certificate whose common name is the role.',
     });
     return false;
+  }
+
+  private refuseUnusable(): void {
+    this.ports.refuse({
+      severity: 'FATAL',
+      sqlstate: '28000',
+      message:
+        'pool.mode = transaction needs a login that pgfresh can use again, and what the origin asks for cannot be',
+      hint: 'Use scram-sha-256 in the pg_hba.conf of the origin, and set auth.query or auth.file in pgfresh, or have clients connect over TLS (auth.ask_password).',
+    });
   }
 
   private refuseMethod(method: string): void {
@@ -149,27 +168,26 @@ export class Login {
   }
 
   private sasl(mechanisms: readonly string[]): boolean {
-    const { client, origin, auth, verifiers } = this.context;
+    const { client, origin, auth, verifiers, mustReuse } = this.context;
     if (!mechanisms.includes(SCRAM)) {
       this.refuseMethod(mechanisms.filter((each) => each !== SCRAM_PLUS).join(', ') || 'SASL');
       return false;
     }
     this.originBinds = mechanisms.includes(SCRAM_PLUS);
     // Some drivers claim that they could bind even in the clear, which an origin that can bind does not take either.
-    if (verifiers !== null && (client.isEncrypted || this.originBinds)) {
+    if (verifiers !== null && (client.isEncrypted || this.originBinds || mustReuse)) {
       this.stage = 'busy';
       void this.findVerifier(verifiers);
-    } else if (client.isEncrypted && origin.isEncrypted && auth.askPassword) {
+    } else if (client.isEncrypted && (origin.isEncrypted || mustReuse) && auth.askPassword) {
       this.stage = 'password';
       this.ports.toClient(encodeAuthRequest(AuthRequest.cleartextPassword));
-    } else {
-      this.relayScram();
-    }
+    } else if (mustReuse) this.refuseUnusable();
+    else this.relayScram();
     return false;
   }
 
   private async findVerifier(verifiers: Verifiers): Promise<void> {
-    const { user, mockSecret, client, log } = this.context;
+    const { user, mockSecret, client, log, mustReuse } = this.context;
     try {
       const verifier = (await verifiers.find(user)) ?? mockVerifier(mockSecret, user);
       this.ports.later(() => {
@@ -180,7 +198,7 @@ export class Login {
     } catch (thrown) {
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
       log.error({ user, reason }, 'the verifier of a role could not be looked up (auth.query, auth.file)');
-      this.ports.later(() => (client.isEncrypted ? this.refuseLookUp() : this.relayScram()));
+      this.ports.later(() => (client.isEncrypted || mustReuse ? this.refuseLookUp() : this.relayScram()));
     }
   }
 
@@ -205,6 +223,7 @@ export class Login {
     this.stage = 'busy';
     const answer = (keys: ScramKeys): void => {
       this.stage = 'originFinal';
+      this.used = { kind: 'scram', keys, salt, iterations };
       this.ports.toOrigin(encodeResponse(this.client!.final(serverFirst, keys)));
     };
     if (this.keys !== null) {
@@ -223,6 +242,7 @@ export class Login {
     }
     if (this.server !== null) this.ports.toClient(encodeAuthRequest(AuthRequest.saslFinal, this.server.final()));
     this.keys = null;
+    this.credentials = this.used;
   }
 
   private beginOrigin(): void {

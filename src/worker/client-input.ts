@@ -26,8 +26,8 @@ export interface Batch {
 export interface BatchSink {
   /** False: not now; the same batch is offered again by `resume`. */
   batch(batch: Batch): boolean;
-  /** Asked before `longFrame`. False: not now; it is asked again after `resume`. */
-  mayStream(): boolean;
+  /** Asked before `longFrame`, with the beginning of the frame. False: not now; it is asked again after `resume`. */
+  mayStream(bytes: Buffer, start: number, end: number): boolean;
   /** The beginning of a frame too long to hold, or of COPY data; the bytes follow as pieces. */
   longFrame(code: number, bytes: Buffer, start: number, end: number): void;
   piece(bytes: Buffer, start: number, end: number): void;
@@ -189,7 +189,7 @@ export class ClientInput {
     if (at > start) return this.offer(bytes, start, at, false) ? at : start;
     // Names stand at the beginning of a message, so that part is waited for.
     if (end - at < Math.min(length, LONG_HEAD_BYTES) && copyCodes[bytes[at]!] !== 1) return start;
-    if (!this.sink.mayStream()) {
+    if (!this.sink.mayStream(bytes, at, end)) {
       this.blocked = true;
       return start;
     }

@@ -93,8 +93,9 @@ export class SessionHold {
       if (isCancelled) session.lateCancel.missed('held');
       session.turn();
     };
-    const cancelKey = session.lateCancel.packet?.toString('hex') ?? null;
+    const cancelKey = session.cancelPacket?.toString('hex') ?? null;
     const except = mayBeOwn ? null : session.home.name;
+    runtime.pools?.leaveDatabase(name);
     const end = runtime.databases.hold({ name, except, cancelKey }, left);
     if (end === null) return;
     const untilMs = runtime.clock.nowMs() + Limits.databaseHoldMsMax;

@@ -19,8 +19,9 @@ import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import { deallocated } from './deallocated.ts';
 import { isStoredYetUnused, type Outcome, reasonOf } from './outcome.ts';
-import type { Owed, Work } from './owed.ts';
+import { type Owed, unknownWork, type Work } from './owed.ts';
 import { mayName, type Points, pointsOf } from './points.ts';
+import type { Portal } from './portals.ts';
 import { type Execution, executionKey, executionOf, preparing, slotBehind } from './prepared-by-sql.ts';
 import { Replayer } from './replay.ts';
 import { slotOfStatement, slotOfText } from './resolving.ts';
@@ -36,14 +37,6 @@ const target: frontend.TargetView = { isStatement: false, name: '' };
 const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
 const empty = Buffer.alloc(0);
 const noSlots: readonly VerdictSlot[] = [];
-
-/** What a portal runs. */
-export interface Portal {
-  readonly statement: Statement | null;
-  readonly work: Work;
-}
-
-const unknownWork: Work = { slot: null, past: [], suspect: false, points: null };
 
 export class Forwarder {
   private readonly runtime: Runtime;
@@ -80,21 +73,25 @@ export class Forwarder {
     this.prepare(session, cache, batch, why);
     this.replayer.replay(session, cache, batch, this.trusted ? this.context : null);
     const { bytes, start, at, count } = batch;
-    const group = session.order.openGroup;
-    const isAlone = session.order.isQuiet;
+    const { names, order } = session;
+    const { openGroup: group, isQuiet: isAlone } = order;
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
-      this.frame(bytes, from, i + 1 < count ? start + at[i + 1]! : batch.end);
+      const to = i + 1 < count ? start + at[i + 1]! : batch.end;
+      if (names === null) this.frame(bytes, from, to);
+      else names.pass(bytes, from, to, () => this.frame(bytes, from, to));
     }
-    this.runtime.originOut.append(bytes, start, batch.end);
+    if (names === null) this.runtime.originOut.append(bytes, start, batch.end);
     if (isAlone && batch.ended) this.runtime.timing.begin(group);
   }
 
   /** The beginning of a frame that is sent in pieces. */
   forwardLong(session: Session, code: number, bytes: Buffer, start: number, end: number): void {
-    const { order, statements, transaction } = session;
+    const { order, statements, transaction, names } = session;
     this.replayer.closePortal(session, code);
-    this.runtime.originOut.append(bytes, start, end);
+    if (code === Frontend.bind) this.replayer.replayFor(session, session.liveCache, bytes, start, end);
+    if (names === null) this.runtime.originOut.append(bytes, start, end);
+    else names.pass(bytes, start, end, () => undefined);
     if (code === Frontend.copyData) return;
     if (code === Frontend.copyDone || code === Frontend.copyFail) {
       order.copyEnded();

@@ -12,6 +12,8 @@ export class LateCancel {
   /** CancelRequest of the origin's process. */
   packet: Buffer | null = null;
   isDue = false;
+  /** Another way to the origin than a connection of its own at once. */
+  send: ((packet: Buffer) => void) | null = null;
 
   constructor(target: OriginTarget, readBuffer: Buffer) {
     this.target = target;
@@ -35,6 +37,9 @@ export class LateCancel {
     if (!this.isDue || packet === null) return;
     this.isDue = false;
     // Between two turns, when what was forwarded has been written.
-    setImmediate(() => forwardCancel(target, readBuffer, packet, () => undefined));
+    setImmediate(() => {
+      if (this.send !== null) this.send(packet);
+      else forwardCancel(target, readBuffer, packet, () => undefined);
+    });
   }
 }

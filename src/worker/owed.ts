@@ -53,6 +53,9 @@ export interface Work {
   readonly points: Points | null;
 }
 
+/** Nothing is known about it. */
+export const unknownWork: Work = { slot: null, past: [], suspect: false, points: null };
+
 /** Whether it is proven to write nothing. */
 export function isReadOnly({ slot, past, suspect }: Work): boolean {
   if (suspect || slot?.verdict?.readOnly !== true) return false;

@@ -1,5 +1,12 @@
 /** Portals of a session by name. The unnamed one, which nearly all are, is a field: a Map that is filled and emptied for each statement shows. */
-import type { Portal } from './forward.ts';
+import type { Work } from './owed.ts';
+import type { Statement } from './statement.ts';
+
+/** What a portal runs. */
+export interface Portal {
+  readonly statement: Statement | null;
+  readonly work: Work;
+}
 
 export class Portals {
   private unnamed: Portal | undefined;

@@ -70,7 +70,19 @@ export class Replayer {
     this.runtime.originOut.appendAll(frontend.SYNC);
   }
 
-  private look(session: Session, cache: AttachedCache | null, context: Resolution | null, batch: Batch): void {
+  /** In front of a Bind that is sent in pieces, of which [start, end) has come: the statement that it names. */
+  replayFor(session: Session, cache: AttachedCache | null, bytes: Buffer, start: number, end: number): void {
+    if (!frontend.decodeBind(bytes, start, end, bind)) return;
+    this.begin(session, cache, cache === null || session.settings.inDoubt ? null : session.settings.presumed(cache));
+    if (this.isFailed) return;
+    this.provide(bind.statement);
+    for (const lacking of this.lacking) {
+      if (lacking === 'close') this.closeUnnamed();
+      else this.send(lacking, this.context);
+    }
+  }
+
+  private begin(session: Session, cache: AttachedCache | null, context: Resolution | null): void {
     this.session = session;
     this.cache = cache;
     this.context = context;
@@ -80,11 +92,15 @@ export class Replayer {
     this.portalIsNew = false;
     this.needsPortal = false;
     this.isInDoubt = false;
+    // A failed block takes no Parse: what is not used there is not sent.
+    this.isFailed = session.transaction.status === TransactionStatus.failed;
+  }
+
+  private look(session: Session, cache: AttachedCache | null, context: Resolution | null, batch: Batch): void {
+    this.begin(session, cache, context);
     const code = batch.bytes[batch.start];
     const isWhole = code === Frontend.query || code === Frontend.functionCall;
     this.endsWithSync = isWhole && !session.order.isInSequence;
-    // A failed block takes no Parse: what is not used there is not sent.
-    this.isFailed = session.transaction.status === TransactionStatus.failed;
     if (!this.isFailed) this.provideCommands();
     const { bytes, start, at, count } = batch;
     for (let i = 0; i < count; i++) {
@@ -146,7 +162,14 @@ export class Replayer {
     // There a Parse under way will hardly succeed, and then the name stands for what it stood for before, which the origin may lack.
     if (this.isFailed && statements.isInDoubt(name)) this.isInDoubt = true;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
-    if (missing !== null && !this.lacking.includes(missing)) this.lacking.push(missing);
+    if (missing === null || this.lacking.includes(missing)) return;
+    const { names } = this.session;
+    // A pooled connection may have it from another session.
+    if (names !== null && missing !== 'close' && name !== '' && names.adopt(missing, this.context)) {
+      this.resolvedBefore(missing, this.context);
+      return;
+    }
+    this.lacking.push(missing);
   }
 
   /** What was resolved under an older catalog is renewed where it can be: then the origin lacks it, and else it has what the client means. */
@@ -205,18 +228,21 @@ export class Replayer {
   }
 
   private send(statement: Statement, context: Resolution | null): void {
-    const { order, statements } = this.session;
-    if (statement.origin === 'outdated' && statement.name !== '') {
+    const { order, statements, names } = this.session;
+    if (statement.origin === 'outdated' && statement.name !== '' && names === null) {
       order.oweExtended('close', true);
       this.runtime.originOut.appendAll(frontend.encodeCloseStatement(statement.name));
     }
     const owed = order.oweExtended('parse', true);
     if (owed !== null) statements.parseSent(owed, statement);
-    // C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known.
-    if (context === null || !sameResolution(statement.resolution, context)) {
-      statement.resolvedAt(null);
-      this.session.unresolved.add(statement);
-    }
-    this.runtime.originOut.appendAll(statement.parse);
+    this.resolvedBefore(statement, context);
+    this.runtime.originOut.appendAll(names === null ? statement.parse : names.parseOf(statement));
+  }
+
+  /** C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known. */
+  private resolvedBefore(statement: Statement, context: Resolution | null): void {
+    if (context !== null && sameResolution(statement.resolution, context)) return;
+    statement.resolvedAt(null);
+    this.session.unresolved.add(statement);
   }
 }

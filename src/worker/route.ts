@@ -65,6 +65,7 @@ export class Router {
     }
     if (outcome === 'notFound' && this.waitsForMiss()) return false;
     if (this.hold.mustWait(batch)) return false;
+    if (!session.reaches(batch)) return false;
     if (!this.mayForward() || !this.snapshot.mayForward(batch) || forwarder.mustWait(session, batch)) return false;
     this.hold.sent();
     forwarder.forward(session, session.liveCache, batch, outcome);
@@ -112,7 +113,7 @@ export class Router {
    * patience with blocks is another one.
    */
   stir(): void {
-    if (!this.mayForward()) return;
+    if (!this.session.isAtOrigin || !this.mayForward()) return;
     this.session.order.oweSync(true);
     this.runtime.originOut.appendAll(SYNC);
   }

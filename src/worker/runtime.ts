@@ -19,6 +19,7 @@ import type { CacheLink, CacheNotice, SessionSummary, TlsMaterial, WorkerInit } 
 import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { openVerifiers, type Verifiers } from './auth-verifiers.ts';
 import { CacheAttachment, type RemoteService } from './cache-link.ts';
+import { forwardCancel } from './cancel.ts';
 import { DatabaseLinks } from './database-links.ts';
 import { loadDirectSend } from './direct-send.ts';
 import { Flights } from './flights.ts';
@@ -29,6 +30,8 @@ import { MovableSession } from './moving-session.ts';
 
 import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer, SpareSlabs } from './out-buffer.ts';
+import { OriginPools } from './pool-registry.ts';
+import { PooledSession } from './pooled-session.ts';
 import { Refresher } from './refresh.ts';
 import { HitPath } from './serve.ts';
 import type { Session } from './session.ts';
@@ -62,6 +65,8 @@ export class Runtime {
   readonly shapeHits: ShapeHits;
   readonly databases: DatabaseLinks;
   private readonly refresher: Refresher;
+  /** Null: each session has a connection to the origin of its own. */
+  readonly pools: OriginPools | null;
   private readonly workerSlot: number;
   /** Load balancers that say where their connections come from. */
   readonly proxies: TrustedProxies;
@@ -90,6 +95,7 @@ export class Runtime {
       for (const session of this.sessions.keys()) if (session.home === link) session.turn();
     });
     this.flights = new Flights(this.control, init.workerSlot, init.config.cache.singleFlightWaitMs);
+    this.pools = init.config.pool.mode === 'transaction' ? new OriginPools(this) : null;
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
     this.refresher = new Refresher(this, () => this.sessions.keys());
@@ -97,7 +103,7 @@ export class Runtime {
 
   /** Serves a connection until it ends. */
   accept(arrival: Arrival): MovableSession {
-    const session = new MovableSession(this, arrival);
+    const session = this.pools === null ? new MovableSession(this, arrival) : new PooledSession(this, arrival);
     this.sessions.set(session, arrival);
     addSessions(this.control, 1);
     this.count(Counter.sessionsOpened);
@@ -157,12 +163,22 @@ export class Runtime {
     this.tls.reload(material);
   }
 
+  /** A client's CancelRequest. */
+  cancel(packet: Buffer, done: () => void): void {
+    this.databases.cancel(packet);
+    if (this.pools === null) forwardCancel(this.originTarget, this.readBuffer, packet, done);
+    else this.pools.cancel(packet, done);
+  }
+
   /** Resolves when no session is left; after `graceMs` those that are left are ended. */
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
     this.verifiers?.close();
     for (const session of [...this.sessions.keys()]) session.drain();
-    if (this.sessions.size === 0) return;
+    if (this.sessions.size === 0) {
+      this.pools?.close();
+      return;
+    }
     const empty = new Promise<void>((resolve) => {
       this.emptied = resolve;
     });
@@ -171,6 +187,7 @@ export class Runtime {
     }, graceMs);
     await empty;
     clearTimeout(timer);
+    this.pools?.close();
   }
 
   summaries(): SessionSummary[] {

@@ -3,10 +3,8 @@
  * can go on, one write per socket, and the choice of which socket is read next (back-pressure).
  */
 import type { Arrival, ClientSocket } from '../shared/handoff.ts';
-import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { SessionSummary } from '../shared/messages.ts';
-import type { Reason } from '../shared/reasons.ts';
 import { decodeBackendPid, type ErrorToSend, encodeError } from '../shared/wire/backend.ts';
 import { Backend, backendCodes, Frontend, streamedBackendCodes } from '../shared/wire/codes.ts';
 import { Framer, type FrameSink, WireError } from '../shared/wire/framer.ts';
@@ -15,7 +13,6 @@ import { beginLogin, explainRefusal, isRefusal } from './auth-begin.ts';
 import type { Login } from './auth-login.ts';
 import { Balance } from './balance.ts';
 import type { AttachedCache } from './cache-link.ts';
-import { forwardCancel } from './cancel.ts';
 import { type Batch, type BatchSink, ClientInput } from './client-input.ts';
 import { parseLevel, SessionConsistency } from './consistency.ts';
 import type { DatabaseLink } from './database-links.ts';
@@ -24,10 +21,13 @@ import { Activity } from './idle.ts';
 import { originLost, shutdown, startupTimedOut } from './last-words.ts';
 import { LateCancel } from './late-cancel.ts';
 import { Origin, type OriginEvents } from './origin.ts';
+import { PendingCount } from './pending-count.ts';
+import type { OriginNames } from './pool-names.ts';
 import { Portals } from './portals.ts';
 import { ReplyOrder } from './reply-order.ts';
 import { Router } from './route.ts';
 import type { Runtime } from './runtime.ts';
+import { SessionAccount } from './session-account.ts';
 import { nextSession, type SessionEvent, type SessionState } from './session-state.ts';
 import { Settings } from './settings.ts';
 import { startupLevel, wantsReplication } from './startup.ts';
@@ -38,7 +38,7 @@ import { handshakeFault } from './tls-server.ts';
 import { Transaction } from './transaction.ts';
 import { Unresolved } from './unresolved.ts';
 
-export class Session implements BatchSink, FrameSink, OriginEvents {
+export class Session extends SessionAccount implements BatchSink, FrameSink, OriginEvents {
   state: SessionState = 'startup';
   readonly order: ReplyOrder;
   readonly statements = new Statements();
@@ -48,37 +48,36 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   readonly transaction = new Transaction();
   readonly lateCancel: LateCancel;
   consistency: SessionConsistency;
-  statementsSeen = 0;
   readonly activity: Activity;
-  protected readonly runtime: Runtime;
+  /** Names of statements on a pooled connection; null: the client's own. */
+  names: OriginNames | null = null;
   protected readonly link: ClientLink;
   readonly input = new ClientInput(this);
   protected readonly framer = new Framer(this, backendCodes, streamedBackendCodes);
   readonly router: Router;
-  private readonly effects: ReplyEffects;
+  protected readonly effects: ReplyEffects;
   private readonly entrance: Entrance;
-  private login: Login | null = null;
+  protected login: Login | null = null;
   protected origin: Origin | null = null;
-  private startupPacket: Buffer | null = null;
-  user = '';
+  protected startupPacket: Buffer | null = null;
   home: DatabaseLink;
-  protected database = '';
-  private tunnelled = false;
+  protected tunnelled = false;
   private readonly balance = new Balance();
   protected clientEnded = false;
   protected draining = false;
-  private turning = false;
-  private isPending = false;
+  protected turning = false;
+  private readonly pending: PendingCount;
   protected timer: NodeJS.Timeout | undefined;
 
   constructor(runtime: Runtime, arrival: Arrival) {
-    this.runtime = runtime;
+    super(runtime);
     this.activity = new Activity(runtime.idle.nowMs);
     this.home = runtime.databases.first;
     this.effects = new ReplyEffects(this, runtime);
     this.unresolved = new Unresolved(this, runtime);
     this.order = new ReplyOrder(this.effects, runtime.clientOut);
     this.router = new Router(this, runtime);
+    this.pending = new PendingCount(runtime.counters);
     this.consistency = new SessionConsistency(runtime.config.consistency);
     this.lateCancel = new LateCancel(runtime.originTarget, runtime.readBuffer);
     this.link = new ClientLink(arrival, runtime.readBuffer, {
@@ -117,6 +116,11 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     return this.link.socket;
   }
 
+  /** It has a connection to the origin. */
+  get isAtOrigin(): boolean {
+    return this.origin !== null;
+  }
+
   get liveCache(): AttachedCache | null {
     return this.home.live;
   }
@@ -137,16 +141,9 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.turning = false;
     this.order.flush(this.client);
     if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
-    this.countPending();
+    this.pending.update(this.order.length > 0 && this.origin !== null);
     const holdsClient = this.state !== 'ending' && this.input.isBlocked;
     this.balance.update(this.client, this.origin?.socket ?? null, holdsClient, this.state !== 'ending');
-  }
-
-  private countPending(): void {
-    const isPending = this.order.length > 0 && this.origin !== null;
-    if (isPending === this.isPending) return;
-    this.isPending = isPending;
-    this.runtime.count(Counter.originPending, isPending ? 1 : -1);
   }
 
   /** A turn after a while, if the session is still there. */
@@ -165,11 +162,15 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
         this.finish(shutdown);
         return;
       }
-      this.effects.askContext(this.database);
+      this.learn();
     }
     // What waited for replies goes on when they are in, or when it turns out that they wait for it.
     if (this.input.isBlocked && (this.order.length === 0 || !this.order.isSynced)) this.input.resume();
     if (this.clientEnded && !this.input.isBlocked) this.leaveOrigin();
+  }
+
+  protected learn(): void {
+    this.effects.askContext(this.database);
   }
 
   /** A failure of the client or the origin ends this session; one of ours does too, and is logged. */
@@ -181,7 +182,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.finish({ severity: 'FATAL', sqlstate, message });
   }
 
-  private step(event: SessionEvent): boolean {
+  protected step(event: SessionEvent): boolean {
     const next = nextSession(this.state, event);
     if (next === null) throw new Error(`session event ${event} in state ${this.state}`);
     const changed = next !== this.state;
@@ -201,9 +202,12 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   private cancel(packet: Buffer): void {
     clearTimeout(this.timer);
     this.step('cancelAccepted');
-    const { originTarget, readBuffer, databases } = this.runtime;
-    databases.cancel(packet);
-    forwardCancel(originTarget, readBuffer, packet, () => this.turn(() => this.finish(null)));
+    this.runtime.cancel(packet, () => this.turn(() => this.finish(null)));
+  }
+
+  /** What a client must send to cancel what runs here. */
+  get cancelPacket(): Buffer | null {
+    return this.lateCancel.packet;
   }
 
   private connect(packet: Buffer, parameters: ReadonlyMap<string, string>): void {
@@ -218,6 +222,10 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.input.block();
     const rest = this.entrance.rest();
     if (rest.length > 0) this.input.push(rest, 0, rest.length);
+    this.openOrigin(parameters);
+  }
+
+  protected openOrigin(_parameters: ReadonlyMap<string, string>): void {
     this.runtime.count(Counter.originConnections, 1);
     this.origin = new Origin(this.runtime.originTarget, this.runtime.readBuffer, this);
   }
@@ -229,14 +237,14 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
   }
 
   /** The client sends no more: neither does the origin hear more from us, but what it still says is delivered. */
-  private leaveOrigin(): void {
+  protected leaveOrigin(): void {
     if (this.origin === null || this.origin.socket.writableEnded) return;
     if (this.order.isQuiet && this.state === 'ready') this.runtime.originOut.appendAll(TERMINATE);
     this.runtime.originOut.flush(this.origin.socket);
     this.origin.socket.end();
   }
 
-  private clientClosed(): void {
+  protected clientClosed(): void {
     clearTimeout(this.timer);
     this.effects.fenceOutstanding();
     this.step('clientClosed');
@@ -261,7 +269,12 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     return this.router.route(batch);
   }
 
-  mayStream(): boolean {
+  /** Whether a batch may go to the origin now. */
+  reaches(_batch: Batch): boolean {
+    return true;
+  }
+
+  mayStream(_bytes: Buffer, _start: number, _end: number): boolean {
     return this.state !== 'ready' || this.router.mayForward();
   }
 
@@ -273,21 +286,6 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
 
   piece(bytes: Buffer, start: number, end: number): void {
     this.runtime.originOut.append(bytes, start, end);
-  }
-
-  countHits(statements: number, bytes: number): void {
-    this.statementsSeen += statements;
-    this.runtime.count(Counter.statements, statements);
-    this.runtime.count(Counter.hits, statements);
-    this.runtime.count(Counter.bytesHit, bytes);
-  }
-
-  /** Statements answered here, though not from the cache. */
-  countPassed(statements: number, reason: Reason): void {
-    this.statementsSeen += statements;
-    this.runtime.count(Counter.statements, statements);
-    this.runtime.count(Counter.passthrough, statements);
-    for (let i = 0; i < statements; i++) countReason(this.runtime.counters, reason);
   }
 
   connected(): void {
@@ -339,7 +337,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     else if (this.state === 'authenticating') throw new WireError('the origin sent rows before authentication');
   }
 
-  private authenticationFrame(code: number, bytes: Buffer, start: number, end: number): void {
+  protected authenticationFrame(code: number, bytes: Buffer, start: number, end: number): void {
     if (code === Backend.authentication) {
       this.startupPacket = null;
       if (this.login?.request(bytes, start, end) !== true) return;
@@ -376,7 +374,7 @@ export class Session implements BatchSink, FrameSink, OriginEvents {
     this.link.close();
   }
 
-  private closeOrigin(): void {
+  protected closeOrigin(): void {
     const { origin } = this;
     if (origin === null) return;
     if (origin.isOpen && !origin.socket.writableEnded && !this.tunnelled) this.runtime.originOut.appendAll(TERMINATE);

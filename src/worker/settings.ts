@@ -18,6 +18,16 @@ import type { ReplySink, Work } from './owed.ts';
 import { type Resolution, type Statement, sameResolution } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
+/** What the origin said of a session, for others that are like it (pool.mode = transaction). */
+export interface LearnedContext {
+  readonly link: AttachedCache;
+  readonly catalogVersion: number;
+  /** Null: nothing can be said about it. */
+  readonly resolution: Resolution | null;
+  readonly reason: Reason | null;
+  readonly originIdleMsMax: number;
+}
+
 /** What was known when a Parse was sent. */
 export interface ParseMark {
   readonly link: object | null;
@@ -195,6 +205,31 @@ export class Settings {
     const mayChange = slots.some((slot) => slot.failed || slot.verdict?.changesContext === true);
     if (work.slot === null || mayChange) this.forget();
     else for (const slot of slots) if (slot.verdict === null) this.suspects.add(slot);
+  }
+
+  /** What is known, for others; null: nothing yet. */
+  learned(cache: AttachedCache): LearnedContext | null {
+    const { state, originIdleMsMax, resolution } = this;
+    if (this.link !== cache || (state !== 'known' && state !== 'unusable') || this.inDoubt) return null;
+    const catalogVersion = cache.reader.catalogVersion();
+    if (state === 'unusable') {
+      return { link: cache, catalogVersion, resolution: null, reason: this.unusableReason, originIdleMsMax };
+    }
+    if (resolution === null || resolution.catalogVersion !== catalogVersion) return null;
+    return { link: cache, catalogVersion, resolution, reason: this.unkeyable, originIdleMsMax };
+  }
+
+  /** What another session learned holds for this one. */
+  adopt({ link, resolution, reason, originIdleMsMax }: LearnedContext): void {
+    const { resolution: own, state } = this;
+    if (state === 'known' && own !== null && resolution !== null && sameResolution(own, resolution)) return;
+    this.reset();
+    this.link = link;
+    this.resolution = resolution;
+    this.originIdleMsMax = originIdleMsMax;
+    this.state = resolution === null ? 'unusable' : 'known';
+    if (resolution === null) this.unusableReason = reason ?? 'session.contextUnknown';
+    else this.unkeyable = reason;
   }
 
   /** Something changed, or may have: the origin is asked when there is an opportunity. */

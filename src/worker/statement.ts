@@ -47,6 +47,9 @@ export class Statement {
   private readonly textStart: number;
   private readonly textEnd: number;
   origin: 'absent' | 'sent' | 'held' | 'outdated' = 'absent';
+  /** What it is called on a pooled connection (pool-names.ts). */
+  atOrigin = '';
+  private ownContent: string | null = null;
   /** Where it was resolved, as the client knows it; null: not known. */
   resolution: Resolution | null = null;
   /** The verdict under `resolution`. */
@@ -81,6 +84,12 @@ export class Statement {
   /** The Parse message after the name. */
   get definition(): Buffer {
     return this.parse.subarray(this.textStart);
+  }
+
+  /** The same for the same text and parameter types. */
+  get content(): string {
+    this.ownContent ??= this.definition.toString('latin1');
+    return this.ownContent;
   }
 
   /** The transaction command that it is. */

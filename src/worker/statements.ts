@@ -36,10 +36,14 @@ export class Statements {
   private readonly commands = new Set<Statement>();
   private readonly unnamed = new Slot('');
   private readonly unnamedAtOrigin = new Slot('');
+  /** Statements that the origin was sent; null: nobody wants to know. */
+  touched: Statement[] | null = null;
   /** The origin may have names that we do not know of. */
   private mayHaveOthers = false;
   /** PREPARE has been used. */
   hasPreparedBySql = false;
+  /** Named ones known to the origin alone, so far. */
+  private untracked = 0;
 
   get(name: string): Statement | null {
     const held = name === '' ? this.unnamed.value : this.named.get(name)?.value;
@@ -101,6 +105,7 @@ export class Statements {
   parseSent(owed: StatementReply, statement: Statement): void {
     owed.statement = statement;
     statement.origin = 'sent';
+    this.touched?.push(statement);
     this.local.delete(statement);
     const { name } = statement;
     if (name === '') change(owed, this.unnamedAtOrigin, statement);
@@ -109,6 +114,7 @@ export class Statements {
 
   /** A Parse of the client that we do not remember. */
   untrackedParseSent(owed: StatementReply, name: string): void {
+    if (name !== '') this.untracked++;
     if (name === '') change(owed, this.unnamedAtOrigin, 'untracked');
     if (this.isKept(name)) change(owed, this.slot(name), 'untracked');
   }
@@ -181,10 +187,35 @@ export class Statements {
   /** DEALLOCATE ALL, DISCARD ALL. The unnamed statement survives both. */
   deallocatedAll(): void {
     this.mayHaveOthers = false;
+    this.untracked = 0;
     for (const [name, slot] of [...this.named]) {
       slot.settle(null);
       this.sweep(name);
     }
+  }
+
+  // ── another connection (pool.mode = transaction) ───────────────────────────────────────────────────────────────
+
+  /** Only the origin knows what a name stands for, on the connection that it was said on. */
+  get hasUntracked(): boolean {
+    if (this.mayHaveOthers || this.unnamed.value === 'untracked') return true;
+    return this.untracked > 0;
+  }
+
+  get hasNamed(): boolean {
+    return this.named.size > 0;
+  }
+
+  /** The connection that had it is given up. */
+  lost(statement: Statement): void {
+    if (statement.name === '' || this.get(statement.name) !== statement) return;
+    this.local.add(statement);
+    if (statement.command !== null) this.commands.add(statement);
+  }
+
+  /** Another connection, whose unnamed statement is somebody else's. */
+  moved(): void {
+    this.unnamedAtOrigin.settle('untracked');
   }
 
   // ── what the origin lacks ──────────────────────────────────────────────────────────────────────────────────────

@@ -86,13 +86,21 @@ export class Unresolved {
       },
     };
     session.order.oweQuestion(compareKinds, [held, nowhere, nowhere, made, nowhere], end);
-    this.runtime.originOut.appendAll(encodeComparison(statement.name, statement.definition));
+    const name = session.names === null ? statement.name : statement.atOrigin;
+    this.runtime.originOut.appendAll(encodeComparison(name, statement.definition));
   }
 
   private replace(statement: Statement, cache: AttachedCache, context: Resolution): void {
     const { order, statements } = this.session;
     this.equal = null;
     if (statements.get(statement.name) !== statement || statement.origin !== 'held') return;
+    if (this.session.names !== null) {
+      // Its next use makes it anew, under another name.
+      statement.origin = 'absent';
+      statement.resolvedAt(context);
+      slotOfStatement(this.session, cache, context, statement);
+      return;
+    }
     const [, parse] = order.oweQuestion(replaceKinds, [nowhere, nowhere], nowhere);
     statements.parseSent(parse!, statement);
     statement.resolvedAt(context);

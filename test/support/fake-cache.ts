@@ -61,6 +61,8 @@ function verdictOf(request: AnalyseRequest, verdictId: number, catalogVersion: n
     readOnly: isRead || isHarmless || isSetting,
     writes: isRead || isHarmless || isSetting ? 'none' : isWrite ? [{ relation: RELATION, points: null }] : 'unknown',
     changesContext: isSetting,
+    pin: null,
+    settings: [],
     transactionControl: /^(begin|commit|rollback|start|end)\b/.test(text),
     scope: 'text',
     signature: isRead ? text : '',

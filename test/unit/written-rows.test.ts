@@ -16,7 +16,7 @@ const now = { generation: 1, catalogVersion: 7 };
 
 const verdictOn = (writes: Writes, catalogVersion = now.catalogVersion): Verdict => ({
   ...{ verdictId: 1, shape: 0, catalogVersion, cacheable: false, reason: 'statement.write', readOnly: false, writes },
-  ...{ changesContext: false, transactionControl: false, scope: 'shape', signature: '' },
+  ...{ changesContext: false, transactionControl: false, pin: null, settings: [], scope: 'shape', signature: '' },
 });
 const parameter = (index: number): ValueSource => ({ kind: 'parameter', index });
 const rowsOf = (type: CanonicalType, ...sources: ValueSource[]): WrittenTable => ({

@@ -6,6 +6,7 @@ import type { FuncCall, Node, RangeVar, TypeName } from 'libpg-query';
 import { isBuiltIn, type Relation, withDescendants } from '../catalog.ts';
 import { argumentsOf, type Names, nameParts } from './names.ts';
 import { type PointContext, pointsOf } from './points.ts';
+import { callLeaves, setsSetting, viewLeaves } from './session-traces.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import type { ViewEffects } from './view-effects.ts';
 import { changesOnlySession, harmlessVolatile, runsStatements } from './volatility.ts';
@@ -13,7 +14,6 @@ import { type Mutation, writesOf } from './writes.ts';
 
 /** Neither proven to write nothing, nor able to change what a cached answer shows. */
 const ownSessionOnly: Effects = { ...harmless, readOnly: false };
-const setsContext: Effects = { ...harmless, changesContext: true };
 
 /** Statement kinds inside a tree that write rows, and what of a table they touch. */
 const mutations: Readonly<Record<string, Mutation>> = {
@@ -62,7 +62,7 @@ function effectOf(key: string, value: unknown, context: EffectsContext): Effects
     case 'FuncCall':
     case 'funccall': {
       const call = value as FuncCall;
-      return callEffects(nameParts(call.funcname), argumentsOf(call).length, names);
+      return callEffects(nameParts(call.funcname), argumentsOf(call), names);
     }
     case 'typeName':
       return isHarmlessType(value as TypeName, names) ? null : unknownEffects;
@@ -93,7 +93,8 @@ function effectOf(key: string, value: unknown, context: EffectsContext): Effects
 }
 
 /** What calling a function of that name may do. */
-function callEffects(parts: readonly string[], argumentCount: number, names: Names): Effects | null {
+function callEffects(parts: readonly string[], given: readonly (Node | undefined)[], names: Names): Effects | null {
+  const argumentCount = given.length;
   const name = parts.at(-1) ?? '';
   const { routines } = names.catalog;
   if (parts.length === 2 && parts[0] === 'information_schema') return null;
@@ -102,9 +103,12 @@ function callEffects(parts: readonly string[], argumentCount: number, names: Nam
   if (routines.mayCallUser(name, names.schemas, open)) return unknownEffects;
   const overloads = routines.builtIn(name, argumentCount);
   if (overloads.length === 0 || runsStatements.test(name)) return unknownEffects;
-  if (overloads.every(({ volatility }) => volatility !== 'v') || harmlessVolatile.has(name)) return null;
-  if (name === 'set_config') return setsContext;
-  return changesOnlySession(name) ? ownSessionOnly : unknownEffects;
+  const pin = callLeaves(name);
+  if (overloads.every(({ volatility }) => volatility !== 'v') || harmlessVolatile.has(name)) {
+    return pin === null ? null : { ...harmless, pin };
+  }
+  if (name === 'set_config') return setsSetting(given);
+  return changesOnlySession(name) ? { ...ownSessionOnly, pin } : unknownEffects;
 }
 
 /** Input functions of base types are C code that only a superuser can add; a domain's checks may call anything. */
@@ -132,7 +136,10 @@ function fieldEffects(nodes: readonly Node[] | undefined, partsMin: number, cont
 function readEffects(range: RangeVar, { names, views }: EffectsContext): Effects | null {
   if (names.temporary(range.schemaname) === 'other') return unknownEffects;
   const relation = names.relation(range);
-  if (relation === undefined || isBuiltIn(relation.oid)) return null;
+  if (relation === undefined || isBuiltIn(relation.oid)) {
+    const pin = viewLeaves(range.relname);
+    return pin === null ? null : { ...harmless, pin };
+  }
   if (relation.kind === 'v') return views.of(relation.oid);
   // A foreign server may do anything with a query; policies run in reads.
   const { relations } = names.catalog;

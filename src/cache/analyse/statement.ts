@@ -1,7 +1,17 @@
 /** Every kind of statement but the cacheable SELECT: why it is passed through, and what it may do. */
-import type { CopyStmt, DefElem, ExplainStmt, Node, TransactionStmt, TruncateStmt, VariableSetStmt } from 'libpg-query';
+import type {
+  CopyStmt,
+  DeclareCursorStmt,
+  DefElem,
+  ExplainStmt,
+  Node,
+  TransactionStmt,
+  TruncateStmt,
+  VariableSetStmt,
+} from 'libpg-query';
 import type { Reason } from '../../shared/reasons.ts';
 import { type EffectsContext, effectsOf } from './effects.ts';
+import { cursorLeaves, definitionLeaves, setLeaves } from './session-traces.ts';
 import { type Effects, harmless, mergeEffects, unknownEffects } from './verdict.ts';
 import { writesOf } from './writes.ts';
 
@@ -18,14 +28,15 @@ const anything: Effects = { ...unknownEffects, transactionControl: true };
 /** Statements whose effects do not depend on their parts. DDL and what is not listed: `unknownEffects`. */
 const fixed: Readonly<Record<string, Classified>> = {
   VariableShowStmt: { reason: 'statement.settings', effects: harmless },
-  DiscardStmt: { reason: 'statement.settings', effects: { ...settings, readOnly: false } },
-  FetchStmt: { reason: 'statement.cursor', effects: unknownEffects },
+  DiscardStmt: { reason: 'statement.settings', effects: { ...settings, readOnly: false, pin: 'pool.discard' } },
+  // What its query may do has been looked at where it was declared.
+  FetchStmt: { reason: 'statement.cursor', effects: { ...unknownEffects, pin: null } },
   ClosePortalStmt: { reason: 'statement.cursor', effects: harmless },
   // The session keeps account of names itself, by what the origin acknowledges.
-  PrepareStmt: { reason: 'statement.utility', effects: harmless },
-  DeallocateStmt: { reason: 'statement.utility', effects: harmless },
-  ExecuteStmt: { reason: 'statement.execute', effects: unknownEffects },
-  ListenStmt: { reason: 'statement.utility', effects: quiet },
+  PrepareStmt: { reason: 'statement.utility', effects: { ...harmless, pin: 'pool.prepare' } },
+  DeallocateStmt: { reason: 'statement.utility', effects: { ...harmless, pin: 'pool.prepare' } },
+  ExecuteStmt: { reason: 'statement.execute', effects: { ...unknownEffects, pin: 'pool.prepare' } },
+  ListenStmt: { reason: 'statement.utility', effects: { ...quiet, pin: 'pool.listen' } },
   UnlistenStmt: { reason: 'statement.utility', effects: quiet },
   NotifyStmt: { reason: 'statement.utility', effects: quiet },
   LockStmt: { reason: 'statement.utility', effects: quiet },
@@ -54,7 +65,7 @@ export function classify(node: Node, context: EffectsContext): Classified {
     case 'CopyStmt':
       return { reason: 'statement.copy', effects: copyEffects(value as CopyStmt, context) };
     case 'DeclareCursorStmt':
-      return { reason: 'statement.cursor', effects: effectsOf(value, context) };
+      return { reason: 'statement.cursor', effects: declareEffects(value as DeclareCursorStmt, context) };
     case 'ExplainStmt':
       return { reason: 'statement.utility', effects: explainEffects(value as ExplainStmt, context) };
     case 'TransactionStmt':
@@ -62,8 +73,13 @@ export function classify(node: Node, context: EffectsContext): Classified {
     case 'VariableSetStmt':
       return { reason: 'statement.settings', effects: setEffects(value as VariableSetStmt) };
     default:
-      return { reason: 'statement.utility', effects: unknownEffects };
+      return { reason: 'statement.utility', effects: { ...unknownEffects, pin: definitionLeaves(kind, value) } };
   }
+}
+
+function declareEffects(cursor: DeclareCursorStmt, context: EffectsContext): Effects {
+  const effects = effectsOf(cursor, context);
+  return { ...effects, pin: effects.pin ?? cursorLeaves(cursor) };
 }
 
 /** CASCADE empties whatever refers to the tables. */
@@ -111,7 +127,8 @@ function transactionEffects({ kind }: TransactionStmt): Effects {
 }
 
 /** `SET TRANSACTION …` and `SET transaction_…` mark the transaction that they are in. */
-function setEffects({ name, kind }: VariableSetStmt): Effects {
+function setEffects(statement: VariableSetStmt): Effects {
+  const { name, kind } = statement;
   const marks = kind === 'VAR_SET_MULTI' || name?.startsWith('transaction_') === true;
-  return { ...settings, transactionControl: marks };
+  return { ...settings, ...setLeaves(statement), transactionControl: marks };
 }

@@ -1,7 +1,7 @@
 /** What the analysis of a statement says. */
 import { Limits } from '../../shared/limits.ts';
 import type { Verdict, Writes, WrittenTable } from '../../shared/messages.ts';
-import type { Reason } from '../../shared/reasons.ts';
+import type { PinReason, Reason } from '../../shared/reasons.ts';
 import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
 import type { PlainAnswer } from './plain.ts';
@@ -29,15 +29,22 @@ export interface Effects {
   readonly writes: Writes;
   readonly changesContext: boolean;
   readonly transactionControl: boolean;
+  readonly pin: PinReason | null;
+  readonly settings: readonly string[];
 }
 
-export const harmless: Effects = { readOnly: true, writes: 'none', changesContext: false, transactionControl: false };
+export const harmless: Effects = {
+  ...{ readOnly: true, writes: 'none', changesContext: false, transactionControl: false },
+  ...{ pin: null, settings: [] },
+};
 /** It may do anything that a function can do. */
 export const unknownEffects: Effects = {
   readOnly: false,
   writes: 'unknown',
   changesContext: true,
   transactionControl: false,
+  pin: 'pool.unknown',
+  settings: [],
 };
 
 /** Both happen. */
@@ -47,6 +54,8 @@ export function mergeEffects(a: Effects, b: Effects): Effects {
     writes: mergeWrites(a.writes, b.writes),
     changesContext: a.changesContext || b.changesContext,
     transactionControl: a.transactionControl || b.transactionControl,
+    pin: a.pin ?? b.pin,
+    settings: a.settings.length === 0 ? b.settings : [...a.settings, ...b.settings],
   };
 }
 

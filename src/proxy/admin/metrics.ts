@@ -1,6 +1,7 @@
 /** Prometheus metrics, read at the moment of the scrape. Names: pgfresh_*, base units, `_total` for what only rises. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Supervisor } from '../supervisor.ts';
+import { poolFamilies } from './metrics-pool.ts';
 import { type Family, type Sample, workerFamilies } from './metrics-workers.ts';
 import type { Reporter, StatusDocument } from './report.ts';
 
@@ -127,6 +128,7 @@ const families: readonly Family[] = [
       Object.entries(supervisor.utilization()).map(([thread, share]) => [{ thread }, share]),
   },
   ...workerFamilies,
+  ...poolFamilies,
   {
     name: 'pgfresh_connections_accepted_total',
     help: 'Client connections accepted',

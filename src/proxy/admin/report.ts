@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
 import { toError } from '../../shared/errors.ts';
 import type { CacheStatus, ReasonExamples } from '../../shared/messages.ts';
-import { type Reason, Reasons } from '../../shared/reasons.ts';
+import { type PinReason, type Reason, Reasons } from '../../shared/reasons.ts';
 import { Remedies } from '../../shared/remedies.ts';
 import type { Plan } from '../concurrency.ts';
 import type { Dispatcher, QueueReport } from '../dispatcher.ts';
@@ -26,6 +26,8 @@ export interface StatusDocument {
   readonly cacheThread: { readonly generation: number; readonly restarts: number };
   readonly connections: { readonly accepted: number; readonly refused: number } & QueueReport;
   readonly concurrency: Pick<Plan, 'tcp' | 'unix'> & { readonly threads: number; readonly moved: number };
+  /** Connections to the origin that sessions share (pool.mode = transaction). */
+  readonly pool: PoolReport;
   /** Statements that the cache thread had to parse. */
   readonly analysed: number;
   readonly tables: {
@@ -36,6 +38,18 @@ export interface StatusDocument {
   readonly reasons: Readonly<Partial<Record<Reason, number>>>;
   /** For each of these reasons what it means, what can be done, and one statement that met it, without its constants. */
   readonly reasonDetails: Readonly<Partial<Record<Reason, ReasonDetail>>>;
+}
+
+/** Of all workers; waits are in milliseconds in all. */
+interface PoolReport {
+  readonly mode: Config['pool']['mode'];
+  readonly connections: { readonly idle: number; readonly active: number; readonly pinned: number };
+  readonly waiting: number;
+  readonly waits: number;
+  readonly waitMs: number;
+  readonly timeouts: number;
+  /** How often sessions kept their connection, by reason. */
+  readonly pins: Readonly<Partial<Record<PinReason, number>>>;
 }
 
 interface ReasonDetail {
@@ -128,6 +142,7 @@ export class Reporter {
         threads: supervisor.workersRunning(),
         moved: supervisor.balancer?.moved ?? 0,
       },
+      pool: this.#pool(),
       analysed: known?.analysed ?? 0,
       tables: {
         published: known?.publishedTables ?? [],
@@ -178,6 +193,24 @@ export class Reporter {
       hits: counters.total('hits'),
       misses: counters.total('misses'),
       passthrough: counters.total('passthrough'),
+    };
+  }
+
+  #pool(): PoolReport {
+    const { supervisor, config } = this.#parts;
+    const { counters } = supervisor;
+    return {
+      mode: config.pool.mode,
+      connections: {
+        idle: counters.total('poolIdle'),
+        active: counters.total('poolActive'),
+        pinned: counters.total('poolPinned'),
+      },
+      waiting: counters.total('poolWaiting'),
+      waits: counters.total('poolWaits'),
+      waitMs: Math.round(counters.total('poolWaitMs')),
+      timeouts: counters.total('poolTimeouts'),
+      pins: counters.pins(),
     };
   }
 

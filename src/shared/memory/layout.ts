@@ -171,8 +171,18 @@ export const Counter = {
   sessionsMoved: 15,
   /** Hot answers asked for again. */
   refreshes: 16,
+  // Transaction pooling (ADR-020): connections by state, sessions that wait, and what they waited in all.
+  poolIdle: 22,
+  poolActive: 23,
+  poolPinned: 24,
+  poolWaiting: 25,
+  poolWaits: 26,
+  poolWaitMs: 27,
+  poolTimeouts: 28,
   /** First of `reasonCodes.length` counters, by reason index. */
   reasons: 32,
+  /** First of `pinReasons.length` counters: sessions that kept their connection. */
+  pins: 224,
   /** First of `LATENCY_BUCKETS` counters each: samples of the time that answers took (memory/latency.ts). */
   latencyCache: 256,
   latencyOrigin: 384,
