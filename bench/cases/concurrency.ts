@@ -1,7 +1,7 @@
 /** The models of concurrency beside each other: the scenarios of the concurrency evaluation (ADR-016). */
 import { availableParallelism } from 'node:os';
 import { FixedModels } from '../../src/shared/config.ts';
-import type { BenchCase, Cell, CellResult, Derived, PgbenchLoad } from '../case.ts';
+import type { BenchCase, Cell, CellResult, Derived, PgbenchLoad, Sample, Stage } from '../case.ts';
 import { accountsSql, newKeySql, pointSql } from '../data.ts';
 import { pgfresh } from '../peers/pgfresh.ts';
 import { median } from '../statistics.ts';
@@ -18,7 +18,23 @@ const runsOn = (peer: string): boolean => !peer.endsWith('/per-connection');
 const roundsMax = 2;
 const point = { mode: 'prepared', scripts: [{ sql: pointSql }] } as const;
 
-const cell = (name: string, load: PgbenchLoad, more: Partial<Cell> = {}): Cell => ({ name, load, ...more });
+/** pgbench's time runs while it connects, and a thread for each connection has to be begun first. */
+const spawnSeconds = 5;
+
+/** Warms up, and has the threads begun. */
+async function measure(stage: Stage, load: PgbenchLoad): Promise<Sample> {
+  const more = stage.peer.name.endsWith('/per-connection') ? spawnSeconds : 0;
+  await stage.load(load, 1 + more, stage.seed + 1_000);
+  return stage.load(load, stage.seconds + more);
+}
+
+const cell = (name: string, load: PgbenchLoad, more: Partial<Cell> = {}): Cell => ({
+  name,
+  load: load.reconnect === true ? load : (stage) => measure(stage, load),
+  // A quarter of them waits for threads.
+  secondsPlanned: 2 + spawnSeconds / 2,
+  ...more,
+});
 const scale = (clients: number): Cell => {
   const x = { line: 'clients', at: String(clients) };
   return cell(`scalability, ${clients} clients`, { ...point, clients, transport: 'tcp' }, { x });

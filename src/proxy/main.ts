@@ -103,7 +103,7 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
   const timers = [
     announce(supervisor, reporter, listener, ports),
     reportMinutely(reporter, log),
-    setInterval(() => reporter.history.sample(), historyStepMs).unref(),
+    setInterval(() => reporter.sample(), historyStepMs).unref(),
   ];
   return {
     ...{ supervisor, listener, dispatcher, reporter, admin },

@@ -92,6 +92,22 @@ describe('the admin page', () => {
     expect(metrics).toMatch(/^pgfresh_cache_live 1$/m);
     expect(metrics).toMatch(/^pgfresh_thread_utilization\{thread="cache"\} [\d.e-]+$/m);
     expect(metrics).toMatch(/^pgfresh_reasons_total\{reason="[a-z]+\.[a-zA-Z]+"\} \d+$/m);
+    // The runtime metrics of the concurrency evaluation (design §7), each under a name of its own.
+    for (const family of [
+      '# TYPE pgfresh_latency_seconds gauge', // a sample of batches: there need not be one yet
+      'pgfresh_statements_per_second{worker="all"}',
+      'pgfresh_statements_per_second{worker="1"}',
+      'pgfresh_bytes_per_second{worker="all"}',
+      'pgfresh_active_threads{',
+      'pgfresh_connections_waiting ',
+      'pgfresh_connections_waiting_max ',
+      'pgfresh_queue_wait_seconds{quantile="0.99"}',
+      'pgfresh_hit_ratio ',
+      'pgfresh_origin_pending ',
+      'pgfresh_thread_loop_delay_seconds{thread="cache",quantile="1"}',
+    ]) {
+      expect(metrics).toContain(`\n${family}`);
+    }
     const sample = /^[a-z0-9_]+(\{.*\})? (-?[\d.e+-]+|Nan|\+Inf)$/;
     const lines = metrics.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     expect(lines.filter((line) => !sample.test(line))).toEqual([]);

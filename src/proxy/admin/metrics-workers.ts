@@ -31,7 +31,32 @@ const ofWorkers = (read: (counters: Supervisor['counters'], slot: number) => num
   return ({ workers }, { counters }) => workers.map(({ id }) => [{ worker: String(id) }, read(counters, id - 1)]);
 };
 
+/** Of each worker, and in sum as worker "all". */
+const rates =
+  (name: 'statements' | 'bytes'): Family['samples'] =>
+  ({ rates: { all, workers } }) => [
+    [{ worker: 'all' }, all[name]],
+    ...workers.map((each): Sample => [{ worker: String(each.id) }, each[name]]),
+  ];
+
 export const workerFamilies: readonly Family[] = [
+  {
+    name: 'pgfresh_statements_per_second',
+    help: 'Statements answered a second, over the last two seconds or so; worker "all" sums',
+    labels: ['worker'],
+    samples: rates('statements'),
+  },
+  {
+    name: 'pgfresh_bytes_per_second',
+    help: 'Bytes from and to clients a second, over the last two seconds or so; worker "all" sums',
+    labels: ['worker'],
+    samples: rates('bytes'),
+  },
+  {
+    name: 'pgfresh_hit_ratio',
+    help: 'Share of all statements that were answered from the cache, since the start',
+    samples: ({ cache: { hits, misses, passthrough } }) => [[{}, hits / Math.max(1, hits + misses + passthrough)]],
+  },
   {
     name: 'pgfresh_thread_loop_delay_seconds',
     help: 'Delay of the event loop over the last half minute to minute: the 99th percentile and the longest',

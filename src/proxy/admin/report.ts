@@ -11,6 +11,7 @@ import type { Listener } from '../listener.ts';
 import type { CacheView, Supervisor } from '../supervisor.ts';
 import { version } from '../version.ts';
 import { History } from './history.ts';
+import { type Rate, Rates } from './rates.ts';
 
 /** Keys are stable: people build on them (design §10). */
 export interface StatusDocument {
@@ -28,6 +29,8 @@ export interface StatusDocument {
   readonly concurrency: Pick<Plan, 'tcp' | 'unix'> & { readonly threads: number; readonly moved: number };
   /** Connections to the origin that sessions share (pool.mode = transaction). */
   readonly pool: PoolReport;
+  /** Of the last two seconds or so. */
+  readonly rates: { readonly all: Rate; readonly workers: readonly ({ readonly id: number } & Rate)[] };
   /** Statements that the cache thread had to parse. */
   readonly analysed: number;
   readonly tables: {
@@ -110,11 +113,19 @@ export class Reporter {
   readonly #parts: ReporterParts;
   #asked: { readonly atMs: number; readonly status: Promise<CacheStatus | Error> } | undefined;
   readonly history: History;
+  readonly #rates: Rates;
   #lastMinute: Answered = { hits: 0, misses: 0, passthrough: 0 };
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
     this.history = new History(() => this.#answered());
+    this.#rates = new Rates(parts.supervisor.counters, parts.clock);
+  }
+
+  /** To be called every `historyStepMs`. */
+  sample(): void {
+    this.history.sample();
+    this.#rates.sample(this.#parts.supervisor.workers().map(({ id }) => id - 1));
   }
 
   accepting(): boolean {
@@ -143,6 +154,10 @@ export class Reporter {
         moved: supervisor.balancer?.moved ?? 0,
       },
       pool: this.#pool(),
+      rates: {
+        all: this.#rates.of('all'),
+        workers: supervisor.workers().map(({ id }) => ({ id, ...this.#rates.of(id - 1) })),
+      },
       analysed: known?.analysed ?? 0,
       tables: {
         published: known?.publishedTables ?? [],
