@@ -30,9 +30,10 @@ async function measure(stage: Stage, load: PgbenchLoad): Promise<Sample> {
 
 const cell = (name: string, load: PgbenchLoad, more: Partial<Cell> = {}): Cell => ({
   name,
-  load: load.reconnect === true ? load : (stage) => measure(stage, load),
-  // A quarter of them waits for threads.
-  secondsPlanned: 2 + spawnSeconds / 2,
+  ...(load.reconnect === true || load.clients === 1
+    ? { load }
+    : // A quarter of them waits for threads.
+      { load: (stage) => measure(stage, load), secondsPlanned: 2 + spawnSeconds / 2 }),
   ...more,
 });
 const scale = (clients: number): Cell => {
