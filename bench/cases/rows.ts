@@ -28,6 +28,7 @@ export const rows: BenchCase = {
     'CREATE INDEX ON items (batch)',
   ],
   unit: 'rate',
+  roundsMax: 3,
   peers: () => [direct, relay, pgpool, pgfreshOne],
   cells: counts.map(cell),
 };
