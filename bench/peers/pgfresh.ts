@@ -17,6 +17,8 @@ export interface PgfreshOptions {
   readonly consistency?: string;
   readonly cacheMemory?: string;
   readonly entryMax?: string;
+  /** `cache.max_staleness`. */
+  readonly maxStaleness?: string;
   /** `--concurrency-model`. */
   readonly concurrency?: FixedModel;
   /** Threads can be broken on purpose: `RunningPeer.faults`. */
@@ -58,8 +60,9 @@ function faultsOf(adminUrl: string): NonNullable<RunningPeer['faults']> {
 
 /** "pgfresh-1", "pgfresh-1/session": the workers, then what differs from the defaults. */
 export function pgfresh(options: PgfreshOptions): PeerSpec {
-  const { workers, consistency, cacheMemory, entryMax, concurrency, breakable, watched, profiled } = options;
-  const name = [`pgfresh-${workers}`, consistency, cacheMemory, concurrency, profiled && 'profiled']
+  const { workers, consistency, cacheMemory, entryMax, maxStaleness } = options;
+  const { concurrency, breakable, watched, profiled } = options;
+  const name = [`pgfresh-${workers}`, consistency, cacheMemory, maxStaleness, concurrency, profiled && 'profiled']
     .filter(Boolean)
     .join('/');
   return {
@@ -80,6 +83,7 @@ export function pgfresh(options: PgfreshOptions): PeerSpec {
         ...['--log-level', 'warn', ...(consistency === undefined ? [] : ['--consistency', consistency])],
         ...(cacheMemory === undefined ? [] : ['--cache-memory', cacheMemory]),
         ...(entryMax === undefined ? [] : ['--cache-max-entry', entryMax]),
+        ...(maxStaleness === undefined ? [] : ['--cache-max-staleness', maxStaleness]),
         ...(concurrency === undefined ? [] : ['--concurrency-model', concurrency]),
         ...(breakable ? ['--faults', 'admin'] : []),
         ...(certificate === null ? [] : ['--tls-cert', certificate.cert, '--tls-key', certificate.key]),

@@ -6,7 +6,8 @@ import { spawnCli } from '../support/pgfresh.ts';
 
 const schema = `CREATE TABLE notes (id int PRIMARY KEY, grp int, body text);
   INSERT INTO notes SELECT n, n % 3, 'note ' || n FROM generate_series(1, 9) n;`;
-const proxy = useProxy(schema);
+// Entries are counted one by one: roles that other tests create on their server would empty the cache.
+const proxy = useProxy(schema, { ownServer: 18 });
 interface Tables {
   readonly imprecise: readonly { readonly table: string; readonly changes: number; readonly entries: number }[];
 }
@@ -51,7 +52,7 @@ it.each([
 ])('its own rows may not, and none may join it: %s', async (sql, changed) => {
   const [session, direct] = [await proxy.session(), await proxy.session(proxy.originUrl)];
   for (const each of lists) await proxy.warm(() => ask(session, each), each);
-  expect(await invalidatedBy(sql, Number(/id = (\d+)/.exec(sql)?.[1] ?? 40))).toBeGreaterThanOrEqual(changed);
+  expect(await invalidatedBy(sql, Number(/WHERE id = (\d+)/.exec(sql)?.[1] ?? 40))).toBe(changed);
   for (const each of lists) expect(await ask(session, each)).toEqual(await ask(direct, each));
 });
 
