@@ -13,6 +13,7 @@ export type Transport = 'tcp' | 'unix' | 'tls';
 /** What a figure is, and which way is better. */
 export const Units = {
   rate: { label: 'tx/s', better: 'higher' },
+  rows: { label: 'rows/s', better: 'higher' },
   memory: { label: 'KiB/session', better: 'lower' },
   peak: { label: 'MiB', better: 'lower' },
   time: { label: 'ms', better: 'lower' },

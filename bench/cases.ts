@@ -5,6 +5,7 @@ import { breakEven } from './cases/break-even.ts';
 import { bulk } from './cases/bulk.ts';
 import { bulkUpdate } from './cases/bulk-update.ts';
 import { cdc } from './cases/cdc.ts';
+import { cdcRows } from './cases/cdc-rows.ts';
 import { concurrency, concurrencyMemory } from './cases/concurrency.ts';
 import { connect } from './cases/connect.ts';
 import { crowd } from './cases/crowd.ts';
@@ -49,6 +50,7 @@ export const cases: readonly BenchCase[] = [
   scan,
   profile,
   cdc,
+  cdcRows,
   ...precision,
   bulkUpdate,
 ];

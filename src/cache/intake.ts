@@ -8,7 +8,7 @@
 import type { ChangeSink } from './change.ts';
 
 /** Bytes applied in one turn of the event loop before others get their turn. */
-const BURST_BYTES_MAX = 256 * 1024;
+const BURST_BYTES_MAX = 64 * 1024;
 /** After a small burst the socket is left alone for so long: the walsender sends each message by itself, and to be woken for each costs more
  * than to apply it (ADR-015). What comes after a pause is applied at once, and a large burst is followed by the next without one. The longer one is
  * for when nobody waits for what is coming (ADR-022). */
