@@ -89,7 +89,7 @@ export const bulkUpdate: BenchCase = {
   ],
   unit: 'time',
   lifetime: 'turn',
-  roundsMax: 2,
+  roundsMax: 1,
   peers: () => peers,
   cells: cells.map((name) => ({
     name,

@@ -25,7 +25,7 @@ export const levels: BenchCase = {
   setup: accountsSql(),
   unit: 'rate',
   lifetime: 'turn',
-  roundsMax: 2,
+  roundsMax: 1,
   peers: () => [
     direct,
     pgfresh({ workers: 1, consistency: 'off' }),

@@ -12,7 +12,7 @@ import { ReplicationStream } from '../../src/cache/replication.ts';
 import { Settler } from '../../src/cache/settle.ts';
 import { monotonicClock } from '../../src/shared/clock.ts';
 
-export const changedRows = 200_000;
+const changedRows = 200_000;
 const publication = 'followed';
 const deadlineMs = 120_000;
 
@@ -22,13 +22,13 @@ export const changedTableSql: readonly string[] = [
   `CREATE PUBLICATION ${publication} FOR TABLE big`,
 ];
 
-export interface Drained {
+interface Drained {
   readonly rowsPerSecond: number;
   /** Longest turn of the event loop, and processor time of each row; null where they are somebody else's. */
   readonly own: { readonly stallMs: number; readonly cpuUs: number } | null;
 }
 
-export interface Origin {
+interface Origin {
   readonly port: number;
   readonly database: string;
   /** Of that database. */
