@@ -9,7 +9,7 @@
  * `factor` times the cost of a round (the origin's sake), never further apart than `gapMsMax`: who reads what was just written does not wait for company.
  */
 export interface PaceLimits {
-  /** The next round starts not before this many times the origin's time for the last one: 11 is a twelfth of a core. */
+  /** The next round starts not before this many times the origin's time for the last one: 3 is a quarter of a core. */
   readonly factor: number;
   /** What a read costs more that is passed through instead of answered here. */
   readonly readMs: number;
