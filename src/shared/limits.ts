@@ -27,7 +27,7 @@ export const Limits = {
   analysesInFlightMax: 256,
   /** Offers a worker may have unconsumed in the cache thread's inbox; beyond it answers are not captured. */
   offersInFlightMax: 512,
-  offerBytesInFlightMax: 32 * 1024 * 1024,
+  offerBytesInFlightMax: 8 * 1024 * 1024,
   /** Share of the store, of its memory and of its slots, up to which entries that a hint pins are not evicted. */
   pinnedShareMax: 1 / 4,
   /** Row changes kept for checking late fills; older tokens are refused. */

@@ -209,6 +209,18 @@ describe('targets', () => {
     };
     expect(judge(report)).toEqual([{ text: 'every shape is 2 × direct', reached: false, worst: '1.50 (count)' }]);
   });
+
+  it('are judged by what a case derives, where they are about that', () => {
+    const derived = (skew: number, value: number) => ({ name: `p, skew ${skew}: points above LRU`, value, text: '' });
+    const zipf = { ...summary('zipf', 'skew 0.9', []), derived: [derived(0.6, 1), derived(0.9, 3.9)] };
+    expect(judge({ conditions: {} as never, cases: [zipf] })).toEqual([
+      {
+        text: 'eviction is 3 points above LRU (Zipf 0.9)',
+        reached: true,
+        worst: '3.90 (p, skew 0.9: points above LRU)',
+      },
+    ]);
+  });
 });
 
 describe('charts', () => {
