@@ -6,7 +6,7 @@ import { Control, epochWord, FENCES, Store } from '../../src/shared/memory/layou
 import { attachFakeCache } from '../support/fake-cache.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
-import { addressOf, startWorker, testConfig } from '../support/worker.ts';
+import { cachedConfig, startWorker } from '../support/worker.ts';
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
 beforeAll(async () => {
@@ -37,16 +37,7 @@ function stepOf(isControl: boolean, isStore: boolean, index: number, stored: num
 }
 
 it('freshness first, then the epoch word, the slot, and the fences last', async () => {
-  const config = testConfig(addressOf(inject('pg18')), {
-    cache: {
-      memoryBytes: 16 << 20,
-      entryBytesMax: 100_000,
-      maxStalenessMs: 3_600_000,
-      singleFlightWaitMs: 1000,
-      inPlace: false,
-      refreshAhead: false,
-    },
-  });
+  const config = cachedConfig(inject('pg18'));
   const worker = await startWorker(config);
   const cache = attachFakeCache(worker.runtime);
   const client = new pg.Client({ connectionString: worker.url(database.url) });

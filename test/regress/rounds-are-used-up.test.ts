@@ -34,8 +34,7 @@ it('no session sees a stale row while rounds are numbered anew, and hits go on a
   const { lines } = pgfresh;
   await pgfresh.waitForStatus('rounds to be numbered anew', () => lines.some((line) => /numbered anew/.test(line)));
   await pgfresh.waitForStatus('the cache to be live', ({ state }) => state === 'live');
-  const { hits } = (await pgfresh.status()).cache;
-  await pgfresh.waitForStatus('hits', ({ state, cache }) => state === 'live' && cache.hits > hits + 500);
+  await pgfresh.moreHits(500);
   await workload.reached(workload.history.answersChecked + 3_000);
   workload.finish();
   const { differences } = await workload.converge();

@@ -89,6 +89,8 @@ export interface Pgfresh {
   /** `POST /fault/<kind>`; needs `PGFRESH_FAULTS=admin`. */
   fault(kind: string): Promise<void>;
   waitForStatus(what: string, test: (status: Status) => boolean, deadlineMs?: number): Promise<Status>;
+  /** Waits until it is live and so many statements more have hit. */
+  moreHits(count: number, deadlineMs?: number): Promise<Status>;
   /** SIGTERM; fails unless the process exits with 0. */
   stop(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<Exit>;
@@ -189,6 +191,20 @@ export async function startPgfresh(options: PgfreshOptions): Promise<Pgfresh> {
     return exit!;
   }
 
+  async function waitForStatus(what: string, test: (status: Status) => boolean, deadlineMs = 30_000): Promise<Status> {
+    let last: Status | undefined;
+    await waitFor(
+      what,
+      async () => {
+        last = await status();
+        return test(last);
+      },
+      deadlineMs,
+      () => `${JSON.stringify(last)}\n${output()}`,
+    );
+    return last!;
+  }
+
   return {
     pid: child.pid!,
     port,
@@ -202,18 +218,11 @@ export async function startPgfresh(options: PgfreshOptions): Promise<Pgfresh> {
     async fault(kind) {
       await fetchText(`${adminUrl}/fault/${kind}`, { method: 'POST' });
     },
-    async waitForStatus(what, test, deadlineMs = 30_000) {
-      let last: Status | undefined;
-      await waitFor(
-        what,
-        async () => {
-          last = await status();
-          return test(last);
-        },
-        deadlineMs,
-        () => `${JSON.stringify(last)}\n${output()}`,
-      );
-      return last!;
+    waitForStatus,
+    async moreHits(count, deadlineMs) {
+      const { hits } = (await status()).cache;
+      const what = `${count} more hits`;
+      return waitForStatus(what, ({ state, cache }) => state === 'live' && cache.hits >= hits + count, deadlineMs);
     },
     async stop() {
       const { code, signal } = await end('SIGTERM');

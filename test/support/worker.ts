@@ -70,6 +70,13 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
   };
 }
 
+/** For a worker before this origin with a cache whose freshness nobody renews (fake-cache.ts), and nothing in it that the tests did not ask for. */
+export function cachedConfig(originUrl: string, changes: Partial<Config> = {}): Config {
+  const base = testConfig(addressOf(originUrl));
+  const cache = { ...base.cache, entryBytesMax: 100_000, maxStalenessMs: 3_600_000, inPlace: false };
+  return { ...base, ...changes, cache };
+}
+
 export function addressOf(url: string): { host: string; port: number } {
   const { hostname, port } = new URL(url);
   return { host: hostname, port: Number(port) };

@@ -7,7 +7,7 @@ import { BYPASS_SAMPLES_MIN, BYPASS_STATEMENTS } from '../../src/worker/bypass.t
 import { attachFakeCache } from '../support/fake-cache.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
-import { addressOf, startWorker, type TestWorker, testConfig } from '../support/worker.ts';
+import { cachedConfig, startWorker, type TestWorker } from '../support/worker.ts';
 
 const hitsToJudge = LATENCY_SAMPLE_EVERY * BYPASS_SAMPLES_MIN;
 
@@ -23,16 +23,7 @@ beforeAll(async () => {
     inject('pg18'),
     'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i',
   );
-  const config = testConfig(addressOf(inject('pg18')), {
-    cache: {
-      memoryBytes: 16 << 20,
-      entryBytesMax: 100_000,
-      maxStalenessMs: 3_600_000,
-      singleFlightWaitMs: 1000,
-      inPlace: false,
-      refreshAhead: false,
-    },
-  });
+  const config = cachedConfig(inject('pg18'));
   const startMs = monotonicClock.nowMs();
   worker = await startWorker(config, 0, { nowMs: () => startMs + (passedMs += stepMs) });
   attachFakeCache(worker.runtime);

@@ -58,10 +58,10 @@ it.each([
     const liveMs = performance.now() - startMs;
     expect(live.cacheThread.restarts).toBe(before.cacheThread.restarts + 1);
     // Whatever is counted from here on is a hit of the new generation.
-    await pgfresh.waitForStatus('hits', ({ cache }) => cache.hits > live.cache.hits, backDeadlineMs);
+    await pgfresh.moreHits(1, backDeadlineMs);
     const hitMs = performance.now() - startMs;
     process.stdout.write(`${fault}: live after ${Math.round(liveMs)} ms, first hit after ${Math.round(hitMs)} ms\n`);
-    await pgfresh.waitForStatus('more hits', ({ cache }) => cache.hits > live.cache.hits + 100, backDeadlineMs);
+    await pgfresh.moreHits(100, backDeadlineMs);
     await workload.reached(workload.history.answersChecked + 10_000);
     workload.finish();
     const { differences } = await workload.converge();

@@ -7,7 +7,7 @@ import { attachFakeCache, type FakeCache } from '../support/fake-cache.ts';
 import { createDatabase, run } from '../support/postgres.ts';
 import { codes, connectRaw, rows, serialize, sqlState, statement } from '../support/raw-client.ts';
 import { waitFor } from '../support/wait.ts';
-import { addressOf, startWorker, type TestWorker, testConfig } from '../support/worker.ts';
+import { cachedConfig, startWorker, type TestWorker } from '../support/worker.ts';
 
 const setup = `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 100) g`;
 
@@ -23,16 +23,7 @@ describe('hits', () => {
   afterAll(() => database.drop());
 
   beforeEach(async () => {
-    const config = testConfig(addressOf(inject('pg18')), {
-      cache: {
-        memoryBytes: 16 << 20,
-        entryBytesMax: 100_000,
-        maxStalenessMs: 3_600_000,
-        singleFlightWaitMs: 1000,
-        inPlace: false,
-        refreshAhead: false,
-      },
-    });
+    const config = cachedConfig(inject('pg18'));
     worker = await startWorker(config);
     cache = attachFakeCache(worker.runtime);
     url = worker.url(database.url);

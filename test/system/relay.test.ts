@@ -14,7 +14,7 @@ import {
   statement,
 } from '../support/raw-client.ts';
 import { waitFor } from '../support/wait.ts';
-import { addressOf, startWorker, type TestWorker, testConfig } from '../support/worker.ts';
+import { addressOf, cachedConfig, startWorker, type TestWorker, testConfig } from '../support/worker.ts';
 
 const setup = `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 1000) g;
   CREATE TABLE copied (a int, b text)`;
@@ -179,16 +179,8 @@ describe.for(['pg15', 'pg18'] as const)('relay on %s', (version) => {
   let drop: () => Promise<void>;
 
   beforeAll(async () => {
-    const config = testConfig(addressOf(inject(version)), {
-      cache: {
-        memoryBytes: 16 << 20,
-        entryBytesMax: 1 << 20,
-        maxStalenessMs: 3_600_000,
-        singleFlightWaitMs: 1000,
-        inPlace: false,
-        refreshAhead: false,
-      },
-    });
+    const base = cachedConfig(inject(version));
+    const config = { ...base, cache: { ...base.cache, entryBytesMax: 1 << 20 } };
     ({ url, drop } = await createDatabase(inject(version), setup));
     worker = await startWorker(config);
     cached = await startWorker(config);
