@@ -48,11 +48,11 @@ export class OriginNames {
     this.out = out;
     this.prefix = prefix;
     this.next = next;
-    session.statements.touched = this.touched;
   }
 
   attach(pooled: PooledOrigin): void {
     this.pooled = pooled;
+    this.session.statements.touched = this.touched;
   }
 
   private fresh(): string {
@@ -68,6 +68,8 @@ export class OriginNames {
     const known = this.pooled?.prepared.get(this.keyOf(statement));
     if (known === undefined) return false;
     if (context !== null && !sameResolution(known.resolution, context)) return false;
+    // Two names of one client for one text: errors say which one it is about.
+    if (this.touched.some((other) => other !== statement && other.atOrigin === known.name)) return false;
     statement.origin = 'held';
     statement.atOrigin = known.name;
     this.touched.push(statement);
@@ -79,13 +81,29 @@ export class OriginNames {
     const { pooled } = this;
     for (const statement of this.touched) {
       if (statement.origin === 'held' && statement.name !== '' && pooled !== null) {
-        pooled.prepared.set(this.keyOf(statement), { name: statement.atOrigin, resolution: statement.resolution });
+        this.keep(pooled, statement);
       }
+    }
+    this.drop();
+  }
+
+  private keep({ prepared, retired }: PooledOrigin, statement: Statement): void {
+    const key = this.keyOf(statement);
+    const { atOrigin: name, resolution } = statement;
+    const before = prepared.get(key);
+    if (before !== undefined && before.name !== name) retired.push(before.name);
+    prepared.set(key, { name, resolution });
+  }
+
+  /** The session has no statement any more at the origin, as far as it knows. */
+  private drop(): void {
+    for (const statement of this.touched) {
       statement.origin = 'absent';
       statement.atOrigin = '';
       this.session.statements.lost(statement);
     }
     this.touched.length = 0;
+    this.session.statements.touched = null;
     this.pooled = null;
   }
 
@@ -93,7 +111,9 @@ export class OriginNames {
   takeAll(): string[] {
     const names = new Set([...(this.pooled?.prepared.values() ?? [])].map(({ name }) => name));
     for (const statement of this.touched) if (statement.atOrigin !== '') names.add(statement.atOrigin);
+    for (const name of this.pooled?.retired.splice(0) ?? []) names.add(name);
     this.pooled?.prepared.clear();
+    this.drop();
     return [...names];
   }
 

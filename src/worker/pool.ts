@@ -52,10 +52,13 @@ export class OriginPool implements PooledOriginEvents {
   private opening = 0;
   private timer: NodeJS.Timeout | undefined;
   private isServing = false;
+  /** For tests: sessions get the connection that was used longest ago. */
+  private readonly roams: boolean;
 
   constructor(runtime: Runtime, startupPacket: Buffer) {
     this.runtime = runtime;
     this.startupPacket = startupPacket;
+    this.roams = runtime.config.faults.includes('pool-roam');
   }
 
   get isEmpty(): boolean {
@@ -109,6 +112,10 @@ export class OriginPool implements PooledOriginEvents {
     for (let i = this.idle.length - 1; i >= 0; i--) {
       const pooled = this.idle[i]!;
       if (pooled.customNames.size > 0 && ![...pooled.customNames].every((name) => customNames.has(name))) continue;
+      if (this.roams) {
+        best = i;
+        continue;
+      }
       if (pooled === lastOrigin) return i;
       const fits = pooled.applied.fingerprint === carried.fingerprint;
       if (best < 0 || (fits && this.idle[best]!.applied.fingerprint !== carried.fingerprint)) best = i;

@@ -43,6 +43,8 @@ export class PooledOrigin implements OriginEvents, FrameSink {
   /** Names of applications' settings that are defined here, whatever their value: nothing undefines them. */
   readonly customNames = new Set<string>();
   readonly prepared = new Map<string, PooledStatement>();
+  /** Names of statements that were made anew since. */
+  readonly retired: string[] = [];
   /** The context of sessions here, by the fingerprint of their settings. */
   readonly contexts = new Map<string, LearnedContext>();
   /** Whose values currval and lastval would show; 'several': not one session's. */
@@ -79,7 +81,7 @@ export class PooledOrigin implements OriginEvents, FrameSink {
 
   /** Another session may have it. */
   get isUsable(): boolean {
-    const hasRoom = this.prepared.size <= Limits.pooledStatementsMax;
+    const hasRoom = this.prepared.size + this.retired.length <= Limits.pooledStatementsMax;
     return !this.isClosed && this.origin.isOpen && this.login === null && hasRoom;
   }
 
