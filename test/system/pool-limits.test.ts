@@ -1,0 +1,63 @@
+/** A pool of one connection: who waits for it, for how long, and who may not have it at all (pool.mode = transaction). */
+import pg from 'pg';
+import { expect, it } from 'vitest';
+import { ask, useProxy } from '../support/fixture.ts';
+import { rowsOf } from '../support/origin-state.ts';
+import { waitFor } from '../support/wait.ts';
+
+const setup = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one')";
+const mode = ['--pool-mode', 'transaction', '--pool-size', '1'];
+const verifiers = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
+const one = useProxy(setup, {
+  args: [...mode, ...verifiers, '--pool-wait-timeout', '700ms', '--pool-idle-timeout', '300ms'],
+  workers: 1,
+});
+const relaying = useProxy(setup, { args: mode, workers: 1 });
+
+const codeOf = (thrown: unknown): string => (thrown as { code?: string }).code ?? String(thrown);
+
+it('a statement waits for the block of another client, and is told when that takes too long', async () => {
+  const [first, second, third] = [await one.session(), await one.session(), await one.session()];
+  await first.query("BEGIN; UPDATE t SET v = 'two' WHERE id = 1");
+  const waiting = ask(second, "SELECT 'waited', v FROM t FOR SHARE");
+  await first.query('COMMIT');
+  expect(await waiting).toEqual([['waited', 'two']]);
+  await first.query("BEGIN; UPDATE t SET v = 'three' WHERE id = 1");
+  expect(await third.query('SELECT v FROM t FOR SHARE').catch(codeOf)).toBe('53300');
+  await first.query('ROLLBACK');
+  expect(await ask(second, 'SELECT v FROM t FOR SHARE')).toEqual([['two']]);
+});
+
+it('a connection that nobody uses is closed after a while, and hits need none', async () => {
+  const client = await one.session();
+  const read = () => ask(client, 'SELECT v FROM t WHERE id = 1');
+  await one.warm(read);
+  const ofClients = async () =>
+    rowsOf(
+      one.originUrl,
+      `SELECT pid FROM pg_stat_activity WHERE datname = '${one.database}' AND backend_type = 'client backend'
+        AND application_name NOT LIKE 'pgfresh%' AND application_name <> 'pgfresh logins' AND pid <> pg_backend_pid()
+        AND query NOT LIKE '%pg_authid%'`,
+    );
+  await waitFor('the connection to be closed', async () => (await ofClients()).length === 0);
+  await one.warm(read, 'a hit without a connection');
+});
+
+it('a login that cannot be used again is refused, with what to do', async () => {
+  const client = new pg.Client({ connectionString: relaying.url });
+  client.on('error', () => undefined);
+  const refused = await client.connect().catch((error: { code: string; hint: string }) => error);
+  expect(refused).toMatchObject({ code: '28000', hint: expect.stringContaining('auth.query') });
+});
+
+it('a wrong password and an unknown role are refused by the origin', async () => {
+  for (const [user, password] of [
+    ['postgres', 'wrong'],
+    ['nobody_of_that_name', 'x'],
+  ] as const) {
+    const client = new pg.Client({ connectionString: one.as(user, password) });
+    client.on('error', () => undefined);
+    expect(await client.connect().catch(codeOf)).toBe('28P01');
+  }
+  expect(await ask(await one.session(), 'SELECT 1')).toEqual([[1]]);
+});
