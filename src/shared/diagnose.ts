@@ -28,14 +28,14 @@ const factsSql = `SELECT
   current_setting('max_wal_senders'), (SELECT count(*) FROM pg_catalog.pg_stat_replication),
   current_setting('server_encoding'), pg_catalog.has_function_privilege('pg_catalog.pg_current_wal_insert_lsn()', 'EXECUTE')::int,
   EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = '%PUBLICATION%'
-    AND NOT pg_catalog.pg_has_role(pubowner, 'USAGE'))::int`;
+    AND NOT pg_catalog.pg_has_role(pubowner, 'USAGE'))::int, current_setting('synchronous_standby_names')`;
 
 /** @param publication of this node, so that one of another owner is noticed.
  * @throws when the query fails. */
 export async function diagnose(query: TextQuery, publication: string): Promise<Check[]> {
   const [row] = await query(factsSql.replace('%PUBLICATION%', publication.replaceAll("'", "''")));
   const [versionNumber, version, walLevel, recovery, user, database, replication, create] = row as string[];
-  const [slotsMax, slots, sendersMax, senders, encoding, insertLsn, foreign] = row!.slice(8) as string[];
+  const [slotsMax, slots, sendersMax, senders, encoding, insertLsn, foreign, standbys] = row!.slice(8) as string[];
   const checks: Check[] = [];
   const check = (name: string, ok: boolean, found: string, remedy: string): void => {
     checks.push({ name, ok, found, remedy: ok ? '' : remedy });
@@ -79,6 +79,13 @@ export async function diagnose(query: TextQuery, publication: string): Promise<C
   );
   const grant = `GRANT EXECUTE ON FUNCTION pg_catalog.pg_current_wal_insert_lsn() TO ${role}`;
   check('functions', insertLsn === '1', 'pg_current_wal_insert_lsn', grant);
+  // A subscriber confirms what it has received, and a commit that waits for any standby would be content with that (seen: released by our stream).
+  check(
+    'standbys',
+    !/\*|pgfresh stream/i.test(standbys!),
+    `synchronous_standby_names = '${standbys}'`,
+    "ALTER SYSTEM SET synchronous_standby_names to the names of the standbys: under * pgfresh's change stream would count as one",
+  );
   // Values on the stream come in the client's encoding; only UTF8 databases compare byte for byte with what clients send.
   check('encoding', encoding === 'UTF8', encoding!, 'pgfresh caches databases with encoding UTF8');
   return checks;
