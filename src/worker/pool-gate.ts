@@ -98,10 +98,14 @@ export class PoolGate {
     this.found = noFindings();
     const slot = slotOfText(this.session, this.session.liveCache, this.context, { ...doubt });
     if (slot === null || slot.failed) return slot === null ? 'wait' : 'pool.unproven';
-    if (slot.verdict === null) return 'wait';
+    if (slot.verdict === null) {
+      this.mayWait(slot);
+      return 'wait';
+    }
+    this.awaited = null;
     this.pin = null;
     this.take(slot.verdict, doubt.text);
-    return this.pin ?? (this.found.changesSettings ? 'pool.unproven' : null);
+    return this.pin;
   }
 
   private learn(): void {

@@ -18,7 +18,7 @@ import { AttachingSession, QUESTION_FAILURES_MAX } from './attaching-session.ts'
 import { noSettings, settingsQuery, settingsSink } from './carried-settings.ts';
 import type { Batch } from './client-input.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
-import { type Doubt, PoolGate } from './pool-gate.ts';
+import { type Doubt, type Findings, PoolGate } from './pool-gate.ts';
 import type { PooledOrigin } from './pooled-origin.ts';
 
 const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
@@ -87,14 +87,19 @@ export class PooledSession extends AttachingSession {
     if (parsesAnew && statements.hasNamed) pin ??= 'pool.settings';
     if (found.writes && this.pool!.minded) pin ??= 'pool.sequence';
     if (pin !== null && !this.pin(pin)) return false;
-    if (found.changesSettings) this.mustRead = true;
     if (found.changesNaming) this.gate.forget();
+    this.note(found);
+    return true;
+  }
+
+  /** What was, or is about to be, run here. */
+  private note(found: Findings): void {
+    if (found.changesSettings) this.mustRead = true;
     if (found.writes) this.wrote = true;
     for (const name of found.customNames) {
       this.customNames.add(name);
       this.pooled!.customNames.add(name);
     }
-    return true;
   }
 
   // ── pins ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,11 +169,14 @@ export class PooledSession extends AttachingSession {
     while (this.doubts.length > 0) {
       const pin = this.gate.judgeDoubt(this.doubts[0]!);
       if (pin === 'wait') return false;
-      if (pin !== null) {
+      const { found } = this.gate;
+      const isLost = found.changesParsing && this.statements.hasNamed;
+      if (pin !== null || isLost) {
         this.doubts = null;
-        if (pin !== 'pool.unproven') this.keep(pin);
+        if (pin !== 'pool.unproven') this.keep(pin ?? 'pool.settings');
         return false;
       }
+      this.note(found);
       this.doubts.shift();
     }
     this.pinned = null;
