@@ -172,6 +172,17 @@ describe('what a name stands for', () => {
     client.close();
   });
 
+  it('prepared again after DDL', async () => {
+    const client = await prepared('PREPARE q AS SELECT v FROM early.s');
+    await proxy.warm(() => client.query('EXECUTE q'));
+    await client.query('CREATE TABLE unrelated (id int PRIMARY KEY)');
+    await proxy.warm(async () => {
+      await client.query('DEALLOCATE q');
+      await client.query('PREPARE q AS SELECT v FROM early.s');
+      for (let i = 0; i < 3; i++) expect(await ask(client, 'EXECUTE q')).toEqual([['early']]);
+    });
+  });
+
   it('to another role, and after DDL', async () => {
     const client = await prepared('PREPARE q (int) AS SELECT name FROM t WHERE id = $1');
     await proxy.warm(() => client.query('EXECUTE q(6)'));
