@@ -3,6 +3,8 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
 import { rowsOf } from '../support/origin-state.ts';
+import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
+import { startCluster } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 
 const setup = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one')";
@@ -61,3 +63,44 @@ it('a wrong password and an unknown role are refused by the origin', async () =>
   }
   expect(await ask(await one.session(), 'SELECT 1')).toEqual([[1]]);
 });
+
+it('a restarted origin ends only clients that were using it, and serves the others again', async () => {
+  const cluster = await startCluster({ version: 18 });
+  let pgfresh: Pgfresh | undefined;
+  const clients: pg.Client[] = [];
+  try {
+    pgfresh = await startPgfresh({
+      upstream: cluster.url,
+      args: [...mode, '--pool-size', '3', ...verifiers],
+      workers: 1,
+    });
+    for (let i = 0; i < 3; i++) {
+      const client = new pg.Client({ connectionString: pgfresh.url });
+      client.on('error', () => undefined);
+      await client.connect();
+      clients.push(client);
+    }
+    const [busy, ...idle] = clients as [pg.Client, ...pg.Client[]];
+    await Promise.all(idle.map((client) => client.query('SELECT count(*) FROM pg_class')));
+    const ended = new Promise<void>((resolve) => void busy.once('end', resolve));
+    await busy.query('BEGIN; LOCK pg_class IN ACCESS SHARE MODE');
+    await cluster.halt();
+    await ended;
+    await cluster.start();
+    for (const client of idle) {
+      await waitFor('an answer of the origin', () =>
+        ask(client, "SELECT 'again' FROM pg_class LIMIT 1").then(
+          ([row]) => row?.[0] === 'again',
+          (error: { code?: string }) => {
+            if (error.code !== '57P03') throw error;
+            return false;
+          },
+        ),
+      );
+    }
+  } finally {
+    await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+    await pgfresh?.stop();
+    await cluster.stop();
+  }
+}, 60_000);
