@@ -37,6 +37,8 @@ export class Refresher {
   private generation = 0;
   private line: RefreshRequest[] = [];
   private inFlight = 0;
+  /** Of these, what waits for a verdict: a cache thread that died gives none. */
+  private deciding = 0;
   private isScheduled = false;
 
   constructor(runtime: Runtime, sessions: () => Iterable<MovableSession>) {
@@ -48,6 +50,8 @@ export class Refresher {
   attached(generation: number): void {
     this.generation = generation;
     this.line = [];
+    this.inFlight -= this.deciding;
+    this.deciding = 0;
   }
 
   told(generation: number, notice: CacheNotice): void {
@@ -101,8 +105,11 @@ export class Refresher {
   private whenDecided(request: RefreshRequest, slot: VerdictSlot): void {
     const { generation } = this;
     this.inFlight++;
+    this.deciding++;
     slot.whenDecided(() => {
-      if (generation === this.generation) this.line.push(request);
+      if (generation !== this.generation) return;
+      this.deciding--;
+      this.line.push(request);
       this.ended();
     });
   }

@@ -56,7 +56,9 @@ async function begin(
     stream = await startDelayedStream(database.url, { delayMs: lateness(seededRandom(seed).fork(999), delayMsMax) });
     cdc.push('--cdc-url', stream.url);
   }
-  pgfresh = await startPgfresh({ upstream: database.url, args: cdc, env: { PGFRESH_FAULTS: faults } });
+  // On one of the servers with everything that brings answers back.
+  const args = [...cdc, '--cache-refresh-ahead', version === 18 ? 'on' : 'off'];
+  pgfresh = await startPgfresh({ upstream: database.url, args, env: { PGFRESH_FAULTS: faults } });
 }
 
 interface Part {

@@ -175,6 +175,25 @@ it.each([
   expect(worker.count('refreshes')).toBe(0);
 });
 
+it('a cache thread that dies before its verdicts leaves room for what the next one asks for', async () => {
+  const texts = [1, 2, 3].map((i) => `${quick} WHERE v < 1${i}`);
+  for (const text of texts) await heat(text);
+  // Verdicts of another catalog are asked for anew, and none comes.
+  cache.hold(true);
+  cache.setCatalogVersion(2);
+  await query('SELECT 1');
+  await waitFor('the context', async () => {
+    await query('SELECT 1');
+    return cache.contextRows.length > 1;
+  });
+  for (const text of texts) cache.refresh(text);
+  cache = attachFakeCache(worker.runtime, 2);
+  await heat(quick);
+  const offers = cache.offers.length;
+  cache.refresh(quick);
+  await waitFor('the offer', () => cache.offers.length > offers);
+});
+
 it('no more than so many are under way at once, and the others follow', async () => {
   const clients = await Promise.all([1, 2, 3].map(() => connectRaw(worker.url(database.url))));
   for (const each of clients) each.send(serialize.query('SELECT 1'));
