@@ -60,7 +60,7 @@ export class OriginNames {
   }
 
   private keyOf(statement: Statement): string {
-    return `${this.session.parseFingerprint}\0${statement.content}`;
+    return statement.contentUnder(this.session.parseFingerprint);
   }
 
   /** Whether the connection has the statement's text already, resolved as it would be now. */
@@ -91,6 +91,7 @@ export class OriginNames {
     const key = this.keyOf(statement);
     const { atOrigin: name, resolution } = statement;
     const before = prepared.get(key);
+    if (before?.name === name && before.resolution === resolution) return;
     if (before !== undefined && before.name !== name) retired.push(before.name);
     prepared.set(key, { name, resolution });
   }

@@ -50,6 +50,7 @@ export class Statement {
   /** What it is called on a pooled connection (pool-names.ts). */
   atOrigin = '';
   private ownContent: string | null = null;
+  private contentSettings = '';
   /** Where it was resolved, as the client knows it; null: not known. */
   resolution: Resolution | null = null;
   /** The verdict under `resolution`. */
@@ -86,9 +87,12 @@ export class Statement {
     return this.parse.subarray(this.textStart);
   }
 
-  /** The same for the same text and parameter types. */
-  get content(): string {
-    this.ownContent ??= this.definition.toString('latin1');
+  /** The same for the same text and parameter types under the same settings. */
+  contentUnder(settings: string): string {
+    if (this.ownContent === null || this.contentSettings !== settings) {
+      this.contentSettings = settings;
+      this.ownContent = `${settings}\0${this.definition.toString('latin1')}`;
+    }
     return this.ownContent;
   }
 
