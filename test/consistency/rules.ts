@@ -216,20 +216,9 @@ export const rules: readonly Rule[] = [
     says: "Labels of users' functions prove nothing.",
     mutants: [
       {
-        without: 'the distrust of functions in a user schema',
-        edits: [
-          edit(
-            'cache/analyse/names.ts',
-            "if (parts.length > 2 || (parts.length === 2 && parts[0] !== 'pg_catalog')) throw userFunction(text);",
-            'if (parts.length === 2) return;',
-          ),
-          edit(
-            'cache/analyse/names.ts',
-            'if (overloads.length === 0 || routines.mayCallUser(name, this.#callSchemas(parts), open)) throw userFunction(text);',
-            'if (overloads.length === 0) return;',
-          ),
-        ],
-        test: 'regress/volatile-function-is-cached.test.ts',
+        without: "the look into users' functions",
+        edits: [edit('cache/analyse/names.ts', 'return candidates;', 'return [];')],
+        test: 'unit/analyse-objects.test.ts',
       },
     ],
   },
