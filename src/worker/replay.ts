@@ -123,6 +123,8 @@ export class Replayer {
       if (!frontend.decodeBind(bytes, start, end, bind)) return;
       this.provide(bind.statement);
       if (bind.portal === '') this.portalIsNew = true;
+      const statement = statements.hasLocalOnly ? statements.get(bind.statement) : null;
+      if (statement !== null && statementSql.test(statement.text)) this.provideAll();
     } else if (code === Frontend.describe || code === Frontend.close) {
       if (!frontend.decodeTarget(bytes, start, end, target)) return;
       if (!target.isStatement) {
@@ -138,6 +140,9 @@ export class Replayer {
       // A name that exists already must fail at the origin, too.
       if (parse.name !== '' || mayBeSkipped) this.provide(parse.name);
       if (parse.name === '') this.unnamedIsNew = true;
+      // It may be run further on in the batch, when these are no longer in front of it.
+      const { textStart, textEnd } = parse;
+      if (statements.hasLocalOnly && statementSql.test(bytes.toString('latin1', textStart, textEnd))) this.provideAll();
     } else if (code === Frontend.execute) {
       if (!frontend.decodeExecute(bytes, start, end, execute)) return;
       if (execute.portal === '') this.usePortal();
