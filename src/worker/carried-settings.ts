@@ -6,6 +6,7 @@
  *   names with a dot                 settings of applications, which no catalog lists: their names are those that statements gave
  */
 import { decodeDataRow } from '../shared/wire/backend.ts';
+import { oneRow } from './one-row.ts';
 import type { ReplySink } from './owed.ts';
 
 /** What is read when a statement is parsed: a prepared statement keeps it, and another connection's copy must be of the same. */
@@ -24,8 +25,6 @@ const namingSettings: ReadonlySet<string> = new Set([
 export const isParseSetting = (name: string): boolean => parseSettings.has(name);
 export const isNamingSetting = (name: string): boolean => namingSettings.has(name);
 export const isCustomSetting = (name: string): boolean => name.includes('.');
-
-const ROW_BYTES_MAX = 64 * 1024;
 
 function literal(text: string): string {
   const doubled = text.replaceAll("'", "''");
@@ -77,22 +76,13 @@ export function settingsQuery(custom: ReadonlySet<string>): string {
 
 /** Takes the answer to `settingsQuery`; null: it failed. */
 export function settingsSink(read: (settings: CarriedSettings | null) => void): ReplySink {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  return {
-    row: (chunk, start, end) => {
-      bytes += end - start;
-      if (bytes <= ROW_BYTES_MAX) pieces.push(Buffer.from(chunk.subarray(start, end)));
-    },
-    done: (failed) => {
-      if (failed || bytes === 0 || bytes > ROW_BYTES_MAX) {
-        read(null);
-        return;
-      }
-      const frame = Buffer.concat(pieces);
-      const [text] = decodeDataRow(frame, 0, frame.length);
-      const rows = JSON.parse(text ?? '[]') as readonly (readonly [string, string | null])[];
-      read(new CarriedSettings(rows.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))));
-    },
-  };
+  return oneRow((frame) => {
+    if (frame === null) {
+      read(null);
+      return;
+    }
+    const [text] = decodeDataRow(frame, 0, frame.length);
+    const rows = JSON.parse(text ?? '[]') as readonly (readonly [string, string | null])[];
+    read(new CarriedSettings(rows.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))));
+  });
 }

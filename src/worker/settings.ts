@@ -14,6 +14,7 @@ import type { Reason } from '../shared/reasons.ts';
 import { decodeDataRow } from '../shared/wire/backend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { parseTimeSetting } from './idle.ts';
+import { oneRow } from './one-row.ts';
 import type { ReplySink, Work } from './owed.ts';
 import { type Resolution, type Statement, sameResolution } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
@@ -37,7 +38,6 @@ export interface ParseMark {
 
 /** Failed context queries in a row (a cancel that came late, say) after which the session waits for another reason to ask. */
 const FAILURES_MAX = 3;
-const ROW_BYTES_MAX = 64 * 1024;
 /** Beyond it those are looked for that have been judged. */
 const UNJUDGED_MAX = 32;
 
@@ -264,19 +264,11 @@ export class Settings {
     this.state = 'asking';
     this.link = cache;
     const epoch = this.epoch;
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    return {
-      row: (chunk, start, end) => {
-        bytes += end - start;
-        if (bytes <= ROW_BYTES_MAX) pieces.push(Buffer.from(chunk.subarray(start, end)));
-      },
-      done: (failed) => {
-        if (epoch !== this.epoch) return;
-        if (failed || bytes > ROW_BYTES_MAX || bytes === 0) this.failed();
-        else this.answered(cache, database, Buffer.concat(pieces), settled);
-      },
-    };
+    return oneRow((frame) => {
+      if (epoch !== this.epoch) return;
+      if (frame === null) this.failed();
+      else this.answered(cache, database, frame, settled);
+    });
   }
 
   private failed(): void {
