@@ -98,7 +98,7 @@ export class Database {
     this.slot = slot;
     this.header = header;
     this.hash = databaseHash(name);
-    this.index = new DependencyIndex((oid) => this.feed.model?.keyColumns(oid) ?? null);
+    this.index = new DependencyIndex((oid) => this.feed.models.current?.keyColumns(oid) ?? null);
     const changeLog = new ChangeLog();
     const { index } = this;
     const { inPlace, refreshAhead } = config.cache;
@@ -131,8 +131,8 @@ export class Database {
       analysisOf: (key) => this.#analysisOf(key),
       wanted: (relations) => void this.feed.want(relations),
       bind: (analysis, key, answer) => this.#bind(analysis, key, answer),
-      primaryKeyOf: (oid) => this.feed.model?.primaryKey(oid) ?? [],
-      descendantsOf: (oid) => this.feed.model?.descendants(oid) ?? [],
+      primaryKeyOf: (oid) => this.feed.models.current?.primaryKey(oid) ?? [],
+      descendantsOf: (oid) => this.feed.models.current?.descendants(oid) ?? [],
       database: this.hash,
       admissionOf: ({ shape }) => {
         shapes.admitted(shape);
@@ -206,7 +206,7 @@ export class Database {
   }
 
   #pointOf(key: ParsedKey, answer: AnswerFrames): Corrigible | null {
-    const { model } = this.feed;
+    const model = this.feed.models.current;
     const analysis = this.#analysisOf(key);
     const context = model?.contexts.get(key.contextId);
     const relation = model?.catalog.relations.get(analysis?.plain?.relation ?? 0);
@@ -222,13 +222,13 @@ export class Database {
   get uncacheableTables(): CacheStatus['uncacheableTables'] {
     const refused = [...this.feed.tables.refusals].map(({ table, reason, remedy }) => ({ table, reason, remedy }));
     const names = new Set(refused.map(({ table }) => table));
-    const others = this.feed.model?.uncacheableTables ?? [];
+    const others = this.feed.models.current?.uncacheableTables ?? [];
     return [...refused, ...others.filter(({ table }) => !names.has(table))].slice(0, Limits.uncacheableTablesMax);
   }
 
   /** Tables whose changes invalidated answers only because their old rows are not told whole, the worst first. */
   get impreciseTables(): CacheStatus['impreciseTables'] {
-    const relations = this.feed.model?.catalog.relations;
+    const relations = this.feed.models.current?.catalog.relations;
     const known = [...this.index.fallBacks].flatMap(([oid, { rows, entries }]) => {
       const relation = relations?.get(oid);
       if (relation === undefined || relation.replicaIdentity === 'f') return [];
@@ -269,12 +269,12 @@ export class Database {
   #bind(analysis: Analysis, key: ParsedKey, answer: AnswerFrames): readonly Dependency[] | null {
     const bound = bindDependencies(analysis, key);
     const dependencies = bound === null ? null : withColumnsUsed(bound, analysis.rowOrder, answer);
-    const relation = this.feed.model?.catalog.relations.get(analysis.plain?.relation ?? 0);
+    const relation = this.feed.models.current?.catalog.relations.get(analysis.plain?.relation ?? 0);
     return dependencies === null ? null : withKnownKeys(dependencies, analysis, relation, key, answer);
   }
 
   #analysisOf(key: ParsedKey): Analysis | null {
-    const model = this.feed.model;
+    const model = this.feed.models.current;
     const context = model?.contexts.get(key.contextId);
     if (model === null || context === undefined || !model.contexts.isKeyable(key.contextId)) return null;
     const protocol = key.form === 'simple' ? 'simple' : 'extended';

@@ -25,6 +25,7 @@ import type { StoreHeader } from './header.ts';
 import { StreamLife } from './life.ts';
 import { sinkOfLife } from './life-sink.ts';
 import { CatalogModel, type StatementAnalyser } from './model.ts';
+import { Models } from './models.ts';
 import { Settler } from './settle.ts';
 import { slotGone } from './slot-gone.ts';
 import type { CacheStore } from './store.ts';
@@ -76,13 +77,10 @@ const WANTED_RETRY_MS = 1_000;
 
 export class Feed {
   readonly tables = new StreamTables();
+  readonly models = new Models();
   readonly #options: FeedOptions;
   readonly #settler: Settler;
   readonly #apply: Apply;
-  #model: CatalogModel | null = null;
-  /** Names tables while a new catalog is being loaded. */
-  #lastModel: CatalogModel | null = null;
-  #modelWaiters: ((model: CatalogModel) => void)[] = [];
   #life: StreamLife | null = null;
   #wanted: WantedTables | null = null;
   #state: FeedState = 'connecting';
@@ -114,19 +112,8 @@ export class Feed {
       departures,
       settler: this.#settler,
       // Without a model the store is empty.
-      ancestorsOf: (oid) => this.#model?.ancestors(oid) ?? [],
+      ancestorsOf: (oid) => this.models.current?.ancestors(oid) ?? [],
     });
-  }
-
-  /** Null while the catalog is being loaded. */
-  get model(): CatalogModel | null {
-    return this.#model;
-  }
-
-  /** The model, as soon as there is one. */
-  whenModel(): Promise<CatalogModel> {
-    if (this.#model !== null) return Promise.resolve(this.#model);
-    return new Promise((resolve) => this.#modelWaiters.push(resolve));
   }
 
   get invalidated(): number {
@@ -263,7 +250,7 @@ export class Feed {
 
   get publishedTables(): readonly string[] {
     const published = this.#life?.publication?.published ?? new Set<number>();
-    return [...published].map((oid) => this.#lastModel?.nameOf(oid) ?? String(oid)).sort();
+    return [...published].map((oid) => this.models.last?.nameOf(oid) ?? String(oid)).sort();
   }
 
   // ── what a life tells ───────────────────────────────────────────────────────────────────────────────────────────
@@ -308,20 +295,14 @@ export class Feed {
   #takeCatalog(catalog: Catalog): void {
     const { header, analyserOf, nextContextId, nextVerdictId } = this.#options;
     // The first catalog of a life replaces what an earlier life left; the store is empty then.
-    if (this.#model !== null || header.catalogVersion === 0) this.#voidModel();
-    this.#model = new CatalogModel({
-      catalog,
-      catalogVersion: header.catalogVersion,
-      analyser: analyserOf(catalog),
-      nextContextId,
-      nextVerdictId,
-    });
-    this.#lastModel = this.#model;
-    for (const resolve of this.#modelWaiters.splice(0)) resolve(this.#model);
+    if (this.models.current !== null || header.catalogVersion === 0) this.#voidModel();
+    const { catalogVersion } = header;
+    const analyser = analyserOf(catalog);
+    this.models.replace(new CatalogModel({ catalog, catalogVersion, analyser, nextContextId, nextVerdictId }));
   }
 
   #voidModel(): void {
-    this.#model = null;
+    this.models.void();
     this.#options.header.raiseCatalogVersion();
     this.tables.forgetRefusals();
   }

@@ -62,6 +62,8 @@ const versioned = (name: string, where: string, key = 'x.oid'): Part => ({
 const user = `>= ${FIRST_USER_OID}`;
 const builtin = `< ${FIRST_USER_OID}`;
 
+const ownDatabase = '(SELECT d.oid FROM pg_database d WHERE d.datname = current_database())';
+
 /** What users make and change. */
 const objectParts: readonly Part[] = [
   relations(user),
@@ -93,7 +95,7 @@ const objectParts: readonly Part[] = [
   // pg_authid is closed to ordinary roles and has no business here: a new password changes nothing.
   { name: 'pg_roles', from: 'pg_roles x', row: 'x.*', where: 'true' },
   versioned('pg_auth_members', 'true', 'x.roleid, x.member, x.grantor'),
-  versioned('pg_db_role_setting', 'true', 'x.setdatabase, x.setrole'),
+  versioned('pg_db_role_setting', `x.setdatabase IN (0, ${ownDatabase})`, 'x.setdatabase, x.setrole'),
   versioned('pg_database', 'x.datname = current_database()'),
   materializedViews,
 ];

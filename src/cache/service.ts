@@ -66,7 +66,7 @@ export class Service {
   async contextQuery(name: string): Promise<{ readonly sql: string; readonly catalogVersion: number }> {
     const database = this.#options.databases.named(name);
     if (database === undefined) return { sql: NO_CONTEXT, catalogVersion: 0 };
-    const model = await database.feed.whenModel();
+    const model = await database.feed.models.whenCurrent();
     return { sql: contextQuery(model.catalog), catalogVersion: model.catalogVersion };
   }
 
@@ -74,14 +74,15 @@ export class Service {
   async internContext(name: string, row: ContextRow): Promise<ContextAnswer> {
     const database = this.#options.databases.named(name);
     if (database === undefined) return { contextId: 0, reason: 'session.database', catalogVersion: 0 };
-    const model = await database.feed.whenModel();
+    const model = await database.feed.models.whenCurrent();
     return model.contexts.intern(row);
   }
 
-  /** @throws Error when the context is of another catalog version: the worker asks again once it knows better. */
+  /** @throws Error when the context is of a catalog version that is long gone: the worker asks again once it knows better. */
   async analyse(request: AnalyseRequest): Promise<Verdict> {
     const { database, model, verdictId, analysis } = await this.#slices.run(() => this.#find(request));
-    const mayPublish = analysis.cacheable && model.contexts.isKeyable(request.contextId);
+    const isCurrent = model === database.feed.models.current;
+    const mayPublish = isCurrent && analysis.cacheable && model.contexts.isKeyable(request.contextId);
     const refusal = mayPublish ? await this.#publish(database, analysis) : null;
     return {
       verdictId,
@@ -103,7 +104,7 @@ export class Service {
 
   #find(request: AnalyseRequest) {
     const database = this.#options.databases.of(request.contextId);
-    const model = database?.feed.model ?? null;
+    const model = database?.feed.models.knowing(request.contextId) ?? null;
     const context = model?.contexts.get(request.contextId);
     if (database === undefined || model === null || context === undefined) {
       throw new Error(`context ${request.contextId} is not known`);
@@ -115,7 +116,7 @@ export class Service {
   async explain(request: AnalyseRequest, row: ContextRow): Promise<Explanation> {
     const { contextId, text } = request;
     const database = this.#options.databases.of(contextId) ?? this.#options.databases.first;
-    const { model } = database.feed;
+    const model = database.feed.models.current;
     const context = model?.contexts.get(contextId);
     if (model === null || context === undefined) return explainNothing(database.feed.status().problem, text);
     return this.#explain(database, model, context, request, {
@@ -128,7 +129,7 @@ export class Service {
   async explainText(text: string): Promise<Explanation> {
     const { databases, store, clock } = this.#options;
     const { first } = databases;
-    const { model } = first.feed;
+    const model = first.feed.models.current;
     if (model === null) return explainNothing(first.feed.status().problem, text);
     // Parameters of unknown type make it a statement of the extended protocol.
     const request = { contextId: 0, text, parameterTypes: [], protocol: 'extended' } as const;
