@@ -18,6 +18,11 @@ export class Pending<T> {
     return changes === null || changes.length === 0 ? this.settled : changes[changes.length - 1]!;
   }
 
+  /** What holds as far as the origin has answered. */
+  get answered(): T {
+    return this.settled;
+  }
+
   get isSettled(): boolean {
     return this.changes === null || this.changes.length === 0;
   }

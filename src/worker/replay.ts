@@ -38,7 +38,7 @@ export class Replayer {
   /** The batch has made the unnamed portal itself, or closed it. */
   private portalIsNew = false;
   private needsPortal = false;
-  /** Which unnamed portal, or which statement of a failed block, the batch uses depends on replies that are on their way. */
+  /** Which unnamed portal, or which statement, the batch uses at the origin depends on replies that are on their way. */
   private isInDoubt = false;
   private isFailed = false;
   /** A Sync must follow: a Query must not find itself inside the implicit transaction of these messages. */
@@ -166,6 +166,7 @@ export class Replayer {
     const { statements } = this.session;
     // There a Parse under way will hardly succeed, and then the name stands for what it stood for before, which the origin may lack.
     if (this.isFailed && statements.isInDoubt(name)) this.isInDoubt = true;
+    if (name === '' && statements.isUnnamedInDoubt) this.isInDoubt = true;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
     if (missing === null || this.lacking.includes(missing)) return;
     const { names } = this.session;

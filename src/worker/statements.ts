@@ -225,6 +225,12 @@ export class Statements {
     return (name === '' ? this.unnamed : this.named.get(name))?.isSettled === false;
   }
 
+  /** Whether replies on their way decide if the origin still has an unnamed statement that the client has not: a Query that drops it may be skipped. */
+  get isUnnamedInDoubt(): boolean {
+    const { unnamed, unnamedAtOrigin } = this;
+    return !(unnamed.isSettled && unnamedAtOrigin.isSettled) && unnamed.answered !== unnamedAtOrigin.answered;
+  }
+
   /**
    * What the origin lacks for a message about `name`: a Parse to replay, 'close' when the origin has an unnamed statement
    * that the client destroyed, or null.

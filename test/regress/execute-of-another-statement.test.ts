@@ -47,6 +47,13 @@ async function prepared(prepare: string): Promise<pg.Client> {
   return client;
 }
 
+/** Until the EXECUTE hits. What was prepared under a catalog of before (roles that other tests make change it) is prepared again. */
+async function warm(client: pg.Client, prepare: string, execute: string): Promise<void> {
+  await proxy.warm(async () => {
+    for (const text of ['DEALLOCATE ALL', prepare, execute, execute, execute]) await client.query(text);
+  });
+}
+
 const reads: readonly (readonly [prepare: string, execute: string])[] = [
   ['PREPARE q AS SELECT * FROM t WHERE id = $1', 'EXECUTE q(7)'],
   ['PREPARE q (int) AS SELECT name FROM t WHERE id = $1', "EXECUTE q('7')"],
@@ -68,33 +75,31 @@ describe('EXECUTE of a prepared SELECT is answered from the cache', () => {
     await direct.query(prepare);
     const expected = await tell(direct, execute);
     const client = await prepared(prepare);
-    await proxy.warm(() => client.query(execute));
+    await warm(client, prepare, execute);
     expect(await tell(client, execute)).toEqual(expected);
-    await proxy.warm(() => client.query(execute));
-    // Another session that has prepared the same has it at once.
+    // Another session that has prepared the same has it, too.
     const other = await prepared(prepare);
-    await proxy.warm(() => other.query(execute));
+    await warm(other, prepare, execute);
     expect(await tell(other, execute)).toEqual(expected);
   });
 
   it('follows the rows that it shows, and keeps those that others write', async () => {
-    const client = await prepared('PREPARE q (int) AS SELECT name FROM t WHERE id = $1');
-    const read = () => ask(client, 'EXECUTE q(3)');
+    const prepare = 'PREPARE q (int) AS SELECT name FROM t WHERE id = $1';
+    const client = await prepared(prepare);
     for (const name of ['first', 'second']) {
-      await proxy.warm(read);
+      await warm(client, prepare, 'EXECUTE q(3)');
       await client.query(`UPDATE t SET name = '${name}' WHERE id = 3`);
-      expect(await read()).toEqual([[name]]);
+      expect(await ask(client, 'EXECUTE q(3)')).toEqual([[name]]);
     }
-    await proxy.warm(read);
+    await warm(client, prepare, 'EXECUTE q(3)');
     const direct = await proxy.session(proxy.originUrl);
     await direct.query("UPDATE t SET name = 'n4' WHERE id = 4");
-    await proxy.warm(read);
+    await warm(client, prepare, 'EXECUTE q(3)');
   });
 
   it('inside transactions, and after a PREPARE in one that was rolled back', async () => {
     const client = await proxy.session();
     const prepare = ['DEALLOCATE ALL', 'BEGIN', 'PREPARE q (int) AS SELECT name FROM t WHERE id = $1', 'ROLLBACK'];
-    // What was prepared under a catalog of before (roles of other tests change it) hits only when it is prepared again.
     await proxy.warm(async () => {
       for (const text of [...prepare, 'EXECUTE q(5)', 'BEGIN', 'EXECUTE q(5)', 'COMMIT']) await client.query(text);
     });
@@ -150,10 +155,10 @@ describe('what a name stands for', () => {
     ],
     ['a number is rounded', 'PREPARE q (int) AS SELECT name FROM t WHERE id = $1', 'EXECUTE q(2)', 'EXECUTE q(1.5)'],
     ['a string is not', 'PREPARE q (int) AS SELECT name FROM t WHERE id = $1', 'EXECUTE q(1.5)', "EXECUTE q('1.5')"],
-  ])('%s', async (_, prepare, warm, execute) => {
+  ])('%s', async (_, prepare, cached, execute) => {
     const client = await prepared(prepare);
-    await proxy.warm(() => client.query(warm));
-    await same([prepare, execute, warm, execute, 'DEALLOCATE q'], 3);
+    await warm(client, prepare, cached);
+    await same([prepare, execute, cached, execute, 'DEALLOCATE q'], 3);
     await client.end();
   });
 
@@ -164,7 +169,10 @@ describe('what a name stands for', () => {
       return client.until('Z');
     };
     await ask(serialize.query(select('name')));
-    await proxy.warm(() => ask(serialize.query('EXECUTE q(1)')));
+    await proxy.warm(async () => {
+      for (const text of ['DEALLOCATE ALL', select('name'), 'EXECUTE q(1)', 'EXECUTE q(1)', 'EXECUTE q(1)'])
+        await ask(serialize.query(text));
+    });
     await ask(serialize.close({ type: 'S', name: 'q' }), serialize.sync());
     const frames = await ask(serialize.query('EXECUTE q(1)'));
     expect(sqlState(frames.find(({ code }) => code === 'E'))).toBe('26000');
@@ -172,19 +180,18 @@ describe('what a name stands for', () => {
   });
 
   it('prepared again after DDL', async () => {
-    const client = await prepared('PREPARE q AS SELECT v FROM early.s');
-    await proxy.warm(() => client.query('EXECUTE q'));
+    const prepare = 'PREPARE q AS SELECT v FROM early.s';
+    const client = await prepared(prepare);
+    await warm(client, prepare, 'EXECUTE q');
     await client.query('CREATE TABLE unrelated (id int PRIMARY KEY)');
-    await proxy.warm(async () => {
-      await client.query('DEALLOCATE q');
-      await client.query('PREPARE q AS SELECT v FROM early.s');
-      for (let i = 0; i < 3; i++) expect(await ask(client, 'EXECUTE q')).toEqual([['early']]);
-    });
+    await warm(client, prepare, 'EXECUTE q');
+    expect(await ask(client, 'EXECUTE q')).toEqual([['early']]);
   });
 
   it('to another role, and after DDL', async () => {
-    const client = await prepared('PREPARE q (int) AS SELECT name FROM t WHERE id = $1');
-    await proxy.warm(() => client.query('EXECUTE q(6)'));
+    const prepare = 'PREPARE q (int) AS SELECT name FROM t WHERE id = $1';
+    const client = await prepared(prepare);
+    await warm(client, prepare, 'EXECUTE q(6)');
     await client.query('SET ROLE pg_monitor');
     expect(await tell(client, 'EXECUTE q(6)')).toBe('42501');
     await client.query('RESET ROLE');

@@ -2,7 +2,7 @@
 // stood under its name stands there still, also when only the proxy knows it.
 import { expect, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
-import { connectRaw, rows, serialize, sqlState, statement } from '../support/raw-client.ts';
+import { connectRaw, type RawClient, rows, serialize, sqlState, statement } from '../support/raw-client.ts';
 
 const proxy = useProxy(
   'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 9) AS i',
@@ -36,6 +36,37 @@ it.each([
   for (const pass of ['cold', 'warm', 'warmer', 'warmest']) {
     expect({ pass, messages: await printed(proxy.url, 3, ...messages) }).toEqual({ pass, messages: expected });
   }
+});
+
+it('a skipped Query does not drop the unnamed statement that only the origin still has', async () => {
+  const [direct, raw] = [await connectRaw(proxy.originUrl), await connectRaw(proxy.url)];
+  const say = async (client: RawClient, ready: number, ...messages: Buffer[]) => {
+    client.send(...messages);
+    return (await client.until('Z', ready)).map(({ code, body }) => `${code} ${body.toString('latin1')}`);
+  };
+  /** To the client the read has dropped the unnamed statement, also where it was answered by the cache. */
+  const drop = async (client: RawClient) => {
+    await say(client, 1, serialize.parse({ text: 'SELECT count(*) FROM pg_class', types: [] }), serialize.sync());
+    await say(client, 1, serialize.query('SELECT v FROM t WHERE id = 1'));
+  };
+  const fail = async (client: RawClient) => {
+    await say(client, 1, serialize.query('BEGIN'));
+    await say(client, 1, failing, serialize.sync());
+    const skipped = [failing, serialize.query('SELECT 1'), serialize.sync()];
+    const said = await say(client, 2, ...skipped, serialize.bind({}), serialize.execute({}), serialize.sync());
+    await say(client, 1, serialize.query('ROLLBACK'));
+    return said;
+  };
+  await drop(direct);
+  const expected = await fail(direct);
+  const states = expected.map((line) => /\0C(\w+)\0/.exec(line)?.[1]).filter((state) => state !== undefined);
+  expect(states).toEqual(['26000', '26000']);
+  for (let round = 0; round < 5; round++) {
+    await proxy.warm(() => drop(raw));
+    expect(await fail(raw)).toEqual(expected);
+  }
+  direct.close();
+  raw.close();
 });
 
 it('a name taken by PREPARE is refused, though the statement is cached', async () => {
