@@ -23,6 +23,7 @@ import type { StoreHeader } from './header.ts';
 import { InPlace } from './in-place.ts';
 import type { ParsedKey } from './key-reader.ts';
 import { withKnownKeys } from './known-keys.ts';
+import { listAnswerOf } from './list-answer.ts';
 import { pointAnswerOf } from './point-answer.ts';
 import type { Corrigible } from './recipe.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
@@ -177,7 +178,8 @@ export class Database {
     const { store, header, generation, config } = this.#options;
     return new InPlace({
       reader: store.reader,
-      pointOf: (key, answer) => this.#pointOf(key, answer),
+      corrigibleOf: (key, frames) => this.#corrigibleOf(key, frames),
+      isConfirmed: (block) => store.reader.filledRound(block) <= header.freshRound,
       tokenOf: (settleStamp) => {
         const { streamEpoch, catalogVersion } = header;
         return { generation, streamEpoch, settleStamp, catalogVersion };
@@ -205,17 +207,19 @@ export class Database {
     return this.admitter.admit(offer) === null ? this.#options.store.find(offer.hash, key) : 0;
   }
 
-  #pointOf(key: ParsedKey, answer: AnswerFrames): Corrigible | null {
+  #corrigibleOf(key: ParsedKey, frames: AnswerFrames): Corrigible | null {
     const model = this.feed.models.current;
     const analysis = this.#analysisOf(key);
     const context = model?.contexts.get(key.contextId);
-    const relation = model?.catalog.relations.get(analysis?.plain?.relation ?? 0);
+    const relation = model?.catalog.relations.get(analysis?.list?.relation ?? 0);
     if (analysis === null || context === undefined || relation === undefined) return null;
-    const dependencies = this.#bind(analysis, key, answer);
-    const point = dependencies && pointAnswerOf(key, analysis, dependencies, relation, context);
-    if (dependencies === null || point === null) return null;
-    const isOfKey = dependencies.every(({ known }) => known === undefined);
-    return { point, depends: isOfKey ? { streamed: analysis.streamed, dependencies } : null };
+    const dependencies = this.#bind(analysis, key, frames);
+    if (dependencies === null) return null;
+    const point = pointAnswerOf(key, analysis, dependencies, relation, context);
+    const answer = point ?? listAnswerOf(key, analysis, dependencies, relation, context);
+    if (answer === null) return null;
+    const isOfKey = (point !== null || analysis.rowOrder === 'fixed') && dependencies.every(({ known }) => !known);
+    return { answer, depends: isOfKey ? { streamed: analysis.streamed, dependencies } : null };
   }
 
   /** Those that the publication refused, and those that the catalog rules out. */

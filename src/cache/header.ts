@@ -23,6 +23,7 @@ export class StoreHeader {
   #state: StoreState = StoreState.starting;
   #streamEpoch = 0;
   #catalogVersion = 0;
+  #freshRound = 0;
 
   constructor(store: Pick<CacheStore, 'publish'>, databaseSlot = 0) {
     const offset = databaseWords(databaseSlot);
@@ -39,6 +40,11 @@ export class StoreHeader {
 
   get catalogVersion(): number {
     return this.#catalogVersion;
+  }
+
+  /** The last round that has completed. */
+  get freshRound(): number {
+    return this.#freshRound;
   }
 
   /** The next stamp, not published yet. @throws NumbersUsedUpError after some weeks of a settlement each millisecond. */
@@ -75,12 +81,14 @@ export class StoreHeader {
 
   /** Rounds are about to be numbered anew: whoever has read the round of before sees that it is no more. */
   forgetRounds(): void {
+    this.#freshRound = 0;
     this.#publish(Store.FRESH_ROUND, 0);
   }
 
   /** The time first: whoever sees the round sees a time that is at least as late. */
   publishFreshness(round: number, startMs: number): void {
     this.#publish(Store.FRESH_AS_OF_MS, startMs | 0);
+    this.#freshRound = round;
     this.#publish(Store.FRESH_ROUND, round);
   }
 }

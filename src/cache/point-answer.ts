@@ -30,6 +30,7 @@ export function pointAnswerOf(
   const encoders = shown.map(({ type }, i) => encoderOf(type, formatOf(formats, i), settings));
   if (!encoders.every((encoder) => encoder !== null)) return null;
   return {
+    kind: 'point',
     relation: relation.oid,
     keyColumns: relation.primaryKey,
     key: keyValues,

@@ -1,5 +1,5 @@
 /**
- * What must be known of an answer to make it anew from a row (in-place.ts). It follows from the entry's key and the catalog, so whoever has been corrected
+ * What must be known of an answer to make it anew from the rows that changed (in-place.ts). It follows from the entry's key and the catalog, so whoever has been corrected
  * once need not be looked into again when the same row changes next: the recipe stays with the block until that leaves the store.
  */
 import { Limits } from '../shared/limits.ts';
@@ -9,10 +9,12 @@ import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
 import type { KeptEntry } from './admitter.ts';
 import { type AnswerFrames, rowsOfAnswer } from './answer-rows.ts';
 import { type ParsedKey, parseKey } from './key-reader.ts';
+import type { ListAnswer } from './list-answer.ts';
 import type { ValueEncoder } from './row-encoder.ts';
 
 /** An answer that shows columns of the row with this primary key, and nothing else. */
 export interface PointAnswer {
+  readonly kind: 'point';
   readonly relation: number;
   readonly keyColumns: readonly string[];
   /** Texts as the stream has them. */
@@ -23,14 +25,14 @@ export interface PointAnswer {
   readonly encoders: readonly ValueEncoder[];
 }
 
-/** Such an answer, and what it depends on; null where that follows from the rows it shows, too. */
+/** An answer that can be made anew, and what it depends on; null where that follows from the rows it shows, too. */
 export interface Corrigible {
-  readonly point: PointAnswer;
+  readonly answer: PointAnswer | ListAnswer;
   readonly depends: Omit<KeptEntry, 'fenceSlots'> | null;
 }
 
 export interface Recipe {
-  readonly point: PointAnswer;
+  readonly answer: PointAnswer | ListAnswer;
   readonly kept: KeptEntry | null;
   readonly hash: number;
   readonly contextId: number;
@@ -57,7 +59,7 @@ export type RecipeReader = Pick<
 export interface RecipesOptions {
   readonly reader: RecipeReader;
   /** Null when the key's answer is no such answer. */
-  readonly pointOf: (key: ParsedKey, answer: AnswerFrames) => Corrigible | null;
+  readonly corrigibleOf: (key: ParsedKey, frames: AnswerFrames) => Corrigible | null;
 }
 
 export class Recipes {
@@ -72,6 +74,14 @@ export class Recipes {
   /** The recipe of an entry whose block can still be read; null when there is none. */
   of(block: number): Recipe | null {
     return this.#known.get(block) ?? this.#read(block);
+  }
+
+  /** The answer in a block that can still be read. */
+  framesOf(block: number): AnswerFrames {
+    const { reader } = this.#options;
+    const at = reader.framesOffset(block);
+    const frames = reader.bytesOf(block).subarray(at, at + reader.framesBytes(block));
+    return { frames, rowDescriptionBytes: reader.rowDescriptionBytes(block) };
   }
 
   /** The entry of this block was made by the recipe. */
@@ -89,18 +99,18 @@ export class Recipes {
   }
 
   #read(block: number): Recipe | null {
-    const { reader, pointOf } = this.#options;
+    const { reader, corrigibleOf } = this.#options;
     const bytes = reader.bytesOf(block);
     const keyBytes = reader.word(block, Block.KEY_BYTES);
-    const frames = bytes.subarray(reader.framesOffset(block), reader.framesOffset(block) + reader.framesBytes(block));
+    const { frames, rowDescriptionBytes } = this.framesOf(block);
     if (keyBytes + frames.length > Limits.correctionBytesMax) return null;
     const key = bytes.subarray(reader.keyOffset(block), reader.keyOffset(block) + keyBytes);
-    const rowDescriptionBytes = reader.rowDescriptionBytes(block);
     const parsed = parseKey(key);
     if (parsed === null || parsed.form === 'description') return null;
-    const corrigible = pointOf(parsed, { frames, rowDescriptionBytes });
-    if (corrigible === null || rowsOfAnswer({ frames, rowDescriptionBytes }, 1) === null) return null;
-    const { point, depends } = corrigible;
+    const corrigible = corrigibleOf(parsed, { frames, rowDescriptionBytes });
+    const rowsMax = corrigible?.answer.kind === 'point' ? 1 : Limits.listedRowsMax;
+    if (corrigible === null || rowsOfAnswer({ frames, rowDescriptionBytes }, rowsMax) === null) return null;
+    const { answer, depends } = corrigible;
     const head = new Uint8Array(keyBytes + rowDescriptionBytes);
     head.set(key, 0);
     head.set(frames.subarray(0, rowDescriptionBytes), keyBytes);
@@ -108,7 +118,7 @@ export class Recipes {
     const kept = depends === null ? null : { ...depends, fenceSlots: fenceSlotsOf(reader, block) };
     const { contextId } = parsed;
     const pin = reader.isPinned(block);
-    return { point, kept, hash: reader.word(block, Block.HASH), contextId, shape, pin, head, keyBytes };
+    return { answer, kept, hash: reader.word(block, Block.HASH), contextId, shape, pin, head, keyBytes };
   }
 }
 

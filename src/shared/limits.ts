@@ -43,6 +43,10 @@ export const Limits = {
   /** Answers that wait to be corrected in place, and the bytes of key and answer beyond which one is not. */
   correctionsMax: 4_096,
   correctionBytesMax: 16 * 1024,
+  /** Lists among them, the rows of one, and the changes of a table in one transaction beyond which its lists are left to the next miss. */
+  listCorrectionsMax: 256,
+  listedRowsMax: 128,
+  listChangesMax: 1_000,
   /** Hot answers that wait for the change that took them out to settle, and how many a second are asked for again. */
   refreshesWaitingMax: 1_024,
   refreshesPerSecondMax: 200,
@@ -87,7 +91,7 @@ export const Limits = {
   /** The loosest `max_staleness` that a hint may ask for. */
   hintStalenessMsMax: 60_000,
   /** How long an acknowledgement may wait for the verdict that says what was written; and how much behind it. */
-  verdictWaitMsMax: 20,
+  verdictWaitMsMax: 100,
   withheldBytesMax: 256 * 1024,
   /** A miss that takes the origin less than this is not worth waiting for, when somebody else has sent the same. */
   sharedMissMsMin: 2,

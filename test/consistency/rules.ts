@@ -504,9 +504,9 @@ export const rules: readonly Rule[] = [
         without: 'waiting for the transaction to settle',
         edits: [
           edit(
-            'cache/in-place.ts',
-            'if (correction.open || correction.transaction.settledStamp > settleStamp) continue;',
-            'if (correction.open) continue;',
+            'cache/correction.ts',
+            'return !this.isOpen && this.settledStamp <= settleStamp;',
+            'return !this.isOpen;',
           ),
         ],
         test: 'regress/commit-seen-before-it-is-visible.test.ts',
@@ -516,13 +516,37 @@ export const rules: readonly Rule[] = [
         without: "asking whether it is the completed round's own snapshot that shows the transaction",
         edits: [
           edit(
-            'cache/in-place.ts',
-            'correction.transaction.settledStamp > settleStamp)',
-            'correction.transaction.settledStamp === Number.POSITIVE_INFINITY)',
+            'cache/correction.ts',
+            'this.settledStamp <= settleStamp;',
+            'this.settledStamp < Number.POSITIVE_INFINITY;',
           ),
         ],
         test: 'unit/in-place.test.ts',
         name: 'waits for a round whose own snapshot shows the transaction, and counts from that round on',
+      },
+      {
+        without: 'asking whether the stream has told all that a list shows',
+        edits: [edit('cache/in-place.ts', ' || !this.#options.isConfirmed(block)', '')],
+        test: 'unit/in-place.test.ts',
+        name: 'a list that no round has confirmed is left to the next miss',
+      },
+      {
+        without: 'the transactions of a list but the last',
+        edits: [
+          edit(
+            'cache/correction.ts',
+            '[...this.#transactions.filter((each) => !settled.includes(each)), transaction]',
+            '[transaction]',
+          ),
+        ],
+        test: 'unit/in-place.test.ts',
+        name: 'a list waits for each transaction that changed it',
+      },
+      {
+        without: 'the rows behind a full LIMIT',
+        edits: [edit('cache/listed-rows.ts', "return this.#mayHaveMore ? 'unknown' : 'changed';", "return 'changed';")],
+        test: 'unit/listed-rows.test.ts',
+        name: 'old rows told whole',
       },
       {
         without: 'forgetting the recipe with the catalog',

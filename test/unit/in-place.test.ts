@@ -2,12 +2,14 @@ import { beforeEach, expect, it } from 'vitest';
 import type { KeptEntry } from '../../src/cache/admitter.ts';
 import type { RowChange, SettlingTransaction, StreamRelation } from '../../src/cache/change.ts';
 import { InPlace } from '../../src/cache/in-place.ts';
+import type { ListAnswer } from '../../src/cache/list-answer.ts';
 import type { PointAnswer } from '../../src/cache/recipe.ts';
 import { encodeAnswer, encoderOf } from '../../src/cache/row-encoder.ts';
 import { CacheStore } from '../../src/cache/store.ts';
 import { createControl, openControl } from '../../src/shared/memory/control.ts';
 import type { Offer } from '../../src/shared/messages.ts';
 import { extendHash, HASH_SEED, keyHash, simplePrefix } from '../../src/shared/query-key.ts';
+import { encodeCommandComplete } from '../../src/shared/wire/backend.ts';
 
 const relation: StreamRelation = {
   ...{ oid: 7, schema: 'public', name: 't', replicaIdentity: 'd' },
@@ -19,6 +21,7 @@ const relation: StreamRelation = {
 const settings = { isoDates: true, utc: true };
 const encoders = [encoderOf(23, 0, settings)!, encoderOf(25, 0, settings)!];
 const point: PointAnswer = {
+  kind: 'point',
   ...{ relation: 7, keyColumns: ['id'], key: ['1'], streamedColumns: 2, encoders },
   columns: [
     { name: 'id', type: 23 },
@@ -33,7 +36,9 @@ const hash = keyHash(extendHash(HASH_SEED, prefix, 0, prefix.length), text, 0, t
 let store: CacheStore;
 let inPlace: InPlace;
 let offers: Offer[];
-let asked: PointAnswer | null;
+let asked: PointAnswer | ListAnswer | null;
+/** A round has confirmed what is in the store. */
+let confirmed: boolean;
 let keeps: (KeptEntry | null)[];
 /** How often a key was looked into. */
 let lookedInto: number;
@@ -44,14 +49,16 @@ beforeEach(() => {
   store = new CacheStore({ generation: 1, memoryBytes: 1 << 20, control, removed: (block) => inPlace.left(block) });
   offers = [];
   asked = point;
+  confirmed = true;
   keeps = [];
   lookedInto = 0;
   readmit = false;
   inPlace = new InPlace({
     reader: store.reader,
-    pointOf: () => {
+    isConfirmed: () => confirmed,
+    corrigibleOf: () => {
       lookedInto++;
-      return asked && { point: asked, depends: { streamed: [7], dependencies: [] } };
+      return asked && { answer: asked, depends: { streamed: [7], dependencies: [] } };
     },
     tokenOf: (settleStamp) => ({ generation: 1, streamEpoch: 0, settleStamp, catalogVersion: 1 }),
     faults: [],
@@ -228,6 +235,66 @@ it.each([
   // Memory is used again: another entry may be in the very same block.
   inPlace.leaving(block, update('second'), settledAt(4));
   expect(lookedInto).toBe(2);
+});
+
+const byId = (a: string | null, b: string | null): number => Number(a) - Number(b);
+const list: ListAnswer = {
+  ...{
+    kind: 'list',
+    relation: 7,
+    keyColumns: ['id'],
+    key: [{ at: 0 }],
+    members: [],
+    rowsMax: null,
+    streamedColumns: 2,
+  },
+  ...{ order: [{ at: 0, compare: byId }], columns: point.columns, encoders },
+  readers: [0, 1].map(() => (bytes: Buffer | null) => bytes?.toString() ?? null),
+};
+
+it('a list that no round has confirmed is left to the next miss', () => {
+  asked = list;
+  confirmed = false;
+  take(update('new'), unsettled());
+  expect(inPlace.waiting).toBe(0);
+  confirmed = true;
+  take(update('new'), unsettled());
+  expect(inPlace.waiting).toBe(1);
+});
+
+it('a list waits for each transaction that changed it, and for none that did not', () => {
+  asked = { ...list, members: [{ column: 'v', value: 'in' }] };
+  const [first, second, other] = [unsettled(), unsettled(), unsettled()];
+  take(update('in'), first);
+  inPlace.committed();
+  inPlace.changed(update('in', '2'), second);
+  inPlace.committed();
+  inPlace.changed(update('out', '3'), other);
+  inPlace.committed();
+  second.settledStamp = 4;
+  inPlace.publish(9, 9);
+  expect(offers).toEqual([]);
+  first.settledStamp = 5;
+  inPlace.publish(9, 9);
+  expect(offers).toMatchObject([{ token: { settleStamp: 5 } }]);
+  const rows = ['1', '2'].map((id) => encodeAnswer([id, 'in'], encoders)!);
+  // DataRow, and CommandComplete with the number of rows.
+  const frames = Buffer.concat(rows.map((row) => row.subarray(0, row.indexOf('C\0\0\0'))));
+  expect(answerOf(offers[0]!)).toEqual(Buffer.concat([frames, encodeCommandComplete('SELECT 2')]));
+  expect([inPlace.waiting, inPlace.corrected]).toEqual([0, 0]);
+});
+
+it('a transaction that changes very many rows takes no list along', () => {
+  asked = list;
+  take(update('new'), unsettled());
+  expect(inPlace.waiting).toBe(1);
+  for (let id = 2; id < 1_100; id++) inPlace.changed(update('new', String(id)), unsettled());
+  expect(inPlace.waiting).toBe(0);
+  take(update('again'), unsettled());
+  expect(inPlace.waiting).toBe(0);
+  inPlace.committed();
+  take(update('again'), unsettled());
+  expect(inPlace.waiting).toBe(1);
 });
 
 it('leaves alone what the origin has answered meanwhile', () => {

@@ -9,6 +9,7 @@ import type { Catalog } from '../catalog.ts';
 import type { SessionContext } from '../context.ts';
 import { Definitions } from './definitions.ts';
 import { Expansion } from './expansion.ts';
+import { listShapeOf } from './list.ts';
 import { Names } from './names.ts';
 import type { Parser } from './parser.ts';
 import { plainAnswerOf } from './plain.ts';
@@ -120,6 +121,7 @@ export class Analyser {
       streamed: [...reads.streamed],
       dependencies: reads.dependencies(),
       plain: reads.references.length === 1 ? plainAnswerOf(statement.SelectStmt, names) : null,
+      list: reads.references.length === 1 ? listShapeOf(statement.SelectStmt, names, points.liftedAt) : null,
       rowOrder: rowOrderOf(statement.SelectStmt, names),
       momentParameters: [...reads.momentParameters].map((number) => number - 1),
       parameterCount: reads.parameterCount,
@@ -158,6 +160,7 @@ function refusal(reason: Reason, detail: string, remedy: string | null, effects:
     streamed: [],
     dependencies: [],
     plain: null,
+    list: null,
     rowOrder: 'open',
     momentParameters: [],
     parameterCount: 0,

@@ -4,6 +4,7 @@ import type { Verdict, Writes, WrittenTable } from '../../shared/messages.ts';
 import type { PinReason, Reason } from '../../shared/reasons.ts';
 import type { DependencyTemplate } from '../dependency.ts';
 import type { Bindable } from './bind.ts';
+import type { ListShape } from './list.ts';
 import type { PlainAnswer } from './plain.ts';
 import type { RowOrder } from './row-order.ts';
 
@@ -16,6 +17,8 @@ export interface Analysis extends Omit<Verdict, 'shape' | 'verdictId' | 'catalog
   readonly dependencies: readonly DependencyTemplate[];
   /** The answer shows rows of one table as they are; null: it does not, or that is not certain. */
   readonly plain: PlainAnswer | null;
+  /** It lists rows of one table by conditions that a row alone decides; null: it does not, or that is not certain. */
+  readonly list: ListShape | null;
   readonly rowOrder: RowOrder;
   /** For people: what exactly the reason was met in. */
   readonly detail: string;
