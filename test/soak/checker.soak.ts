@@ -70,10 +70,10 @@ interface Part {
 }
 
 const parts: readonly Part[] = [
-  { version: 18, delayMsMax: 5_000, share: 0.1, chaosPauseMs: 10_000 },
-  { version: 15, delayMsMax: 5_000, share: 0.05, chaosPauseMs: 10_000 },
-  { version: 18, delayMsMax: null, share: 0.15, chaosPauseMs: 6_000 },
-  { version: 15, delayMsMax: null, share: 0.1, chaosPauseMs: 6_000 },
+  { version: 18, delayMsMax: 5_000, share: 0.1, chaosPauseMs: 3_000 },
+  { version: 15, delayMsMax: 5_000, share: 0.05, chaosPauseMs: 3_000 },
+  { version: 18, delayMsMax: null, share: 0.15, chaosPauseMs: 2_500 },
+  { version: 15, delayMsMax: null, share: 0.1, chaosPauseMs: 2_500 },
   { version: 15, delayMsMax: null, share: 0.2, chaosPauseMs: null },
   { version: 18, delayMsMax: null, share: 0.35, chaosPauseMs: null },
 ];
