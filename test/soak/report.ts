@@ -49,20 +49,20 @@ export class SoakReport {
       ({ part, answers, hits, writes, trouble, violations: wrong, seconds, seed }) =>
         `| ${part} | ${thousands(answers)} | ${thousands(hits)} | ${thousands(writes)} | ${trouble} | ${wrong} | ${Math.round(seconds)} | ${seed} |`,
     );
-    const text = `# Soak of pgfresh
-
-**${thousands(total)} answers judged, ${violations} violations.** Commit ${commit}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? '?'}),
-load average at the end ${loadavg()
-      .map((value) => value.toFixed(1))
-      .join(
-        ' ',
-      )}; everything (sessions, proxy, PostgreSQL) on this machine. \`npm run soak\` runs it again, \`PGFRESH_SEED\` replays a part's choices.
-
-| part | answers | hits | writes | meanwhile | violations | seconds | seed |
+    const load = loadavg().map((value) => value.toFixed(1));
+    const judged = `**${thousands(total)} answers judged, ${violations} violations.** `;
+    const table = `| part | answers | hits | writes | meanwhile | violations | seconds | seed |
 | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |
 ${rows.join('\n')}
 
-${this.#notes.map((note) => `* ${note}`).join('\n')}
+`;
+    const isJudging = rows.length > 0;
+    const text = `# Soak of pgfresh
+
+${isJudging ? judged : ''}Commit ${commit}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? '?'}), load average at the end
+${load.join(' ')}; everything (sessions, proxy, PostgreSQL) on this machine. \`npm run soak\` runs it again, \`PGFRESH_SEED\` replays a part's choices.
+
+${isJudging ? table : ''}${this.#notes.map((note) => `* ${note}`).join('\n')}
 `;
     writeFileSync(this.#file, text);
   }
