@@ -137,6 +137,17 @@ describe('bans, and what to use instead', () => {
   });
 });
 
+describe('tests that share a server', () => {
+  it('make roles only where the others are not disturbed: each change of a role empties every cache before its server', () => {
+    const makes = /\b(?:CREATE|ALTER|DROP) (?:ROLE|USER)\b/;
+    const isApart = /pg(?:15|18)roles|roles`\)|ownServer|startCluster/;
+    const disturbing = read('test')
+      .filter(({ file }) => file.endsWith('.test.ts') && !file.startsWith('test/unit') && !file.includes('tidy'))
+      .filter(({ code }) => makes.test(code) && !isApart.test(code));
+    expect(disturbing.map(({ file }) => file)).toEqual([]);
+  });
+});
+
 describe('size', () => {
   it('no source file is longer than 400 lines', () => {
     const long = src

@@ -7,14 +7,17 @@ import { lateness } from './lateness.ts';
 import { runLockstep } from './lockstep.ts';
 import { announceSeed, seededRandom } from './random.ts';
 
-let database: Awaited<ReturnType<typeof createDatabase>>;
+let database: Awaited<ReturnType<typeof createDatabase>> | undefined;
 let stream: DelayedStream | undefined;
-let pgfresh: Pgfresh;
-afterEach(async () => {
+let pgfresh: Pgfresh | undefined;
+
+async function cleanUp(): Promise<void> {
   await pgfresh?.stop();
   await stream?.close();
   await database?.drop();
-});
+  [database, stream, pgfresh] = [undefined, undefined, undefined];
+}
+afterEach(cleanUp);
 
 async function run(
   seed: number,
@@ -39,6 +42,12 @@ it('random statements are answered as the origin answers them, after every chang
 }, 120_000);
 
 it('answers differ when fences are switched off', async () => {
-  const { differences } = await run(announceSeed('lockstep without fences'), 'fence');
-  expect(differences.length).toBeGreaterThan(0);
-}, 120_000);
+  const seed = announceSeed('lockstep without fences');
+  // Whether one run meets the moment is a matter of timing.
+  for (let more = 0; more < 5; more++) {
+    const { differences } = await run(seed + more, 'fence');
+    if (differences.length > 0) return;
+    await cleanUp();
+  }
+  expect.fail('nothing was found');
+}, 240_000);

@@ -4,11 +4,14 @@ import { useProxy } from '../support/fixture.ts';
 import { askAs, askOnceAs, forms } from '../support/forms.ts';
 import { run } from '../support/postgres.ts';
 
-const proxy = useProxy(`
+const proxy = useProxy(
+  `
   CREATE TABLE open_t (id int PRIMARY KEY, v text); INSERT INTO open_t VALUES (1, 'open');
   CREATE TABLE secret (id int PRIMARY KEY, v text); INSERT INTO secret VALUES (1, 'secret');
   CREATE TABLE guarded (id int PRIMARY KEY, owner text, v text);
-  INSERT INTO guarded SELECT i, CASE i % 2 WHEN 0 THEN 'x' ELSE 'y' END, 'row ' || i FROM generate_series(1, 10) AS i;`);
+  INSERT INTO guarded SELECT i, CASE i % 2 WHEN 0 THEN 'x' ELSE 'y' END, 'row ' || i FROM generate_series(1, 10) AS i;`,
+  { origin: 'pg18roles' },
+);
 
 const suffix = Math.floor(performance.timeOrigin % 1e9);
 const [allowed, refused] = [`allowed_${suffix}`, `refused_${suffix}`];
@@ -24,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const role of [allowed, refused]) await run(proxy.originUrl, `DROP OWNED BY ${role}`).catch(() => undefined);
-  await run(inject('pg18'), `DROP ROLE IF EXISTS ${allowed}, ${refused}`).catch(() => undefined);
+  await run(inject('pg18roles'), `DROP ROLE IF EXISTS ${allowed}, ${refused}`).catch(() => undefined);
 });
 
 const as = (role: string) => proxy.as(role, 'pw');

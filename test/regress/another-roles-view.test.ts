@@ -14,7 +14,8 @@ const [ann, bob, owner, team] = ['ann', 'bob', 'owner', 'team'].map((name) => `$
   string,
 ];
 
-const proxy = useProxy(`
+const proxy = useProxy(
+  `
   CREATE TABLE salary (id int PRIMARY KEY, who text, team text, amount int);
   INSERT INTO salary SELECT i, CASE i % 2 WHEN 0 THEN '${ann}' ELSE '${bob}' END, 't' || i % 3, i * 100 FROM generate_series(1, 12) i;
   CREATE TABLE policed (id int PRIMARY KEY, who text, team text);
@@ -28,7 +29,9 @@ const proxy = useProxy(`
   CREATE VIEW mine AS SELECT id FROM salary WHERE who = current_user;
   CREATE FUNCTION total_as_caller() RETURNS bigint STABLE LANGUAGE sql AS 'SELECT sum(amount) FROM salary';
   CREATE FUNCTION total_as_owner() RETURNS bigint STABLE SECURITY DEFINER RETURN (SELECT sum(amount) FROM salary);
-  CREATE MATERIALIZED VIEW summed AS SELECT who, sum(amount) FROM salary GROUP BY who;`);
+  CREATE MATERIALIZED VIEW summed AS SELECT who, sum(amount) FROM salary GROUP BY who;`,
+  { origin: 'pg18roles' },
+);
 
 const reads = [
   'SELECT id, who FROM as_owner ORDER BY id',
@@ -127,7 +130,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const roles = [ann, bob, owner, team];
   await run(proxy.originUrl, `REASSIGN OWNED BY ${owner} TO postgres; DROP OWNED BY ${roles}`).catch(() => undefined);
-  await run(inject('pg18'), `DROP ROLE IF EXISTS ${roles}`).catch(() => undefined);
+  await run(inject('pg18roles'), `DROP ROLE IF EXISTS ${roles}`).catch(() => undefined);
 });
 
 describe('two roles, views, policies and functions', () => {

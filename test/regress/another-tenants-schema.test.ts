@@ -14,6 +14,7 @@ const proxy = useProxy(
         `CREATE SCHEMA IF NOT EXISTS ${s}; CREATE TABLE ${s}.t (id int PRIMARY KEY, v text); INSERT INTO ${s}.t VALUES (1, '${s}');`,
     )
     .join('\n'),
+  { origin: 'pg18roles' },
 );
 const sql = 'SELECT v FROM t WHERE id = 1';
 let client: pg.Client;

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
 import { run } from '../support/postgres.ts';
 import { connectRaw, rows, serialize, sqlState } from '../support/raw-client.ts';
+import { waitFor } from '../support/wait.ts';
 
 const setup = `CREATE SCHEMA early; CREATE SCHEMA late;
   DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = early, late, public', current_database()); END $$;
@@ -71,6 +72,37 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     }
     await run(proxy.originUrl, `UPDATE a SET v = 'fresh' WHERE id = 1`);
     await expect.poll(proxied, { timeout: 15_000 }).toEqual([['fresh']]);
+  });
+
+  it('hits once its table can be cached, without another Parse', async () => {
+    await run(
+      proxy.originUrl,
+      "CREATE TABLE late.keyless (id int, v text); INSERT INTO late.keyless VALUES (1, 'one')",
+    );
+    const text = 'SELECT v FROM keyless WHERE id = $1';
+    const session = await proxy.session();
+    const refused = async () => (await proxy.pgfresh.status()).reasons['uncacheable.replicaIdentity'] ?? 0;
+    // Then pgfresh knows of the table.
+    await waitFor('the reason', async () => {
+      await session.query('SELECT v FROM keyless');
+      return (await refused()) > 0;
+    });
+    const [proxied, direct] = [await prepare(proxy.url, text), await prepare(proxy.originUrl, text)];
+    clients.push(proxied.client, direct.client);
+    const before = await refused();
+    await waitFor('its own', async () => {
+      expect(await proxied.execute('1')).toEqual([['one']]);
+      return (await refused()) > before;
+    });
+    await run(proxy.originUrl, 'ALTER TABLE late.keyless ADD PRIMARY KEY (id)');
+    await proxy.warm(() => proxied.execute('1'), 'a hit of what was prepared before');
+    expect(await direct.execute('1')).toEqual([['one']]);
+    // Another object of that name is another statement, as ever.
+    await run(
+      proxy.originUrl,
+      "CREATE TABLE early.keyless (id int PRIMARY KEY, v text); INSERT INTO early.keyless VALUES (1, 'early')",
+    );
+    for (let i = 0; i < 20; i++) expect(await proxied.execute('1')).toEqual(await direct.execute('1'));
   });
 
   it('hits again after the cache thread was started again', async () => {

@@ -63,9 +63,8 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     const expected = await outcomes(await connect(proxy.originUrl), form);
     expect(expected.filter((line) => line.includes('25001'))).toHaveLength(6);
     await proxy.warm(() => askOnce(proxy.url, hit));
-    const before = await proxy.hits();
-    for (let i = 0; i < 3; i++) expect(await outcomes(await connect(proxy.url), form)).toEqual(expected);
-    expect(await proxy.hits()).toBeGreaterThan(before);
+    const run = async () => expect(await outcomes(await connect(proxy.url), form)).toEqual(expected);
+    for (let i = 0; i < 3; i++) await proxy.warm(run);
   });
 
   it('analysing one is enough', async () => {

@@ -27,7 +27,7 @@ export interface Fixture {
 export function useProxy(
   setupSql: string,
   options: Partial<PgfreshOptions> & {
-    readonly origin?: 'pg15' | 'pg18';
+    readonly origin?: 'pg15' | 'pg18' | 'pg15roles' | 'pg18roles';
     /**
      * A server of its own: for tests that stop a server process, which may hold a lock that others wait for, or keep a
      * writing transaction open, which the creation of every replication slot waits for.

@@ -39,7 +39,7 @@ describe('an origin that cannot feed a cache is served uncached, with the remedy
   });
 
   it('when the role lacks REPLICATION', async () => {
-    const database = await createDatabase(inject('pg15'));
+    const database = await createDatabase(inject('pg15roles'));
     const role = `plain_${database.name}`;
     await run(
       database.url,
@@ -53,7 +53,7 @@ describe('an origin that cannot feed a cache is served uncached, with the remedy
     await pgfresh.stop();
     pgfresh = undefined;
     await database.drop();
-    await run(inject('pg15'), `DROP ROLE ${role}`);
+    await run(inject('pg15roles'), `DROP ROLE ${role}`);
   });
 
   it('when no replication slot is free', async () => {
@@ -148,7 +148,7 @@ describe('garbage on the port', () => {
     ['an unknown protocol version', [int32(9, 99 << 16), Buffer.from([0])]],
     ['a startup packet without a terminator', [int32(16, 196608), Buffer.from('useruser')]],
   ])('%s ends that connection with an error, and no other', async (_what, chunks) => {
-    const database = await createDatabase(inject('pg18'));
+    const database = await createDatabase(inject('pg18roles'));
     pgfresh = await startPgfresh({ upstream: database.url });
     const answer = await exchange(pgfresh.port, chunks);
     expect(String.fromCharCode(answer[0] ?? 0)).toBe('E');
@@ -160,7 +160,7 @@ describe('garbage on the port', () => {
   });
 
   it('half a startup packet is given up after the startup timeout, and costs no connection of the origin', async () => {
-    const database = await createDatabase(inject('pg18'));
+    const database = await createDatabase(inject('pg18roles'));
     pgfresh = await startPgfresh({ upstream: database.url, env: { PGFRESH_STARTUP_TIMEOUT: '500ms' } });
     const halves = [int32(200, 196608), Buffer.from('user\0post')];
     await exchange(pgfresh.port, halves);
@@ -172,7 +172,7 @@ describe('garbage on the port', () => {
 });
 
 it('a port that is in use is one clear line and a failing exit code', async () => {
-  const database = await createDatabase(inject('pg18'));
+  const database = await createDatabase(inject('pg18roles'));
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   const { port } = taken.address() as { port: number };

@@ -8,7 +8,7 @@ const setup = 'CREATE TABLE item (id int PRIMARY KEY, name text); INSERT INTO it
 const one = 'SELECT name FROM item WHERE id = 1';
 
 it('says what an origin lacks and how to give it, and explains statements all the same', async () => {
-  const database = await createDatabase(inject('pg18'), setup);
+  const database = await createDatabase(inject('pg18roles'), setup);
   const role = `r_${database.name}`;
   await run(
     database.url,
@@ -29,12 +29,12 @@ it('says what an origin lacks and how to give it, and explains statements all th
   } finally {
     await cache.stop();
     await database.drop();
-    await run(inject('pg18'), `DROP ROLE ${role}`);
+    await run(inject('pg18roles'), `DROP ROLE ${role}`);
   }
 });
 
 it('marks a table that it may not publish, with whose help it could', async () => {
-  const database = await createDatabase(inject('pg15'), setup);
+  const database = await createDatabase(inject('pg15roles'), setup);
   const role = `r_${database.name}`;
   await run(
     database.url,
@@ -53,12 +53,12 @@ it('marks a table that it may not publish, with whose help it could', async () =
   } finally {
     await cache.stop();
     await database.drop();
-    await run(inject('pg15'), `DROP ROLE ${role}`);
+    await run(inject('pg15roles'), `DROP ROLE ${role}`);
   }
 });
 
 it('keeps trying to reach an origin that is not there', async () => {
-  const database = await createDatabase(inject('pg18'), setup);
+  const database = await createDatabase(inject('pg18roles'), setup);
   const cache = await CacheClient.start(database.url, { 'cdc.url': 'postgres://postgres:secret@127.0.0.1:1/nowhere' });
   try {
     await waitFor('the failure', async () => (await cache.thread.calls.status()).cdc.state === 'failed');
@@ -73,7 +73,7 @@ it('keeps trying to reach an origin that is not there', async () => {
 });
 
 it('waits for a writer that began before its table was published', async () => {
-  const database = await createDatabase(inject('pg18'), setup);
+  const database = await createDatabase(inject('pg18roles'), setup);
   const writer = new pg.Client({ connectionString: database.url });
   await writer.connect();
   const cache = await CacheClient.start(database.url);
@@ -104,7 +104,7 @@ it('waits for a writer that began before its table was published', async () => {
 });
 
 it('takes its state word down before it dies of a fault of its own', async () => {
-  const database = await createDatabase(inject('pg18'), setup);
+  const database = await createDatabase(inject('pg18roles'), setup);
   const cache = await CacheClient.start(database.url, { faults: 'admin' });
   try {
     await cache.live();

@@ -86,7 +86,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
   };
 
   beforeEach(async () => {
-    database = await createDatabase(inject(`pg${version}`), schema);
+    database = await createDatabase(inject(`pg${version}roles`), schema);
     rounds = await openControl(database.url);
     work = await openControl(database.url);
     writer = new pg.Client({ connectionString: database.url });

@@ -13,7 +13,7 @@ const counter =
   () =>
     first++;
 
-describe.each(['pg15', 'pg18'] as const)('sessions of %s', (version) => {
+describe.each(['pg15roles', 'pg18roles'] as const)('sessions of %s', (version) => {
   let database: Awaited<ReturnType<typeof createDatabase>>;
   let catalog: Catalog;
   let registry: ContextRegistry;

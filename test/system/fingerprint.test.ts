@@ -143,7 +143,7 @@ describe.each([15, 18] as const)('the catalog fingerprint of PostgreSQL %i', (ve
   };
 
   beforeAll(async () => {
-    database = await createDatabase(inject(`pg${version}`), schema);
+    database = await createDatabase(inject(`pg${version}roles`), schema);
     control = await openControl(database.url);
     other = new pg.Client({ connectionString: database.url });
     await other.connect();
@@ -152,7 +152,7 @@ describe.each([15, 18] as const)('the catalog fingerprint of PostgreSQL %i', (ve
     await control.end();
     await other.end();
     await database.drop();
-    await run(inject(`pg${version}`), `DROP ROLE ${role}_b, ${role}`);
+    await run(inject(`pg${version}roles`), `DROP ROLE ${role}_b, ${role}`);
   });
 
   it('sees every kind of DDL, in the catalog where it shows', async () => {

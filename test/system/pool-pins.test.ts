@@ -13,7 +13,11 @@ const proxy = useProxy(
    CREATE SEQUENCE s; CREATE TABLE serial_t (id serial PRIMARY KEY, v int);
    CREATE FUNCTION hides() RETURNS int LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_lock(77); RETURN 1; END$$;
    CREATE ROLE pool_other; GRANT SELECT ON t TO pool_other`,
-  { args: [...args, '--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'], workers: 1 },
+  {
+    args: [...args, '--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'],
+    workers: 1,
+    origin: 'pg18roles',
+  },
 );
 
 interface PoolStatus {

@@ -51,7 +51,7 @@ describe.each([15, 18] as const)('the publication on PostgreSQL %i', (version) =
     );
 
   beforeEach(async () => {
-    database = await createDatabase(inject(`pg${version}`), schema);
+    database = await createDatabase(inject(`pg${version}roles`), schema);
     control = await openControl(database.url);
     maintenance = await openControl(database.url);
     writer = new pg.Client({ connectionString: database.url });

@@ -22,7 +22,7 @@ async function answerOf(client: pg.Client, question: Question): Promise<unknown>
   return { rows, command, rowCount, fields };
 }
 
-describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
+describe.each(['pg15roles', 'pg18roles'] as const)('on %s', (origin) => {
   const proxy = useProxy(schema, { ...on, origin });
   const suffix = `${origin}_${Math.floor(performance.timeOrigin % 1e9)}`;
   const roles = [`reader_a_${suffix}`, `reader_b_${suffix}`] as const;

@@ -107,10 +107,14 @@ export class Analyser {
       const expansion = new Expansion({ definitions: this.#definitions, reads, names, walkOf });
       new QueryWalk(names, reads, points.liftedAt, expansion).run(statement.SelectStmt);
       if (reads.relations.size === 0) throw new Uncacheable('uncacheable.noTable', 'no table is read');
+      if (reads.problem !== null) throw reads.problem;
     } catch (error) {
       if (!(error instanceof Uncacheable)) throw error;
       const { effects } = this.#classify(statement, names, points);
-      return refusal(error.reason, error.message, error.remedy, effects, base);
+      const { reason, message, remedy } = reads.problem ?? error;
+      const refused = refusal(reason, message, remedy, effects, base);
+      // The walk has come to its end: what the statement means is known all the same.
+      return error === reads.problem ? { ...refused, signature: reads.signature() } : refused;
     }
     return {
       ...base,

@@ -262,7 +262,9 @@ export class QueryWalk {
       const columns = expansion.view(relation);
       return { ...item, columns: renamed(columns, colnames), table: null, inside: insideOf(columns) };
     }
-    const table = this.#reads.addTable(relation, tablesBehind(this.#names.catalog, relation, inh !== true));
+    const { catalog } = this.#names;
+    const streamed = tablesBehind(catalog, relation, inh !== true, (problem) => this.#reads.postpone(problem));
+    const table = this.#reads.addTable(relation, streamed);
     expansion.policies(relation);
     const columns = relation.columns.map((column): SourceColumn => ({ name: column.name, type: column.type, column }));
     return { ...item, columns: renamed(columns, colnames), table };

@@ -27,6 +27,8 @@ export class Reads {
   readonly relations = new Set<number>();
   /** Tables whose rows these relations show: all of their changes must be on the stream. */
   readonly streamed = new Set<number>();
+  /** The first table whose changes are not to be had: that may change, and the statement still means the same (C7). */
+  problem: Uncacheable | null = null;
   /** 1-based numbers of parameters that may be read as date or time. */
   readonly momentParameters = new Set<number>();
   readonly #objects: number[] = [];
@@ -50,6 +52,11 @@ export class Reads {
   declaredType(number: number): number {
     const type = this.#parameterTypes[number - 1] ?? 0;
     return type === UNKNOWN_PSEUDO_TYPE ? 0 : type;
+  }
+
+  /** The walk goes on. */
+  postpone(problem: Uncacheable): void {
+    this.problem ??= problem;
   }
 
   /** @param streamed the tables that hold its rows. */

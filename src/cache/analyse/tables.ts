@@ -15,9 +15,15 @@ export function tableName(relation: Pick<Relation, 'schema' | 'name'>): string {
 /**
  * The tables that hold the rows of a relation: itself, and its partitions and heirs unless ONLY it is meant. None for a materialized view,
  * whose rows are those of its last REFRESH, and that is in the fingerprint.
- * @throws Uncacheable for the first thing that rules one of them out.
+ * @param onProblem told of tables whose changes are not to be had
+ * @throws Uncacheable for what is no table.
  */
-export function tablesBehind(catalog: Catalog, relation: Relation, only: boolean): readonly number[] {
+export function tablesBehind(
+  catalog: Catalog,
+  relation: Relation,
+  only: boolean,
+  onProblem: (problem: Uncacheable) => void,
+): readonly number[] {
   const name = tableName(relation);
   if (isBuiltIn(relation.oid)) throw new Uncacheable('uncacheable.systemCatalog', name);
   if (relation.kind === 'm') return [];
@@ -28,7 +34,7 @@ export function tablesBehind(catalog: Catalog, relation: Relation, only: boolean
     if (member === undefined) throw new Uncacheable('uncacheable.inheritance', `a part of ${name}`);
     if (member.kind === 'p') return false;
     const problem = streamProblem(member);
-    if (problem !== null) throw problem;
+    if (problem !== null) onProblem(problem);
     return true;
   });
 }
