@@ -1,27 +1,26 @@
 // A verdict asked for just before the catalog changed was refused: of a statement prepared then it stayed unknown for ever what it means, so
 // it was never answered from the cache again, and each run of it counted as a write of anything.
-import { expect, it } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import { CacheClient } from '../support/cache-client.ts';
-import { run, startCluster } from '../support/postgres.ts';
+import { createDatabase, run } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 
 it('is of the catalog that it was asked under, while that is the one before', async () => {
-  // A server of its own: roles that other tests make would change the catalog, too.
-  const cluster = await startCluster({ version: 18 });
-  await run(cluster.url, 'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)');
-  const cache = await CacheClient.start(cluster.url);
+  const tables = 'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)';
+  const database = await createDatabase(inject('pg18'), tables);
+  const cache = await CacheClient.start(database.url);
   const read = 'SELECT * FROM t WHERE id = 1';
   try {
     await cache.live();
     /** A change that has been noticed, and the context under it. */
     const after = async (ddl: string) => {
       const before = cache.reader.catalogVersion();
-      await run(cluster.url, ddl);
+      await run(database.url, ddl);
       await waitFor('another catalog', () => cache.reader.catalogVersion() > before);
       return cache.context();
     };
     const first = await cache.context();
-    await run(cluster.url, 'ALTER TABLE t ADD COLUMN v int');
+    await run(database.url, 'ALTER TABLE t ADD COLUMN v int');
     // While the catalog is being loaded, too.
     await waitFor('the end of the first catalog', () => cache.reader.catalogVersion() > first.catalogVersion);
     const late = await cache.verdict(first.contextId, read);
@@ -43,6 +42,6 @@ it('is of the catalog that it was asked under, while that is the one before', as
     await expect(cache.verdict(first.contextId, read)).rejects.toThrow('is not known');
   } finally {
     await cache.stop();
-    await cluster.stop();
+    await database.drop();
   }
 });

@@ -8,7 +8,6 @@ import { waitFor } from '../support/wait.ts';
 const columns = `id int PRIMARY KEY, small smallint, big bigint, o oid, flag bool, t text, v varchar(8), u uuid, n numeric, c char(5), j json,
   jb jsonb, i inet, d date, m timestamp, z timestamptz, h time`;
 const exact = 'id, small, big, o, flag, t, v, u';
-// A server of its own: a role that another test creates empties the caches of its server, and what waits to be corrected.
 const proxy = useProxy(
   `
   CREATE TABLE items (${columns}, f float8, twice int GENERATED ALWAYS AS (id * 2) STORED);
@@ -16,7 +15,6 @@ const proxy = useProxy(
   CREATE TABLE pairs (a text, b int, v text, PRIMARY KEY (b, a));
   INSERT INTO pairs VALUES ('x', 1, 'one'), ('x', 2, 'two');
   CREATE TABLE whole (id int PRIMARY KEY, v text); ALTER TABLE whole REPLICA IDENTITY FULL; INSERT INTO whole VALUES (1, 'a'), (2, 'b');`,
-  { ownServer: 18 },
 );
 
 type Question = pg.QueryArrayConfig & { readonly binary?: boolean };

@@ -45,8 +45,8 @@ async function ask(client: pg.Client, question: Question): Promise<unknown> {
   return { rows, command, rowCount, fields };
 }
 
-describe.each([15, 18] as const)('on PostgreSQL %s', (ownServer) => {
-  const proxy = useProxy(setup, { ownServer });
+describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
+  const proxy = useProxy(setup, { origin });
   const corrected = async () => (await proxy.pgfresh.status()).cache.corrected;
   const sessions = async () => {
     const [reader, direct] = [await proxy.session(), await proxy.session(proxy.originUrl)];
