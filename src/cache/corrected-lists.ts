@@ -4,7 +4,7 @@
  */
 import { Limits } from '../shared/limits.ts';
 import type { RowChange, SettlingTransaction } from './change.ts';
-import { Correction } from './correction.ts';
+import { Correction, type CorrectionsOptions } from './correction.ts';
 import type { ListedRows } from './listed-rows.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -13,21 +13,14 @@ interface Waiting {
   readonly rows: ListedRows;
 }
 
-export interface ListsOptions {
-  /** A correction is one whose transaction goes on. */
-  readonly onOpen: (correction: Correction) => void;
-  /** Test-only: keeps a correction as the first of several changes made it. */
-  readonly isFaulty: boolean;
-}
-
 export class CorrectedLists {
-  readonly #options: ListsOptions;
+  readonly #options: CorrectionsOptions;
   readonly #waiting = new Map<number, Set<Waiting>>();
   /** Changes of the transaction that is being applied, by table. */
   readonly #changes = new Map<number, number>();
   size = 0;
 
-  constructor(options: ListsOptions) {
+  constructor(options: CorrectionsOptions) {
     this.#options = options;
   }
 

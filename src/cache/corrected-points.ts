@@ -1,6 +1,6 @@
 /** Answers of one row by its primary key that wait to be corrected: found by the key of the row that changed. */
 import type { RowChange, SettlingTransaction } from './change.ts';
-import { Correction } from './correction.ts';
+import { Correction, type CorrectionsOptions } from './correction.ts';
 import type { PointAnswer, Recipe } from './recipe.ts';
 import { encodeAnswer } from './row-encoder.ts';
 import { isSameKey, joinedKey, keyOf, keysOf } from './row-keys.ts';
@@ -14,20 +14,13 @@ interface Waiting {
   values: Values;
 }
 
-export interface PointsOptions {
-  /** A correction is one whose transaction goes on. */
-  readonly onOpen: (correction: Correction) => void;
-  /** Test-only: keeps a correction as the first of several changes made it. */
-  readonly isFaulty: boolean;
-}
-
 export class CorrectedPoints {
-  readonly #options: PointsOptions;
+  readonly #options: CorrectionsOptions;
   /** By relation, then by key. */
   readonly #waiting = new Map<number, Map<string, Waiting[]>>();
   size = 0;
 
-  constructor(options: PointsOptions) {
+  constructor(options: CorrectionsOptions) {
     this.#options = options;
   }
 

@@ -2,6 +2,14 @@
 import type { SettlingTransaction } from './change.ts';
 import type { Recipe } from './recipe.ts';
 
+/** What corrections of either kind are told by who keeps them. */
+export interface CorrectionsOptions {
+  /** A correction is one whose transaction goes on. */
+  readonly onOpen: (correction: Correction) => void;
+  /** Test-only: keeps a correction as the first of several changes made it. */
+  readonly isFaulty: boolean;
+}
+
 export class Correction {
   readonly recipe: Recipe;
   /** Those that changed it and had not settled when the next one did. */

@@ -9,7 +9,7 @@ import type { Relation } from '../catalog.ts';
 import { constantOf, type LiftedAt } from './constant.ts';
 import { type Names, nameParts } from './names.ts';
 import { starQualifier } from './outputs.ts';
-import { plainAnswerOf } from './plain.ts';
+import { columnOf, plainAnswerOf } from './plain.ts';
 
 export interface SortedColumn {
   readonly name: string;
@@ -52,12 +52,6 @@ export function listShapeOf(select: SelectStmt, names: Names, liftedAt: LiftedAt
 function clauseOf(node: Node | undefined, names: Names, liftedAt: LiftedAt): Clause {
   if (node === undefined) return null;
   return constantOf(node, names, liftedAt)?.source;
-}
-
-function columnOf(node: Node | undefined, relation: Relation): string | null {
-  if (node === undefined || !('ColumnRef' in node)) return null;
-  const name = nameParts(node.ColumnRef.fields).at(-1) ?? '';
-  return relation.column.has(name) ? name : null;
 }
 
 /** What the other side of an equality is does not matter here: an answer whose constraint says less is not corrected. */

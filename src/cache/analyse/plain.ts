@@ -48,7 +48,8 @@ function columnsOf(targets: readonly Node[], relation: Relation): readonly (stri
   return columns;
 }
 
-function columnOf(node: Node | undefined, relation: Relation): string | null {
+/** The column that a name means where the relation is all there is to name. */
+export function columnOf(node: Node | undefined, relation: Relation): string | null {
   if (node === undefined || !('ColumnRef' in node)) return null;
   const name = nameParts(node.ColumnRef.fields).at(-1) ?? '';
   return relation.column.has(name) ? name : null;
