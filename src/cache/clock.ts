@@ -9,6 +9,9 @@
  *
  * A query may begin while earlier rounds still wait for the stream, so one position that is slow to be reached does not hold up the
  * next; positions rise, so reaching one reaches all before it.
+ *
+ * While the snapshot is that of an earlier round, nothing became visible since (a transaction that ends changes it), so that round's position is enough: what
+ * fills the log without a commit, a bulk load in progress above all, keeps nobody waiting for the stream (ADR-018).
  */
 import type { Clock } from '../shared/clock.ts';
 import { toError } from '../shared/errors.ts';
@@ -24,8 +27,8 @@ export interface ClockPorts {
   /** Time of day, only to notice that the machine was paused (C14). */
   readonly wallClock: Clock;
   readonly ask: (question: RoundQuestion) => Promise<RoundAnswer>;
-  /** Makes the origin write and flush its log (C12). */
-  readonly nudge: () => Promise<void>;
+  /** Makes the origin write and flush its log up to `target` (C12). */
+  readonly nudge: (target: Lsn) => Promise<void>;
   readonly appliedLsn: () => Lsn;
   /** A round waits until everything up to here has been applied. */
   readonly awaited: (lsn: Lsn) => void;
@@ -78,6 +81,12 @@ interface WaitingRound {
   readonly askedMs: number;
 }
 
+/** Everything that `snapshot` shows was in the log before `lsn`. */
+interface ShownPosition {
+  readonly snapshotText: string;
+  readonly lsn: Lsn;
+}
+
 /** What was the case when a question was sent. */
 interface AskedRound {
   readonly round: number;
@@ -101,6 +110,7 @@ export class FreshnessClock {
   #waiting: WaitingRound[] = [];
   #accepted: Fingerprint | null = null;
   #snapshot: string | null = null;
+  #shown: ShownPosition | null = null;
   #configTime: string | null = null;
   #thoroughAfterMs = 0;
   readonly #spacing: RoundPace;
@@ -208,6 +218,7 @@ export class FreshnessClock {
     this.#skewMs = skewMs;
     if (jumpMs <= this.#limits.jumpMs) return;
     this.#waiting = [];
+    this.#shown = null;
     this.#jumps++;
     this.#ports.onJump(jumpMs);
     this.#want(this.#started + 1);
@@ -260,12 +271,19 @@ export class FreshnessClock {
     this.#ports.onOriginLsn(answer.lsn);
     if (answer.retainedBytes !== null) this.#ports.onRetained(answer.retainedBytes);
     // When the machine was paused or a catalog was accepted while the question was on its way, the next round judges.
+    const target = this.#positionOf(answer);
     const counts = this.#state === State.running && asked.jumps === this.#jumps && asked.accepted === this.#accepted;
     if (counts && this.#isAsExpected(asked.published, answer)) {
       const { round, startMs } = asked;
-      this.#await({ round, startMs, settleStamp, target: answer.lsn, askedMs: nowMs });
+      this.#await({ round, startMs, settleStamp, target, askedMs: nowMs });
     }
     if (this.#wanted > this.#started) this.#schedule();
+  }
+
+  /** Where everything that the answer's snapshot shows has been streamed: the position of the first answer with this snapshot. */
+  #positionOf({ snapshotText, lsn }: RoundAnswer): Lsn {
+    if (this.#shown?.snapshotText !== snapshotText) this.#shown = { snapshotText, lsn };
+    return this.#shown.lsn;
   }
 
   /** Whether catalog and publication are what they were; tells the feed when they are not. */
@@ -340,7 +358,7 @@ export class FreshnessClock {
     this.#nudgedMs = this.#ports.clock.nowMs();
     this.#nudgedLsn = this.#waiting.at(-1)!.target;
     this.#nudges++;
-    this.#ports.nudge().catch((error) => this.#broken(toError(error)));
+    this.#ports.nudge(this.#nudgedLsn).catch((error) => this.#broken(toError(error)));
   }
 
   #broken(error: Error): void {

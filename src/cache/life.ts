@@ -283,7 +283,7 @@ export class StreamLife {
         clock,
         wallClock,
         ask: (question) => askRound(this.#rounds!, this.#names, question),
-        nudge: () => nudgeOrigin(this.#rounds!, serverVersion),
+        nudge: (target) => nudgeOrigin(this.#rounds!, serverVersion, target),
         appliedLsn: () => this.#stream!.appliedLsn,
         awaited: (lsn) => this.#stream!.awaited(lsn),
         published: () => this.#publication!.published,

@@ -1,5 +1,5 @@
 /** The one statement of a round, and the statement that makes the origin flush its log. */
-import { type Lsn, parseLsn } from '../shared/lsn.ts';
+import { formatLsn, type Lsn, parseLsn } from '../shared/lsn.ts';
 import type { SqlPort, TextRow } from './control-connection.ts';
 import {
   builtinFingerprintSql,
@@ -22,7 +22,7 @@ export interface RoundQuestion {
 }
 
 export interface RoundAnswer {
-  /** The *insert* position: beyond every commit so far, flushed or not (C13). */
+  /** The *insert* position, sampled after the snapshot was taken: beyond every commit that it shows, flushed or not (C13). */
   readonly lsn: Lsn;
   readonly snapshot: OriginSnapshot;
   readonly snapshotText: string;
@@ -113,9 +113,13 @@ function roundAnswer(
   };
 }
 
-/** Flushes the log up to the present. From 17 on without using up a transaction id; before, by an asynchronous-proof commit
- * (the control connection has synchronous_commit = local). Manual: Replication Management Functions. */
-export async function nudgeOrigin(sql: SqlPort, serverVersion: number): Promise<void> {
+/** Flushes the log up to the present, unless it is flushed up to `target`: then the stream is on its way, and a commit would only make for another snapshot. From 17
+ * on without using up a transaction id; before, by an asynchronous-proof commit (the control connection has synchronous_commit = local).
+ * Manual: Replication Management Functions. */
+export async function nudgeOrigin(sql: SqlPort, serverVersion: number, target: Lsn): Promise<void> {
   const call = serverVersion >= 170_000 ? "(false, 'pgfresh', '', true)" : "(true, 'pgfresh', '')";
-  await sql.query(`SELECT pg_catalog.pg_logical_emit_message${call}`);
+  await sql.query(
+    `SELECT pg_catalog.pg_logical_emit_message${call} WHERE pg_catalog.pg_current_wal_flush_lsn() < $1::pg_catalog.pg_lsn`,
+    [formatLsn(target)],
+  );
 }

@@ -26,7 +26,8 @@ const factsSql = `SELECT
   pg_catalog.has_database_privilege(current_database(), 'CREATE')::int,
   current_setting('max_replication_slots'), (SELECT count(*) FROM pg_catalog.pg_replication_slots),
   current_setting('max_wal_senders'), (SELECT count(*) FROM pg_catalog.pg_stat_replication),
-  current_setting('server_encoding'), pg_catalog.has_function_privilege('pg_catalog.pg_current_wal_insert_lsn()', 'EXECUTE')::int,
+  current_setting('server_encoding'), (pg_catalog.has_function_privilege('pg_catalog.pg_current_wal_insert_lsn()', 'EXECUTE')
+    AND pg_catalog.has_function_privilege('pg_catalog.pg_current_wal_flush_lsn()', 'EXECUTE'))::int,
   EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = '%PUBLICATION%'
     AND NOT pg_catalog.pg_has_role(pubowner, 'USAGE'))::int, current_setting('synchronous_standby_names')`;
 
@@ -35,7 +36,7 @@ const factsSql = `SELECT
 export async function diagnose(query: TextQuery, publication: string): Promise<Check[]> {
   const [row] = await query(factsSql.replace('%PUBLICATION%', publication.replaceAll("'", "''")));
   const [versionNumber, version, walLevel, recovery, user, database, replication, create] = row as string[];
-  const [slotsMax, slots, sendersMax, senders, encoding, insertLsn, foreign, standbys] = row!.slice(8) as string[];
+  const [slotsMax, slots, sendersMax, senders, encoding, walFunctions, foreign, standbys] = row!.slice(8) as string[];
   const checks: Check[] = [];
   const check = (name: string, ok: boolean, found: string, remedy: string): void => {
     checks.push({ name, ok, found, remedy: ok ? '' : remedy });
@@ -77,8 +78,9 @@ export async function diagnose(query: TextQuery, publication: string): Promise<C
     `${senders} of ${sendersMax} used`,
     more('max_wal_senders', senders!),
   );
-  const grant = `GRANT EXECUTE ON FUNCTION pg_catalog.pg_current_wal_insert_lsn() TO ${role}`;
-  check('functions', insertLsn === '1', 'pg_current_wal_insert_lsn', grant);
+  const functions = ['pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn'];
+  const grant = `GRANT EXECUTE ON FUNCTION ${functions.map((name) => `pg_catalog.${name}()`).join(', ')} TO ${role}`;
+  check('functions', walFunctions === '1', functions.join(', '), grant);
   // A subscriber confirms what it has received, and a commit that waits for any standby would be content with that (seen: released by our stream).
   check(
     'standbys',

@@ -45,7 +45,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
         clock: monotonicClock,
         wallClock,
         ask: (question) => askRound(rounds, { ...names, slot: names.slot }, question),
-        nudge: () => nudgeOrigin(rounds, version * 10_000),
+        nudge: (target) => nudgeOrigin(rounds, version * 10_000, target),
         appliedLsn: () => stream.appliedLsn,
         awaited: (lsn) => stream.awaited(lsn),
         published: () => publication.published,
@@ -144,10 +144,28 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
   it('goes on while a bulk transaction is open and idle in the midst of its log (C12)', async () => {
     await writer.query('BEGIN; INSERT INTO other SELECT i, repeat($$x$$, 500) FROM generate_series(1, 3000) i');
     for (let i = 0; i < 5; i++) {
+      await work.query(`UPDATE public.item SET v = '${i}' WHERE id = ${i + 1}`);
+      // Behind that commit, and flushed by nobody.
       await writer.query(`INSERT INTO other VALUES (${10_000 + i}, 'x')`);
       await fresh();
+      expect(sink.commits).toBe(i + 1);
     }
     expect(clock.nudges).toBeGreaterThan(0);
+    await writer.query('ROLLBACK');
+  });
+
+  it('waits for nothing of a transaction that has not ended', async () => {
+    await fresh();
+    const { nudges } = clock;
+    await writer.query('BEGIN');
+    for (let i = 0; i < 5; i++) {
+      // The end of it is flushed by nobody, so the stream does not get there.
+      await writer.query(
+        `INSERT INTO other SELECT i, repeat('x', 500) FROM generate_series(${i * 100}, ${i * 100 + 99}) i`,
+      );
+      await fresh();
+    }
+    expect(clock.nudges).toBe(nudges);
     await writer.query('ROLLBACK');
   });
 

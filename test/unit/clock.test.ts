@@ -20,7 +20,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     jumps: 0,
     refreshed: [] as number[],
     errors: [] as string[],
-    nudges: 0,
+    nudged: [] as bigint[],
     awaited: [] as bigint[],
   };
   const origin = { applied: 100n, sessions: 0, reads: 0, skewMs: 0, published: new Set<number>() };
@@ -34,10 +34,12 @@ function bench(overrides: Partial<ClockPorts> = {}) {
         asked.push({
           question,
           answer: (more = {}) => {
+            // Whatever moves the log is a commit, unless the test says otherwise.
+            const { lsn = 100n, snapshotText = `${lsn}:${lsn}:` } = more;
             const answer: RoundAnswer = {
-              lsn: 100n,
-              snapshot: parseSnapshot('5:5:'),
-              snapshotText: '5:5:',
+              lsn,
+              snapshot: parseSnapshot(snapshotText),
+              snapshotText,
               configTime: 'c',
               fingerprint: catalog,
               published: new Set(origin.published),
@@ -54,7 +56,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
           },
         });
       }),
-    nudge: async () => void seen.nudges++,
+    nudge: async (target) => void seen.nudged.push(target),
     appliedLsn: () => origin.applied,
     awaited: (lsn) => void seen.awaited.push(lsn),
     published: () => new Set(origin.published),
@@ -187,17 +189,34 @@ describe('the freshness clock', () => {
     clock.accept(catalog);
     await asked[0]!.answer({ lsn: 200n });
     await vi.advanceTimersByTimeAsync(19);
-    expect(seen.nudges).toBe(0);
+    expect(seen.nudged).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(seen.nudges).toBe(1);
+    expect(seen.nudged).toEqual([200n]);
     clock.request(2);
     await asked[1]!.answer({ lsn: 300n });
     await vi.advanceTimersByTimeAsync(49);
-    expect(seen.nudges).toBe(1);
+    expect(seen.nudged).toEqual([200n]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(seen.nudges).toBe(2);
+    expect(seen.nudged).toEqual([200n, 300n]);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(seen.nudges).toBe(2);
+    expect(seen.nudged).toEqual([200n, 300n]);
+    clock.stop();
+  });
+
+  it('waits no further than to the first position with the same snapshot: nothing was committed behind it', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ lsn: 100n, snapshotText: '5:7:6' });
+    clock.request(2);
+    await asked[1]!.answer({ lsn: 900n, snapshotText: '5:7:6' });
+    expect(seen.fresh.map(([round]) => round)).toEqual([1, 2]);
+    clock.request(3);
+    await asked[2]!.answer({ lsn: 1000n, snapshotText: '7:7:' });
+    clock.request(4);
+    await asked[3]!.answer({ lsn: 2000n, snapshotText: '7:7:' });
+    expect([seen.fresh.length, seen.awaited]).toEqual([2, [1000n, 1000n]]);
+    clock.applied(1000n);
+    expect(seen.fresh.map(([round]) => round)).toEqual([1, 2, 4]);
     clock.stop();
   });
 
@@ -208,7 +227,7 @@ describe('the freshness clock', () => {
     await vi.advanceTimersByTimeAsync(10);
     clock.applied(200n);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(seen.nudges).toBe(0);
+    expect(seen.nudged).toEqual([]);
     clock.stop();
   });
 
