@@ -25,6 +25,17 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+const POLL_US_MAX = 10_000;
+
+/** Microseconds, up to 10 ms. "200us", "0.5ms"; a bare number is microseconds. */
+export function parsePollTime(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(us|ms|)$/i.exec(text.trim());
+  const us =
+    match === null ? Number.NaN : Math.round(Number(match[1]) * (match[2]!.toLowerCase() === 'ms' ? 1_000 : 1));
+  if (!(us <= POLL_US_MAX)) throw new BadValue(`"${text}" is not a time from 0 to 10 ms; write 200us`);
+  return us;
+}
+
 export function parseBoolean(text: string): boolean {
   if (/^(true|on|yes|1)$/i.test(text)) return true;
   if (/^(false|off|no|0)$/i.test(text)) return false;

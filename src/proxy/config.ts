@@ -107,6 +107,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       threadIdleMs: values['concurrency.thread_idle']!,
       queueDepthMax: values['concurrency.max_queue_depth']!,
       optimizeFor: values['concurrency.optimize_for']!,
+      pollUs: values['concurrency.poll']!,
     },
     consistency: values.consistency!,
     cache: {

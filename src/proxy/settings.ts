@@ -16,6 +16,7 @@ import {
   parseCount,
   parseDuration,
   parseFileMode,
+  parsePollTime,
   parseSize,
 } from './config-text.ts';
 
@@ -128,6 +129,12 @@ export const settings = {
     'GOAL',
     (t) => parseChoice(t, ['latency', 'throughput'] as const),
     'latency or throughput: what auto decides by',
+  ),
+  'concurrency.poll': setting(
+    '200us',
+    'TIME',
+    parsePollTime,
+    'how long a worker looks for more before it sleeps, while that mostly finds some; 0: never',
   ),
   consistency: setting('strong', 'LEVEL', (t) => parseChoice(t, ConsistencyLevels), ConsistencyLevels.join(', ')),
   'cache.memory': setting('256MB', 'SIZE', positive(parseSize, MIB), 'shared memory for cached answers'),

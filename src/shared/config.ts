@@ -62,6 +62,8 @@ export interface ConcurrencyConfig {
   readonly queueDepthMax: number;
   /** What `auto` decides by. */
   readonly optimizeFor: 'latency' | 'throughput';
+  /** How long a worker looks for more work before it sleeps, microseconds; 0: not at all. */
+  readonly pollUs: number;
 }
 
 export const PoolModes = ['session', 'transaction'] as const;

@@ -1,9 +1,9 @@
 /**
  * `dup(2)` of the process's own C library, through koffi: a system call that Node does not offer and that the hand-over
- * of sockets needs. Where koffi has no build for the platform, `loadDup` says so and main relays bytes instead.
+ * of sockets needs. Where koffi has no build for the platform, `loadDescriptors` says so and main relays bytes instead.
  */
 import { closeSync, fstatSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { loadFunction } from './libc.ts';
 
 export interface Descriptors {
   /** A second number for the same socket. @throws Error when the process has no free descriptor (EMFILE). */
@@ -13,13 +13,9 @@ export interface Descriptors {
   inode(fd: number): bigint | null;
 }
 
-interface Koffi {
-  load(library: string | null): { func(prototype: string): (fd: number) => number };
-}
-
 /** Null where there is no koffi. */
 export function loadDescriptors(): Descriptors | null {
-  const dup = loadDup();
+  const dup = loadFunction<(fd: number) => number>('int dup(int fd)');
   if (dup === null) return null;
   return {
     dup(fd) {
@@ -36,14 +32,4 @@ export function loadDescriptors(): Descriptors | null {
       }
     },
   };
-}
-
-function loadDup(): ((fd: number) => number) | null {
-  if (process.platform === 'win32') return null;
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    return koffi.load(null).func('int dup(int fd)'); // null: the symbols of this process, libc among them
-  } catch {
-    return null; // no build of koffi for this platform: the relay takes over
-  }
 }

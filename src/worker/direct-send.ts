@@ -5,18 +5,14 @@
  * Only plain sockets are written to like this (never TLS, whose descriptor carries ciphertext), and only while nothing waits in the stream,
  * so that no byte overtakes another. The descriptor is asked for each time: a number kept could by now name somebody else's socket.
  */
-import { createRequire } from 'node:module';
 import net from 'node:net';
 import type { Writable } from 'node:stream';
+import { loadFunction } from '../shared/libc.ts';
 
 /** Bytes that the kernel took, 0 when none. */
 export type DirectSend = (socket: Writable, bytes: Buffer, start: number, end: number) => number;
 
 type Send = (fd: number, bytes: Uint8Array, count: number, flags: number) => number;
-
-interface Koffi {
-  load(library: null): { func(prototype: string): Send };
-}
 
 /** MSG_DONTWAIT | MSG_NOSIGNAL on Linux. */
 const FLAGS = 0x40 | 0x4000;
@@ -25,7 +21,8 @@ export const sendNothing: DirectSend = () => 0;
 
 /** `sendNothing` where there is no koffi, and off Linux, whose flags these are. */
 export function loadDirectSend(): DirectSend {
-  const send = loadSend();
+  if (process.platform !== 'linux') return sendNothing;
+  const send = loadFunction<Send>('int64_t send(int fd, void *bytes, size_t count, int flags)');
   if (send === null) return sendNothing;
   return (socket, bytes, start, end) => {
     // Not a subclass: TLSSocket is one.
@@ -37,14 +34,4 @@ export function loadDirectSend(): DirectSend {
     // An error is left for the stream to meet again and report.
     return Math.max(0, send(fd, bytes.subarray(start, end), end - start, FLAGS));
   };
-}
-
-function loadSend(): Send | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    return koffi.load(null).func('int64_t send(int fd, void *bytes, size_t count, int flags)');
-  } catch {
-    return null; // no build of koffi for this platform
-  }
 }

@@ -30,6 +30,7 @@ import { MovableSession } from './moving-session.ts';
 
 import { OriginTarget } from './origin-tls.ts';
 import { OutBuffer, SpareSlabs } from './out-buffer.ts';
+import { openPoller, type Poller } from './polling.ts';
 import { OriginPools } from './pool-registry.ts';
 import { PooledSession } from './pooled-session.ts';
 import { Refresher } from './refresh.ts';
@@ -58,6 +59,7 @@ export class Runtime {
   /** Makes up what an unknown role's password would be salted with. */
   readonly mockSecret: Buffer = randomBytes(32);
   readonly timing: Timing;
+  readonly poller: Poller | null;
   readonly flights: Flights;
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
@@ -89,6 +91,7 @@ export class Runtime {
     this.originTarget = new OriginTarget(upstream, limits.originConnectTimeoutMs, keepaliveMs);
     this.verifiers = openVerifiers(init.config);
     this.timing = new Timing(clock, this.counters);
+    this.poller = openPoller(init.config.concurrency, (ms) => this.count(Counter.polledMs, ms));
     this.proxies = new TrustedProxies(init.config.proxyProtocol);
     this.idle = new IdleWatch(this, () => this.sessions.keys());
     this.databases = new DatabaseLinks(init.config, this.control, (link) => {

@@ -132,6 +132,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
       return;
     }
     this.turning = true;
+    this.runtime.poller?.poke();
     try {
       effect?.();
       this.pump();

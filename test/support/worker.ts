@@ -43,7 +43,7 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
     workers: 1,
     concurrency: {
       ...{ model: 'pool', tcp: undefined, unix: undefined, maxThreads: 1, threadIdleMs: 1000 },
-      ...{ queueDepthMax: 100, optimizeFor: 'latency' },
+      ...{ queueDepthMax: 100, optimizeFor: 'latency', pollUs: 0 },
     },
     consistency: 'strong',
     cache: {

@@ -3,7 +3,14 @@ import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ConfigSources, editDistance, loadConfig } from '../../src/proxy/config.ts';
-import { formatAddress, parseAddress, parseDuration, parseSize, parseUpstream } from '../../src/proxy/config-text.ts';
+import {
+  formatAddress,
+  parseAddress,
+  parseDuration,
+  parsePollTime,
+  parseSize,
+  parseUpstream,
+} from '../../src/proxy/config-text.ts';
 import { environmentName, flagName, settingKeys } from '../../src/proxy/settings.ts';
 import { ConfigError } from '../../src/shared/errors.ts';
 
@@ -132,6 +139,15 @@ describe('texts', () => {
     ['1h', 3_600_000],
     ['250', 250],
   ])('%s is a duration', (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it.each([
+    ['0', 0],
+    ['200us', 200],
+    ['0.5ms', 500],
+    ['10ms', 10_000],
+  ])('%s is a time to poll for', (text, us) => expect(parsePollTime(text)).toBe(us));
+
+  it.each(['1s', '11ms', '-1', 'soon', ''])('%s is none', (text) => expect(() => parsePollTime(text)).toThrow(/200us/));
 
   it.each([
     ['6432', '127.0.0.1:6432'],

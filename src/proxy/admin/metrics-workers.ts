@@ -74,6 +74,12 @@ export const workerFamilies: readonly Family[] = [
     samples: ({ workers }, { counters }) => latencies(workers, counters),
   },
   {
+    name: 'pgfresh_worker_polled_seconds',
+    help: 'Time that this worker spent looking for work that did not come, before it slept (concurrency.poll); the utilization of its thread counts it',
+    labels: ['worker'],
+    samples: ofWorkers((counters, slot) => counters.of(slot, 'polledMs') / 1e3),
+  },
+  {
     name: 'pgfresh_worker_statements',
     help: 'Statements answered by this worker since it was started',
     labels: ['worker'],

@@ -179,6 +179,8 @@ export const Counter = {
   poolWaits: 26,
   poolWaitMs: 27,
   poolTimeouts: 28,
+  /** Time spent looking for work that did not come (worker/polling.ts). */
+  polledMs: 29,
   /** First of `reasonCodes.length` counters, by reason index. */
   reasons: 32,
   /** First of `pinReasons.length` counters: sessions that kept their connection. */

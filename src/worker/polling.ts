@@ -1,0 +1,130 @@
+/**
+ * Adaptive polling (ADR-023): after work a worker looks for more without sleeping, while that mostly finds some. Being put to sleep and woken again
+ * costs a request that comes alone more than all that is done for it.
+ *
+ *            poke                    poke                        nothing for `window`: failure
+ *   asleep ───────▶ polling ─ turn, turn, turn, … ─────────────▶ asleep
+ *      ▲               │ found: score + 1                           │ score − 1
+ *      └── rest ◀──────┴─ somebody else wanted the processor ◀──────┘ score 0: rest, twice as long each time
+ *
+ * Each turn of the event loop looks at the sockets (epoll without a timeout) and then yields. A yield that takes long has let another thread run, so
+ * the processor was not idle: the worker sleeps at once. So polling takes only time that nobody wants, and little of that where requests are rare.
+ */
+import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import type { ConcurrencyConfig } from '../shared/config.ts';
+import { loadFunction } from '../shared/libc.ts';
+
+export interface PollPorts {
+  readonly nowMs: () => number;
+  /** Lets other threads run that want this processor (sched_yield). */
+  readonly yieldNow: () => unknown;
+  /** Calls back in the next turn of the event loop, after its sockets. */
+  readonly nextTurn: (callback: () => void) => unknown;
+  /** Looked in vain for so long. */
+  readonly onWasted: (ms: number) => void;
+}
+
+export interface PollLimits {
+  /** Without work for so long, a worker sleeps. */
+  readonly windowMs: number;
+  /** An empty turn takes 2 to 4 µs. One that took longer than this has let another thread run. */
+  readonly turnMsMax: number;
+  /** How long polling is given up after too many failures: this, and up to that if it fails again and again. */
+  readonly restMsMin: number;
+  readonly restMsMax: number;
+}
+
+const defaults = { turnMsMax: 0.02, restMsMin: 10, restMsMax: 1_000 };
+const SCORE_MAX = 8;
+/** While it rests, one poke in so many reads the clock. */
+const POKES_PER_LOOK = 16;
+
+export class Poller {
+  private readonly ports: PollPorts;
+  private readonly limits: PollLimits;
+  private readonly turned = () => this.turn();
+  private polling = false;
+  /** Since the last turn. */
+  private poked = false;
+  /** Nothing has come since this time. */
+  private sinceMs = 0;
+  private turnedMs = 0;
+  private empty = 0;
+  private score = SCORE_MAX / 2;
+  private restMs: number;
+  private restUntilMs = Number.NEGATIVE_INFINITY;
+  private pokes = 0;
+
+  constructor(ports: PollPorts, limits: PollLimits) {
+    this.ports = ports;
+    this.limits = limits;
+    this.restMs = limits.restMsMin;
+  }
+
+  get isPolling(): boolean {
+    return this.polling;
+  }
+
+  /** Work was done. Cheap; to be called for every event of a socket. */
+  poke(): void {
+    this.poked = true;
+    if (this.polling) return;
+    if (this.score === 0) {
+      if (++this.pokes % POKES_PER_LOOK !== 0 || this.ports.nowMs() < this.restUntilMs) return;
+      this.score = SCORE_MAX / 2;
+    }
+    this.polling = true;
+    this.empty = 0;
+    this.ports.nextTurn(this.turned);
+  }
+
+  private turn(): void {
+    const { nowMs, yieldNow, nextTurn } = this.ports;
+    if (this.poked) {
+      this.poked = false;
+      if (this.empty > 0) this.found();
+      this.empty = 0;
+      this.sinceMs = this.turnedMs = nowMs();
+    } else {
+      yieldNow();
+      this.empty++;
+      const before = this.turnedMs;
+      this.turnedMs = nowMs();
+      if (this.turnedMs - before > this.limits.turnMsMax || this.turnedMs - this.sinceMs >= this.limits.windowMs) {
+        this.failed();
+        return;
+      }
+    }
+    nextTurn(this.turned);
+  }
+
+  private found(): void {
+    this.score = Math.min(SCORE_MAX, this.score + 1);
+    if (this.score === SCORE_MAX) this.restMs = this.limits.restMsMin;
+  }
+
+  private failed(): void {
+    this.polling = false;
+    this.ports.onWasted(this.turnedMs - this.sinceMs);
+    if (--this.score > 0) return;
+    this.restUntilMs = this.turnedMs + this.restMs;
+    this.restMs = Math.min(this.limits.restMsMax, this.restMs * 2);
+  }
+}
+
+/** Not with one processor, nor where threads outnumber processors or are compared by how busy they are (ADR-016). */
+export function mayPoll({ model, tcp, unix, optimizeFor, pollUs }: ConcurrencyConfig, processors: number): boolean {
+  const models = [model, tcp, unix];
+  const isPool = !models.includes('work-stealing') && !models.includes('per-connection');
+  return pollUs > 0 && optimizeFor === 'latency' && processors > 1 && isPool;
+}
+
+/** Null where a worker does not poll, or has no way to yield. */
+export function openPoller(concurrency: ConcurrencyConfig, onWasted: (ms: number) => void): Poller | null {
+  if (!mayPoll(concurrency, availableParallelism())) return null;
+  const yieldNow = loadFunction<() => number>('int sched_yield()');
+  if (yieldNow === null) return null;
+  const ports = { nowMs: () => performance.now(), yieldNow, nextTurn: setImmediate, onWasted };
+  return new Poller(ports, { ...defaults, windowMs: concurrency.pollUs / 1_000 });
+}

@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import type { ConcurrencyConfig } from '../../src/shared/config.ts';
+import { mayPoll, Poller } from '../../src/worker/polling.ts';
+
+const limits = { windowMs: 0.2, turnMsMax: 0.02, restMsMin: 10, restMsMax: 40 };
+const TURN_MS = 0.004;
+
+/** A worker whose event loop turns when the test says so. */
+function bench() {
+  const waiting: (() => void)[] = [];
+  const seen = { yields: 0, wastedMs: 0 };
+  /** What the next yield takes: another thread runs meanwhile. */
+  let othersMs = 0;
+  let nowMs = 1_000;
+  const poller = new Poller(
+    {
+      nowMs: () => nowMs,
+      yieldNow: () => {
+        seen.yields++;
+        nowMs += othersMs;
+        othersMs = 0;
+      },
+      nextTurn: (callback) => waiting.push(callback),
+      onWasted: (ms) => {
+        seen.wastedMs += ms;
+      },
+    },
+    limits,
+  );
+  const turn = (): void => {
+    nowMs += TURN_MS;
+    expect(waiting.length).toBeLessThanOrEqual(1);
+    waiting.shift()?.();
+  };
+  return {
+    poller,
+    seen,
+    turn,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    takeAway: (ms: number) => {
+      othersMs = ms;
+    },
+    /** Turns until the worker sleeps. */
+    untilAsleep: () => {
+      let turns = 0;
+      for (; waiting.length > 0; turns++) turn();
+      return turns;
+    },
+    /** Work, and nothing for so long that the worker sleeps. */
+    fail() {
+      poller.poke();
+      this.untilAsleep();
+    },
+    /** Work, two empty turns, and work. */
+    find() {
+      poller.poke();
+      for (let i = 0; i < 3; i++) turn();
+      poller.poke();
+      turn();
+    },
+  };
+}
+
+describe('adaptive polling', () => {
+  it('looks for more for the time given, yielding each time, and sleeps then', () => {
+    const { poller, seen, untilAsleep } = bench();
+    expect(poller.isPolling).toBe(false);
+    poller.poke();
+    expect(poller.isPolling).toBe(true);
+    const turns = untilAsleep();
+    expect(poller.isPolling).toBe(false);
+    expect(turns).toBeGreaterThanOrEqual(limits.windowMs / TURN_MS);
+    expect(turns).toBeLessThan(limits.windowMs / TURN_MS + 4);
+    expect(seen.yields).toBe(turns - 1);
+    expect(seen.wastedMs).toBeCloseTo(limits.windowMs, 1);
+  });
+
+  it('goes on for as long as work comes', () => {
+    const { poller, find, seen } = bench();
+    for (let i = 0; i < 1_000; i++) find();
+    expect(poller.isPolling).toBe(true);
+    expect(seen.wastedMs).toBe(0);
+  });
+
+  it('counts work turn after turn as neither found nor missed', () => {
+    const { poller, turn, seen, untilAsleep } = bench();
+    for (let i = 0; i < 100; i++) {
+      poller.poke();
+      turn();
+    }
+    expect(seen.yields).toBe(0);
+    untilAsleep();
+    expect(poller.isPolling).toBe(false);
+  });
+
+  it('sleeps at once when somebody else wants the processor', () => {
+    const { poller, turn, takeAway, seen } = bench();
+    poller.poke();
+    turn();
+    turn();
+    expect(poller.isPolling).toBe(true);
+    takeAway(0.05);
+    turn();
+    expect(poller.isPolling).toBe(false);
+    expect(seen.yields).toBe(2);
+  });
+
+  it('rests when looking was mostly in vain, longer each time up to a bound, and tries again', () => {
+    const worker = bench();
+    /** Fails until it rests; returns how long it does, in steps of a millisecond. */
+    const rest = (): number => {
+      for (let i = 0; i < 4; i++) worker.fail();
+      let restedMs = 0;
+      for (; restedMs < 100; restedMs++) {
+        for (let i = 0; i < 16; i++) worker.poller.poke();
+        if (worker.poller.isPolling) break;
+        worker.pass(1);
+      }
+      worker.untilAsleep();
+      return restedMs;
+    };
+    expect(rest()).toBe(10);
+    // The trial was one of its failures.
+    expect([rest(), rest(), rest()].map((ms) => Math.round(ms / 10))).toEqual([2, 4, 4]);
+  });
+
+  it('forgives failures when most looks find something', () => {
+    const worker = bench();
+    for (let i = 0; i < 50; i++) {
+      worker.find();
+      worker.find();
+      worker.untilAsleep();
+    }
+    worker.poller.poke();
+    expect(worker.poller.isPolling).toBe(true);
+  });
+});
+
+describe('whether a worker polls', () => {
+  const pool: ConcurrencyConfig = {
+    ...{ model: 'auto', tcp: undefined, unix: undefined, maxThreads: 1, threadIdleMs: 0, queueDepthMax: 1 },
+    ...{ optimizeFor: 'latency', pollUs: 200 },
+  };
+  const polls = (change: Partial<typeof pool>, processors = 2) => mayPoll({ ...pool, ...change }, processors);
+
+  it('is a matter of the goal, the model, the time given and the processors', () => {
+    expect(polls({})).toBe(true);
+    expect(polls({}, 1)).toBe(false);
+    expect(polls({ pollUs: 0 })).toBe(false);
+    expect(polls({ optimizeFor: 'throughput' })).toBe(false);
+    expect(polls({ model: 'work-stealing' })).toBe(false);
+    expect(polls({ unix: 'per-connection' })).toBe(false);
+    expect(polls({ model: 'async' })).toBe(true);
+  });
+});
