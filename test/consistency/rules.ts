@@ -288,8 +288,8 @@ export const rules: readonly Rule[] = [
       {
         without: 'comparing the snapshots (the first position for ever)',
         edits: [edit('cache/clock.ts', 'if (this.#shown?.snapshotText !== snapshotText)', 'if (this.#shown === null)')],
-        test: 'system/clock.test.ts',
-        name: 'covers every commit acknowledged before the round began',
+        test: 'unit/clock.test.ts',
+        name: 'waits no further than to the first position with the same snapshot: nothing was committed behind it',
       },
     ],
   },

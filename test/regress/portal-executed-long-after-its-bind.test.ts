@@ -30,27 +30,37 @@ it('an answer as of its Bind is not admitted as one of its Execute', async () =>
   }
 });
 
-it.each(['p', ''])(
-  'a portal that is executed twice ("%s") fills nothing with its second, empty answer',
-  async (portal) => {
+// An Execute with a limit is not kept, so nothing but the second answer could be.
+it.each([
+  ['p', 0, 11],
+  ['', 0, 12],
+  ['p', 10, 13],
+  ['', 10, 14],
+])(
+  'a portal that is executed twice ("%s", first for %i rows) fills nothing with its second, empty answer',
+  async (portal, first, id) => {
     const reader = await proxy.session();
+    // The table is published: from now on answers are kept.
+    await proxy.warm(() => ask(reader, text, [20]));
     const raw = await connectRaw(proxy.url);
     for (let i = 0; i < 5; i++) {
       raw.send(
         serialize.parse({ text, name: '', types: [] }),
-        serialize.bind({ portal, values: ['11'] }),
-        serialize.execute({ portal, rows: 0 }),
+        serialize.bind({ portal, values: [String(id)] }),
+        serialize.execute({ portal, rows: first }),
         serialize.execute({ portal, rows: 0 }),
         serialize.sync(),
       );
       expect(rows(await raw.until('Z'))).toEqual([['0']]);
     }
+    const other = await connectRaw(proxy.url);
     for (let i = 0; i < 10; i++) {
-      expect(await ask(reader, text, [11])).toEqual([[0]]);
       // Without Describe: the answer of the second Execute has no description of its columns either.
-      raw.send(statement(text, ['11'], '', false), serialize.sync());
-      expect(rows(await raw.until('Z'))).toEqual([['0']]);
+      other.send(statement(text, [String(id)], '', false), serialize.sync());
+      expect(rows(await other.until('Z'))).toEqual([['0']]);
     }
+    for (let i = 0; i < 3; i++) expect(await ask(reader, text, [id])).toEqual([[0]]);
+    other.close();
     raw.close();
   },
 );
