@@ -127,6 +127,8 @@ export const Limits = {
    * faster here (ADR-015).
    */
   youngGenerationMib: 12,
+  /** How much of what was alive after a full collection may be added to a heap before the next one: V8 lets a small heap grow to four times that (ADR-021). */
+  heapGrowingPercent: 50,
   workersMax: 64,
   /** Change streams, as many as the store's header has slots (memory/layout.ts). */
   databasesMax: 32,
