@@ -2,13 +2,16 @@
  * Adaptive polling (ADR-023): after work a worker looks for more without sleeping, while that mostly finds some. Being put to sleep and woken again
  * costs a request that comes alone more than all that is done for it.
  *
- *            poke                    poke                        nothing for `window`: failure
- *   asleep ───────▶ polling ─ turn, turn, turn, … ─────────────▶ asleep
- *      ▲               │ found: score + 1                           │ score − 1
- *      └── rest ◀──────┴─ somebody else wanted the processor ◀──────┘ score 0: rest, twice as long each time
+ *            poke                                    nothing for `window`, or somebody else ran: score − 1
+ *   asleep ───────▶ polling ─ turn, turn, turn, … ───────────────────────────────▶ asleep
+ *      ▲               │ found: score + 1                                            │ score 0
+ *      └── rest ◀──────┴── somebody kept the processor for long                      │
+ *           ▲───────────────────────────────────────────────────────────────────────┘
  *
  * Each turn of the event loop looks at the sockets (epoll without a timeout) and then yields. A yield that takes long has let another thread run, so
- * the processor was not idle: the worker sleeps at once. So polling takes only time that nobody wants, and little of that where requests are rare.
+ * the processor was not idle: the worker sleeps at once, since who is woken gets the processor sooner than who has yielded it. Behind a thread that
+ * computes for as long as it may, a yield lasts a time slice, which requests would wait for: then nothing is tried again for a while, longer each time.
+ * So polling takes only time that nobody wants, and little of that where requests are rare.
  */
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
@@ -30,13 +33,18 @@ export interface PollLimits {
   readonly windowMs: number;
   /** An empty turn takes 2 to 4 µs. One that took longer than this has let another thread run. */
   readonly turnMsMax: number;
-  /** How long polling is given up after too many failures: this, and up to that if it fails again and again. */
+  /** One that took longer than this, a thread that goes on computing: polling is given up for so long at least. */
+  readonly stolenMs: number;
+  readonly stolenRestMs: number;
+  /** How long polling is given up: this, and up to that if it is given up again soon. */
   readonly restMsMin: number;
   readonly restMsMax: number;
 }
 
-const defaults = { turnMsMax: 0.02, restMsMin: 10, restMsMax: 1_000 };
+const defaults = { turnMsMax: 0.02, stolenMs: 0.5, stolenRestMs: 250, restMsMin: 10, restMsMax: 1_000 };
 const SCORE_MAX = 8;
+/** Polling that lasted so many times its last rest was worth it. */
+const WORTH = 8;
 /** While it rests, one poke in so many reads the clock. */
 const POKES_PER_LOOK = 16;
 
@@ -91,8 +99,9 @@ export class Poller {
       this.empty++;
       const before = this.turnedMs;
       this.turnedMs = nowMs();
-      if (this.turnedMs - before > this.limits.turnMsMax || this.turnedMs - this.sinceMs >= this.limits.windowMs) {
-        this.failed();
+      const turnMs = this.turnedMs - before;
+      if (turnMs > this.limits.turnMsMax || this.turnedMs - this.sinceMs >= this.limits.windowMs) {
+        this.failed(turnMs > this.limits.stolenMs);
         return;
       }
     }
@@ -101,15 +110,18 @@ export class Poller {
 
   private found(): void {
     this.score = Math.min(SCORE_MAX, this.score + 1);
-    if (this.score === SCORE_MAX) this.restMs = this.limits.restMsMin;
   }
 
-  private failed(): void {
+  private failed(isStolen: boolean): void {
     this.polling = false;
     this.ports.onWasted(this.turnedMs - this.sinceMs);
-    if (--this.score > 0) return;
+    this.score = isStolen ? 0 : this.score - 1;
+    if (this.score > 0) return;
+    const { stolenRestMs, restMsMin, restMsMax } = this.limits;
+    const lastedMs = this.turnedMs - this.restUntilMs;
+    const longer = lastedMs > WORTH * this.restMs ? restMsMin : Math.min(restMsMax, 2 * this.restMs);
+    this.restMs = isStolen ? Math.max(stolenRestMs, longer) : longer;
     this.restUntilMs = this.turnedMs + this.restMs;
-    this.restMs = Math.min(this.limits.restMsMax, this.restMs * 2);
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConcurrencyConfig } from '../../src/shared/config.ts';
 import { mayPoll, Poller } from '../../src/worker/polling.ts';
 
-const limits = { windowMs: 0.2, turnMsMax: 0.02, restMsMin: 10, restMsMax: 40 };
+const limits = { windowMs: 0.2, turnMsMax: 0.02, stolenMs: 0.5, stolenRestMs: 20, restMsMin: 10, restMsMax: 40 };
 const TURN_MS = 0.004;
 
 /** A worker whose event loop turns when the test says so. */
@@ -52,6 +52,17 @@ function bench() {
     fail() {
       poller.poke();
       this.untilAsleep();
+    },
+    /** How long it rests, in steps of a millisecond. */
+    rested() {
+      let restedMs = 0;
+      for (; restedMs < 100; restedMs++) {
+        for (let i = 0; i < 16; i++) poller.poke();
+        if (poller.isPolling) break;
+        nowMs += 1;
+      }
+      this.untilAsleep();
+      return restedMs;
     },
     /** Work, two empty turns, and work. */
     find() {
@@ -109,21 +120,29 @@ describe('adaptive polling', () => {
 
   it('rests when looking was mostly in vain, longer each time up to a bound, and tries again', () => {
     const worker = bench();
-    /** Fails until it rests; returns how long it does, in steps of a millisecond. */
     const rest = (): number => {
       for (let i = 0; i < 4; i++) worker.fail();
-      let restedMs = 0;
-      for (; restedMs < 100; restedMs++) {
-        for (let i = 0; i < 16; i++) worker.poller.poke();
-        if (worker.poller.isPolling) break;
-        worker.pass(1);
-      }
-      worker.untilAsleep();
-      return restedMs;
+      return worker.rested();
     };
     expect(rest()).toBe(10);
     // The trial was one of its failures.
     expect([rest(), rest(), rest()].map((ms) => Math.round(ms / 10))).toEqual([2, 4, 4]);
+  });
+
+  it('rests at once behind a thread that computes on and on, and forgets that when it has polled for long', () => {
+    const worker = bench();
+    const steal = (): number => {
+      worker.poller.poke();
+      worker.turn();
+      worker.takeAway(3);
+      worker.turn();
+      expect(worker.poller.isPolling).toBe(false);
+      return worker.rested();
+    };
+    expect([steal(), steal(), steal()].map((ms) => Math.round(ms / 10))).toEqual([2, 4, 4]);
+    for (let i = 0; i < 20_000; i++) worker.find();
+    worker.untilAsleep();
+    expect(Math.round(steal() / 10)).toBe(2);
   });
 
   it('forgives failures when most looks find something', () => {
