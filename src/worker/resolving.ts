@@ -8,7 +8,8 @@
  *              (`origin: 'outdated'`): its plan may be of a moment between the two versions, when a name meant something
  *              else (a table renamed away and back), and such a plan would still be valid.
  *   compared   Only the signatures differ, though not in the tables: something of these was changed, perhaps just before the Parse and
- *              noticed after it. The origin is asked whether its answer has the columns that the client was told (unresolved.ts).
+ *              noticed after it. Or its verdict of then never came, since the catalog changed twice while it was asked for. The origin is
+ *              asked whether its answer has the columns that the client was told (unresolved.ts).
  *   uncertain  The signatures differ, or are none. The origin decides by its plan: as it was made, or made anew under any
  *              version that the statement was used under since, if something that it read has changed. It is passed
  *              through, and does at most what its verdicts under all these versions say.
@@ -61,10 +62,16 @@ export function renew(statement: Statement, context: Resolution): boolean {
   return true;
 }
 
-/** True once for each context: whether the statement reads the tables that it read at its Parse, and is only described otherwise, perhaps. */
+/** True once for each context: whether the statement reads the tables that it read at its Parse, and is only described otherwise, perhaps; or nobody can say what it read. */
 export function isWorthComparing(statement: Statement, context: Resolution): boolean {
   const { proof, slot, resolution, compared } = statement;
-  const [then, now] = [proof?.verdict?.signature ?? '', slot?.verdict?.signature ?? ''];
+  // As if nothing had been known at its Parse. Else it could neither fill nor hit for as long as it lives.
+  if (proof === null || proof.failed) {
+    if (sameResolution(compared, context)) return false;
+    statement.compared = context;
+    return true;
+  }
+  const [then, now] = [proof.verdict?.signature ?? '', slot?.verdict?.signature ?? ''];
   if (then === '' || now === '' || resolution?.row !== context.row || sameResolution(compared, context)) return false;
   if (!sameResolution(statement.slotResolution, context)) return false;
   statement.compared = context;
