@@ -5,6 +5,7 @@
  *   native   `port.postMessage({ socket }, [socket])` of Node itself (Node ≥ 24.20)
  *   relay    main keeps the socket and posts its bytes (the fallback)
  *   none     main serves the connection itself: what the others are measured against
+ *   message  the same, and a message without a socket goes to the worker: the floor of whatever wakes another thread
  *
  * Clients live in a thread of their own, 16 at a time unless said otherwise: connect, wait for one byte, close. Per way: microseconds from
  * accept to the handler in the worker, and connections a second. Ways take turns; the best of all rounds counts.
@@ -15,7 +16,7 @@ import { type Lane, openLane } from '../src/proxy/handoff.ts';
 import { loadDescriptors } from '../src/shared/descriptors.ts';
 import { receiveHandoffs } from '../src/shared/handoff.ts';
 
-const ways = ['none', 'dup', 'native', 'relay'] as const;
+const ways = ['none', 'message', 'dup', 'native', 'relay'] as const;
 type Way = (typeof ways)[number];
 
 interface ServerData {
@@ -47,9 +48,9 @@ function runServer({ handoff, latencies, served }: ServerData): void {
     record(Number(arrival.peer), latencies, served);
     answer(arrival.open({}));
   });
-  parentPort!.on('message', ({ socket, acceptedUs }: { socket: net.Socket; acceptedUs: number }) => {
+  parentPort!.on('message', ({ socket, acceptedUs }: { socket?: net.Socket; acceptedUs: number }) => {
     record(acceptedUs, latencies, served);
-    answer(socket);
+    if (socket !== undefined) answer(socket);
   });
   parentPort!.postMessage('ready');
 }
@@ -83,7 +84,7 @@ async function measure(way: Way, connections: number, clients: number): Promise<
   const data: ServerData = { role: 'server', handoff: workerPort, latencies, served };
   const worker = new Worker(new URL(import.meta.url), { workerData: data, transferList: [workerPort] });
   await new Promise((resolve) => worker.once('message', resolve));
-  const server = net.createServer({ pauseOnConnect: way !== 'none', noDelay: true }, (socket) => {
+  const server = net.createServer({ pauseOnConnect: way !== 'none' && way !== 'message', noDelay: true }, (socket) => {
     give(way, socket, { lane, worker, latencies, served });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -111,6 +112,9 @@ function give(way: Way, socket: net.Socket, { lane, worker, latencies, served }:
   const acceptedUs = nowUs();
   if (way === 'none') {
     record(acceptedUs, latencies, served);
+    answer(socket);
+  } else if (way === 'message') {
+    worker.postMessage({ acceptedUs });
     answer(socket);
   } else if (way === 'native') {
     worker.postMessage({ socket, acceptedUs }, [socket as never]);

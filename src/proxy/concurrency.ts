@@ -19,7 +19,7 @@ export interface Plan {
   readonly threadSlots: number;
 }
 
-type Planned = Pick<Config, 'workers' | 'listenUnix' | 'concurrency'>;
+type Planned = Pick<Config, 'workers' | 'areWorkersGiven' | 'listenUnix' | 'concurrency'>;
 
 /** @throws ConfigError when there are more threads than epoch words. */
 export function planConcurrency(config: Planned, cores: number): Plan {
@@ -39,8 +39,11 @@ export function planConcurrency(config: Planned, cores: number): Plan {
   return { tcp, unix, poolSlots, threadSlots };
 }
 
-/** One event loop uses one core; a thread for each connection costs most processor time and memory (ADR-016). */
-function automatic({ workers, concurrency }: Planned, cores: number): FixedModel {
-  if (cores === 1 || workers === 1) return 'async';
+/**
+ * One event loop uses one core, and the cache thread, the load and often the origin want some too: two workers on two cores are slower than one.
+ * A thread for each connection costs most processor time and memory (ADR-016).
+ */
+function automatic({ workers, areWorkersGiven, concurrency }: Planned, cores: number): FixedModel {
+  if (workers === 1 || (cores <= 2 && !areWorkersGiven)) return 'async';
   return concurrency.optimizeFor === 'throughput' ? 'work-stealing' : 'pool';
 }

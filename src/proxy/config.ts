@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { parse as parseToml } from 'smol-toml';
 import type { Config } from '../shared/config.ts';
 import { ConfigError, toError } from '../shared/errors.ts';
+import { Limits } from '../shared/limits.ts';
 import { planConcurrency } from './concurrency.ts';
 import { BadValue, parseUpstream } from './config-text.ts';
 import {
@@ -78,6 +79,7 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
   }
   const upstream = attempt(upstreamGiven.where, () => parseUpstream(upstreamGiven.text, sources.env));
   const cdcUpstream = cdcGiven ? attempt(cdcGiven.where, () => parseUpstream(cdcGiven.text, sources.env)) : upstream;
+  const workersGiven = values['concurrency.pool_size'] || values.workers;
   const config: Config = {
     upstream,
     cdcUpstream,
@@ -98,7 +100,8 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
     },
     keepaliveMs: values.keepalive!,
     admin: values.admin,
-    workers: values['concurrency.pool_size'] || values.workers!,
+    workers: workersGiven ?? Math.min(availableParallelism(), Limits.workersMax),
+    areWorkersGiven: workersGiven !== undefined,
     concurrency: {
       model: values['concurrency.model']!,
       tcp: values['concurrency.tcp'],

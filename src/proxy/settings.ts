@@ -3,7 +3,6 @@
  * `cache.max_staleness` in the file is `--cache-max-staleness` as a flag and `PGFRESH_CACHE_MAX_STALENESS` in the environment;
  * `limits.` is left out of both.
  */
-import { availableParallelism } from 'node:os';
 import { ClientTlsModes, ConcurrencyModels, ConsistencyLevels, PoolModes, type TcpAddress } from '../shared/config.ts';
 import { toError } from '../shared/errors.ts';
 import { Limits } from '../shared/limits.ts';
@@ -64,7 +63,6 @@ function positive(parse: (text: string) => number, min: number): (text: string) 
 
 const text = (value: string): string => value;
 const model = (value: string) => parseChoice(value, ConcurrencyModels);
-const workers = String(Math.min(availableParallelism(), Limits.workersMax));
 const MIB = 2 ** 20;
 
 export const settings = {
@@ -106,7 +104,12 @@ export const settings = {
     (t) => (t === 'off' ? undefined : parseAddress(t)),
     'admin page, or off',
   ),
-  workers: setting(workers, 'N', (t) => parseCount(t, 1, Limits.workersMax), 'worker threads'),
+  workers: setting(
+    null,
+    'N',
+    (t) => parseCount(t, 1, Limits.workersMax),
+    'worker threads; unless given, one for each core, but with auto a single one on up to two cores',
+  ),
   'concurrency.model': setting('auto', 'MODEL', model, `threads for connections: ${ConcurrencyModels.join(', ')}`),
   'concurrency.tcp': setting(null, 'MODEL', model, 'the model for TCP, when it is another'),
   'concurrency.unix': setting(null, 'MODEL', model, 'the model for Unix sockets, when it is another'),

@@ -100,6 +100,8 @@ export interface Config {
   readonly admin: TcpAddress | undefined;
   /** Workers of a pool. */
   readonly workers: number;
+  /** Not the default. */
+  readonly areWorkersGiven: boolean;
   readonly concurrency: ConcurrencyConfig;
   readonly consistency: Consistency;
   readonly cache: {

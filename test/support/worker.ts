@@ -41,6 +41,7 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
     keepaliveMs: 60_000,
     admin: undefined,
     workers: 1,
+    areWorkersGiven: true,
     concurrency: {
       ...{ model: 'pool', tcp: undefined, unix: undefined, maxThreads: 1, threadIdleMs: 1000 },
       ...{ queueDepthMax: 100, optimizeFor: 'latency', pollUs: 0 },

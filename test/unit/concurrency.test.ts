@@ -4,18 +4,20 @@ import { type BalancedWorker, reliefOf } from '../../src/proxy/balancer.ts';
 import { planConcurrency } from '../../src/proxy/concurrency.ts';
 import type { Incoming, Lane } from '../../src/proxy/handoff.ts';
 import { StealingPlacement } from '../../src/proxy/placement.ts';
-import type { SettingKey } from '../../src/proxy/settings.ts';
 import { WaitTimes } from '../../src/proxy/waiting.ts';
 import { ConfigError } from '../../src/shared/errors.ts';
-import { testConfig } from '../support/test-config.ts';
+import { type TestFlags, testConfig } from '../support/test-config.ts';
 
 describe('a plan', () => {
-  const plan = (cores: number, flags: Readonly<Partial<Record<SettingKey, string>>>) =>
-    planConcurrency(testConfig(flags), cores);
+  const plan = (cores: number, flags: TestFlags) => planConcurrency(testConfig(flags), cores);
 
   it.each([
-    [1, {}, 'async', 'async', 1, 0],
-    [2, {}, 'pool', 'pool', 2, 0],
+    [1, { workers: undefined }, 'async', 'async', 1, 0],
+    [2, { workers: undefined }, 'async', 'async', 1, 0],
+    [2, { workers: undefined, 'concurrency.optimize_for': 'throughput' }, 'async', 'async', 1, 0],
+    [2, { workers: '2' }, 'pool', 'pool', 2, 0],
+    [2, { workers: undefined, 'concurrency.pool_size': '2' }, 'pool', 'pool', 2, 0],
+    [8, { workers: '2' }, 'pool', 'pool', 2, 0],
     [2, { workers: '1' }, 'async', 'async', 1, 0],
     [8, { 'concurrency.pool_size': '6' }, 'pool', 'pool', 6, 0],
     [8, { 'concurrency.optimize_for': 'throughput' }, 'work-stealing', 'work-stealing', 2, 0],
