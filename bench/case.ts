@@ -94,6 +94,9 @@ export interface Cell {
   readonly runsOn?: (peer: string, options: CaseOptions) => boolean;
   /** The load warms up nothing: each statement is new, or the measurement starts cold. */
   readonly cold?: boolean;
+  /** A peer with a cache is warmed for so long at least: the code that follows changes is compiled as it runs, which takes longer than filling the
+   * cache. Not in a quick run. */
+  readonly warmSecondsMin?: number;
 }
 
 export interface CellResult {

@@ -26,6 +26,9 @@ export const uncacheableSql = `${drawId()}\nSELECT balance FROM accounts WHERE i
 export const updateSql = (from = 1, to = keyCount): string =>
   `${drawId(from, to)}\nUPDATE accounts SET balance = balance + 1 WHERE id = :id;`;
 
+/** Beside writes a peer is warm when its code for changes is compiled, too. */
+export const warmSecondsOfWrites = 6;
+
 export const shopCustomers = 2_000;
 
 /** A shop: 2,000 customers, 500 products, 20,000 orders with 60,000 lines. */

@@ -25,7 +25,7 @@ export const usage = `npm run bench -- [options]
   --case NAME         only this case (repeatable)
   --rounds N          interleaved rounds (5; quick 3)
   --seconds N         of each measurement (1)
-  --minutes N         leave out what does not fit (50; quick 2.9)
+  --minutes N         leave out what does not fit (55; quick 2.9)
   --workers N         measure pgfresh with 1 and with N workers (cores)
   --pg 15|18          version of PostgreSQL (18)
   --seed N            of the load (1)
@@ -99,7 +99,7 @@ export function parseOptions(
     cases: values.case,
     rounds: wholeNumber('rounds', values.rounds ?? (values.quick ? '3' : '5'), 1, 1_000),
     seconds: wholeNumber('seconds', values.seconds, 1, 600),
-    minutesMax: minutes(values.minutes ?? (values.quick ? '2.9' : '50')),
+    minutesMax: minutes(values.minutes ?? (values.quick ? '2.9' : '55')),
     workers: [...new Set([1, workers])],
     pg: values.pg === '15' ? 15 : 18,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31),

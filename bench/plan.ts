@@ -7,7 +7,7 @@ import { cellsOf, peersOf, type RunOptions, roundsOf } from './runner.ts';
 const besideMeasurement = 0.1;
 const startOf = (peer: PeerSpec): number => (peer.streams === true ? 1.5 : peer.name === 'direct' ? 0 : 0.3);
 const setupOfCase = 0.7;
-/** Peers with a cache are warmed until hits are no more frequent. */
+/** Peers with a cache are warmed until hits are no more frequent, or for as long as the cell asks for. */
 const warmings = 1.3;
 
 type Plan = Pick<RunOptions, 'workers' | 'quick' | 'rounds' | 'seconds'>;
@@ -15,9 +15,9 @@ type Plan = Pick<RunOptions, 'workers' | 'quick' | 'rounds' | 'seconds'>;
 const measurementOf = (cell: Cell, { seconds }: Plan): number =>
   typeof cell.load === 'function' ? Math.max(seconds, cell.secondsPlanned ?? seconds) : seconds + besideMeasurement;
 
-function warmingOf(cell: Cell, peer: PeerSpec): number {
+function warmingOf(cell: Cell, peer: PeerSpec, { quick }: Plan): number {
   if (typeof cell.load === 'function' || cell.cold === true) return 0;
-  if (peer.caches === true) return warmings * (1 + besideMeasurement);
+  if (peer.caches === true) return Math.max(warmings, quick ? 0 : (cell.warmSecondsMin ?? 0)) * (1 + besideMeasurement);
   return 0;
 }
 
@@ -31,8 +31,8 @@ export function secondsOfCase(each: BenchCase, options: RunOptions): number {
     for (const peer of peersOf(each, cell, options)) {
       seconds += rounds * measurementOf(cell, options);
       const anew = lifetime === 'measurement' || (lifetime === 'turn' && peer.streams === true);
-      if (anew) seconds += rounds * (startOf(peer) + warmingOf(cell, peer));
-      else seconds += warmingOf(cell, peer);
+      if (anew) seconds += rounds * (startOf(peer) + warmingOf(cell, peer, options));
+      else seconds += warmingOf(cell, peer, options);
       starts.set(peer.name, anew ? 0 : startOf(peer));
     }
   }

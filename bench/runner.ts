@@ -193,14 +193,16 @@ class CellRun {
     return peer;
   }
 
-  /** For as long as it makes hits more frequent, a second at a time. */
+  /** For as long as it makes hits more frequent and the cell asks for, a second at a time. */
   async #warm(peer: RunningPeer, load: PgbenchLoad): Promise<void> {
+    const warmSecondsMin = this.#options.quick ? 1 : (this.#cell.warmSecondsMin ?? 1);
     let hitRatio = 0;
-    for (let second = 0; second < warmSecondsMax; second++) {
+    for (let second = 1; second <= Math.max(warmSecondsMax, warmSecondsMin); second++) {
       const sample = await this.#stageOf(peer, this.#options.seed + 10_000 + second).load(load, 1);
       const before = hitRatio;
       hitRatio = sample.hitRatio ?? 1;
-      if (hitRatio > hitRatioWarm || (second > 0 && hitRatio < before + hitRatioStep)) return;
+      const isFull = hitRatio > hitRatioWarm || (second > 1 && hitRatio < before + hitRatioStep);
+      if (isFull && second >= warmSecondsMin) return;
     }
   }
 

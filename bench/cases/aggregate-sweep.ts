@@ -1,4 +1,5 @@
 import type { BenchCase, Cell } from '../case.ts';
+import { warmSecondsOfWrites } from '../data.ts';
 import { direct } from '../peers/direct.ts';
 import { pgfreshOne } from '../peers/pgfresh.ts';
 
@@ -21,6 +22,7 @@ function cell(size: number, writePercent: number): Cell {
         ...(writePercent > 0 ? [{ sql: update, weight: writePercent }] : []),
       ],
     },
+    ...(writePercent > 0 ? { warmSecondsMin: warmSecondsOfWrites } : {}),
   };
 }
 

@@ -97,11 +97,11 @@ describe('the plan of a run', () => {
   const total = (chosen: readonly BenchCase[], more: Partial<typeof options>) =>
     chosen.reduce((sum, each) => sum + secondsOfCase(each, { ...options, ...more }), 0);
 
-  it('has a quick run end within three minutes and a full one within 45', () => {
+  it('has a quick run end within three minutes and a full one within 50', () => {
     const quick = cases.filter((each) => each.cells.some((cell) => cell.quick));
     expect(stepsOf(quick, options)).toBeLessThan(130);
     expect(total(quick, {})).toBeLessThan(3 * 60);
-    expect(total(cases, { quick: false, rounds: 5 })).toBeLessThan(45 * 60);
+    expect(total(cases, { quick: false, rounds: 5 })).toBeLessThan(50 * 60);
   });
 
   it('counts the rounds of each cell, and servers where they are started', () => {
