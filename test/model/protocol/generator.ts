@@ -3,6 +3,7 @@
  * and between two commands; settings and prepared statements stay for the next one, mostly.
  */
 import type { Random } from '../random.ts';
+import { withoutDangling } from './dangling.ts';
 import type { Message, Value } from './message.ts';
 import type { Profile } from './profile.ts';
 import {
@@ -55,7 +56,7 @@ export class Generator {
     const steps = 1 + this.random.skewed(5);
     for (let i = 0; i < steps; i++) this.step();
     this.close();
-    return this.messages;
+    return withoutDangling(this.messages);
   }
 
   private chance(share: number): boolean {
@@ -245,12 +246,8 @@ export class Generator {
     const values: Value[] = (text?.parameters ?? []).map((type) => this.value(text!, type));
     if (this.chance(0.01)) values.push('1');
     const results = pick(random, [
-      [],
-      [],
-      [],
-      [0],
-      [1],
-      [1],
+      ...[[], [], []],
+      ...[[0], [1], [1]],
       this.chance(0.1) ? [0, 1] : [],
       this.chance(0.05) ? [2] : [],
     ]);
