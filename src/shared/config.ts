@@ -100,7 +100,7 @@ export interface Config {
   readonly admin: TcpAddress | undefined;
   /** Workers of a pool. */
   readonly workers: number;
-  /** Not the default. */
+  /** Somebody said how many; else they are as many as cores, and `auto` may begin fewer. */
   readonly areWorkersGiven: boolean;
   readonly concurrency: ConcurrencyConfig;
   readonly consistency: Consistency;

@@ -1,8 +1,9 @@
 /**
- * PostgreSQL (15 to 18) keeps the unnamed portal of a simple Query that failed while it ran, until its block ends, but not the statements of that
+ * PostgreSQL (seen in 15.18 and 18.4) keeps the unnamed portal of a simple Query that failed while it ran, until its block ends, but not the statements of that
  * portal: they go with the Query. Whoever executes or describes the unnamed portal then makes the server read freed memory (exec_execute_message,
  * IsTransactionExitStmtList), which mostly ends in 25P02 and now and then in a segmentation fault of the backend and a restart of the whole server.
- * No client does that, so the model does not either.
+ * No client does that, so the model does not either. What a Query that succeeds, or fails before it has a portal, leaves to Execute is compared in
+ * `regress/transaction-of-reads`.
  */
 import type { Message } from './message.ts';
 
