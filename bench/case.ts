@@ -94,8 +94,8 @@ export interface Cell {
   readonly runsOn?: (peer: string, options: CaseOptions) => boolean;
   /** The load warms up nothing: each statement is new, or the measurement starts cold. */
   readonly cold?: boolean;
-  /** A peer with a cache is warmed for so long at least: the code that follows changes is compiled as it runs, which takes longer than filling the
-   * cache. Not in a quick run. */
+  /** Peers are warmed for so long at least, those without a cache once for the case: code is compiled as it runs, which takes longer than filling
+   * a cache. Not in a quick run. */
   readonly warmSecondsMin?: number;
 }
 

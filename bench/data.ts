@@ -29,6 +29,9 @@ export const updateSql = (from = 1, to = keyCount): string =>
 /** Beside writes a peer is warm when its code for changes is compiled, too. */
 export const warmSecondsOfWrites = 6;
 
+/** Where most statements reach the origin it takes so long until the code for that is compiled, of a bare relay as well. */
+export const warmSecondsOfMisses = 5;
+
 export const shopCustomers = 2_000;
 
 /** A shop: 2,000 customers, 500 products, 20,000 orders with 60,000 lines. */

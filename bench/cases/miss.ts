@@ -1,5 +1,5 @@
 import { type BenchCase, modes } from '../case.ts';
-import { accountsSql, newKeySql } from '../data.ts';
+import { accountsSql, newKeySql, warmSecondsOfMisses } from '../data.ts';
 import { direct } from '../peers/direct.ts';
 import { relay } from '../peers/node-server.ts';
 import { pgbouncer } from '../peers/pgbouncer.ts';
@@ -19,5 +19,6 @@ export const miss: BenchCase = {
     name: `${mode}, 8 clients`,
     load: { mode, clients: 8, transport: 'tcp', scripts: [{ sql: newKeySql }] },
     quick: mode === 'prepared',
+    warmSecondsMin: warmSecondsOfMisses,
   })),
 };

@@ -1,5 +1,5 @@
 import { type BenchCase, modes } from '../case.ts';
-import { accountsSql, uncacheableSql } from '../data.ts';
+import { accountsSql, uncacheableSql, warmSecondsOfMisses } from '../data.ts';
 import { direct } from '../peers/direct.ts';
 import { relay } from '../peers/node-server.ts';
 import { pgbouncer } from '../peers/pgbouncer.ts';
@@ -15,5 +15,6 @@ export const passthrough: BenchCase = {
     name: `${mode}, 8 clients`,
     load: { mode, clients: 8, transport: 'tcp', scripts: [{ sql: uncacheableSql }] },
     quick: mode === 'prepared',
+    warmSecondsMin: warmSecondsOfMisses,
   })),
 };

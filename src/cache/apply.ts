@@ -72,12 +72,13 @@ export class Apply implements ChangeSink {
   change(change: RowChange): void {
     const { index, log } = this.#options;
     const { departures } = this.#options;
-    log.record(this.#settling(), change);
+    const rows = viewsOf(change);
+    log.record(this.#settling(), change, rows);
     departures?.changed(change, this.#settling());
-    const relations = this.#shownBy(change.relation.oid).filter((relation) => index.has(relation));
-    if (relations.length === 0) return;
-    for (const row of viewsOf(change)) {
+    const relations = this.#shownBy(change.relation.oid);
+    for (const row of rows) {
       for (const relation of relations) {
+        if (!index.has(relation)) continue;
         if (!index.match(relation, row, this.#blocks, SLICE)) this.#unfinished.push({ relation, row, change });
       }
     }

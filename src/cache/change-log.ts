@@ -103,8 +103,8 @@ export class ChangeLog {
     return this.#order.length;
   }
 
-  /** Remembers a change of a transaction that may or may not have settled. */
-  record(transaction: SettlingTransaction, change: RowChange): void {
+  /** Remembers a change of a transaction that may or may not have settled. @param views those of the change, where they have been made already */
+  record(transaction: SettlingTransaction, change: RowChange, views = viewsOf(change)): void {
     const record = this.#recordOf(transaction, change.relation.oid);
     if (record.rows === null) return;
     if (record.rowCount >= this.#limits.rowsPerRecordMax) {
@@ -112,7 +112,7 @@ export class ChangeLog {
       return;
     }
     const text = textOf(change);
-    record.rows.push(...viewsOf(change));
+    for (const view of views) record.rows.push(view);
     record.rowCount++;
     record.text += text;
     this.#rows++;
@@ -128,7 +128,8 @@ export class ChangeLog {
 
   /** Whether a matching change was not certainly visible to an answer with this stamp in its token. */
   conflicts(dependencies: readonly Dependency[], settleStamp: number): boolean {
-    return dependencies.some((dependency) => this.#conflict(dependency, settleStamp));
+    for (const dependency of dependencies) if (this.#conflict(dependency, settleStamp)) return true;
+    return false;
   }
 
   /** The stream is begun anew: tokens of before are refused by their epoch. */
@@ -150,7 +151,7 @@ export class ChangeLog {
       const record = records.at(i)!;
       if (i < settledPrefix && record.stampUpTo <= settleStamp) return false;
       if (record.transaction.settledStamp <= settleStamp) continue;
-      if (record.rows === null || record.rows.some((row) => maySatisfy(row, dependency))) return true;
+      if (record.rows === null || anySatisfies(record.rows, dependency)) return true;
     }
     return false;
   }
@@ -198,6 +199,12 @@ export class ChangeLog {
     table.records.shift();
     table.settledPrefix = Math.max(0, table.settledPrefix - 1);
   }
+}
+
+/** Asked for each late answer of each newer change: a loop, since a function for each would be most of what that allocates. */
+function anySatisfies(rows: readonly RowView[], dependency: Dependency): boolean {
+  for (const row of rows) if (maySatisfy(row, dependency)) return true;
+  return false;
 }
 
 function extendPrefix(table: Table): void {

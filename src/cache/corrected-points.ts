@@ -4,6 +4,7 @@ import { Correction, type CorrectionsOptions } from './correction.ts';
 import type { PointAnswer, Recipe } from './recipe.ts';
 import { encodeAnswer } from './row-encoder.ts';
 import { isSameKey, joinedKey, keyOf, keysOf } from './row-keys.ts';
+import { positionsOf } from './row-view.ts';
 
 /** Of the row, in the order of the answer's columns; null: no row has the key. */
 type Values = readonly (string | null)[] | null;
@@ -64,7 +65,7 @@ export class CorrectedPoints {
     const due: Waiting[] = [];
     for (const keys of this.#waiting.values()) {
       for (const all of keys.values()) {
-        due.push(...all.filter(({ correction }) => correction.isDue(settleStamp)));
+        for (const waiting of all) if (waiting.correction.isDue(settleStamp)) due.push(waiting);
       }
     }
     for (const waiting of due) this.#drop(waiting);
@@ -90,7 +91,12 @@ export class CorrectedPoints {
     const { relation, key } = waiting.point;
     let keys = this.#waiting.get(relation);
     if (keys === undefined) this.#waiting.set(relation, (keys = new Map()));
-    const others = keys.get(joinedKey(key)) ?? [];
+    const others = keys.get(joinedKey(key));
+    if (others === undefined) {
+      this.size++;
+      keys.set(joinedKey(key), [waiting]);
+      return;
+    }
     const kept = others.filter(({ correction }) => !correction.isOfSameAnswer(waiting.correction.recipe));
     this.size += kept.length + 1 - others.length;
     keys.set(joinedKey(key), [...kept, waiting]);
@@ -99,9 +105,13 @@ export class CorrectedPoints {
   #drop(waiting: Waiting): void {
     const { relation, key } = waiting.point;
     const keys = this.#waiting.get(relation)!;
-    const others = keys.get(joinedKey(key))!.filter((other) => other !== waiting);
+    const all = keys.get(joinedKey(key))!;
     this.size--;
-    if (others.length > 0) keys.set(joinedKey(key), others);
+    if (all.length > 1)
+      keys.set(
+        joinedKey(key),
+        all.filter((other) => other !== waiting),
+      );
     else keys.delete(joinedKey(key));
     if (keys.size === 0) this.#waiting.delete(relation);
   }
@@ -113,9 +123,13 @@ function valuesAfter({ relation, newRow }: RowChange, point: PointAnswer): Value
   if (newRow === null || newKey === null || !isSameKey(newKey, point.key)) return null;
   // A table with other columns than the catalog's is about to have another catalog.
   if (relation.columns.length !== point.streamedColumns) return undefined;
-  const values = point.columns.map(({ name, type }) => {
-    const i = relation.columns.findIndex((column) => column.name === name && column.typeOid === type);
-    return newRow[i];
-  });
-  return values.every((value) => value !== undefined) ? values : undefined;
+  const at = positionsOf(relation);
+  const values: (string | null)[] = [];
+  for (const { name, type } of point.columns) {
+    const i = at.get(name);
+    const value = i === undefined || relation.columns[i]!.typeOid !== type ? undefined : newRow[i];
+    if (value === undefined) return undefined;
+    values.push(value);
+  }
+  return values;
 }

@@ -39,7 +39,9 @@ export class Correction {
 
   /** The stamp with which the last of its transactions settled; infinite while one has not. */
   get settledStamp(): number {
-    return Math.max(this.#settledBefore, ...this.#transactions.map(({ settledStamp }) => settledStamp));
+    let stamp = this.#settledBefore;
+    for (const { settledStamp } of this.#transactions) if (settledStamp > stamp) stamp = settledStamp;
+    return stamp;
   }
 
   /** Told to its end, and in every snapshot that shows what settled with the stamp. */

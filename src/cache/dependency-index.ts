@@ -159,12 +159,12 @@ export class DependencyIndex {
   }
 
   #probe(signature: Signature, row: RowView, into: Set<number>, max: number): boolean {
-    if (signature.uses !== null && row.touches?.(signature.uses) === false) return true;
+    if (signature.uses !== null && !row.touches(signature.uses)) return true;
     if (signature.ranges !== null) return this.#probeRanges(signature, signature.ranges, row, into, max);
     let unknown = false;
     this.#tuple.begin(signature.id);
     for (const column of signature.columns) {
-      const value = row(column);
+      const value = row.value(column);
       if (value === undefined) unknown = true;
       else this.#tuple.add(value);
     }
@@ -173,7 +173,7 @@ export class DependencyIndex {
 
   /** A value that is unknown, or has no rank, may be in any interval. */
   #probeRanges(signature: Signature, ranges: RangeIndex, row: RowView, into: Set<number>, max: number): boolean {
-    const text = row(signature.columns[0]!);
+    const text = row.value(signature.columns[0]!);
     if (text === null) return true;
     if (text === undefined) return this.#probeProjection(signature, row, into, max);
     const rank = rankOf(signature.rankedAs, text);
@@ -182,10 +182,10 @@ export class DependencyIndex {
   }
 
   #probeProjection(signature: Signature, row: RowView, into: Set<number>, max: number): boolean {
-    let known = signature.projected.length > 0 && (!signature.keyed || row.isOld === true);
+    let known = signature.projected.length > 0 && (!signature.keyed || row.isOld);
     this.#tuple.begin(signature.projectionId);
     for (const column of signature.projected) {
-      const value = row(column);
+      const value = row.value(column);
       if (value === undefined) known = false;
       else this.#tuple.add(value);
     }

@@ -50,13 +50,20 @@ export function encoderOf(type: number, format: number, { isoDates, utc }: Outpu
   return type === 1184 && isoDates && utc ? utf8 : null;
 }
 
+const [NO_ROW, ONE_ROW] = [encodeCommandComplete('SELECT 0'), encodeCommandComplete('SELECT 1')];
+
 /** The frames behind the RowDescription of an answer of one row, or of none; null where a value cannot be encoded. */
 export function encodeAnswer(
   values: readonly (string | null)[] | null,
   encoders: readonly ValueEncoder[],
 ): Buffer | null {
-  if (values === null) return encodeCommandComplete('SELECT 0');
-  const encoded = values.map((text, i) => (text === null ? null : encoders[i]!(text)));
-  if (values.some((text, i) => text !== null && encoded[i] === null)) return null;
-  return Buffer.concat([encodeDataRow(encoded), encodeCommandComplete('SELECT 1')]);
+  if (values === null) return NO_ROW;
+  const encoded: (Buffer | null)[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const text = values[i]!;
+    const value = text === null ? null : encoders[i]!(text);
+    if (value === null && text !== null) return null;
+    encoded.push(value);
+  }
+  return Buffer.concat([encodeDataRow(encoded), ONE_ROW]);
 }

@@ -1,5 +1,6 @@
 /** Primary keys of the rows that a change took away and put in place. */
 import type { RowChange, StreamRelation, StreamRow } from './change.ts';
+import { positionsOf } from './row-view.ts';
 
 /** Texts as the stream has them. */
 export type RowKey = readonly string[];
@@ -29,9 +30,13 @@ export function keyOf(
   columns: readonly string[],
   { isUnsent } = { isUnsent: false },
 ): RowKey | null {
-  const values = columns.map((name) => {
-    const i = relation.columns.findIndex((column) => column.name === name);
-    return i < 0 || (isUnsent && !relation.columns[i]!.isKey) ? undefined : row[i];
-  });
-  return values.every((value) => typeof value === 'string') ? values : null;
+  const at = positionsOf(relation);
+  const key: string[] = [];
+  for (const name of columns) {
+    const i = at.get(name);
+    const value = i === undefined || (isUnsent && !relation.columns[i]!.isKey) ? undefined : row[i];
+    if (typeof value !== 'string') return null;
+    key.push(value);
+  }
+  return key;
 }

@@ -3,18 +3,62 @@ import type { RowChange, StreamRelation, StreamRow } from './change.ts';
 import type { Dependency, KnownKeys, RangeTerm } from './dependency.ts';
 import { rankOf } from './rank.ts';
 
-/** Value of a column: text, null for NULL, undefined when the stream does not tell. */
 export interface RowView {
-  (column: string): string | null | undefined;
   /** The row is one that a change took away. */
-  isOld?: true;
-  /** The row is of an update: whether that may have changed one of these columns. Missing: the row came or went. */
-  touches?: (columns: readonly string[]) => boolean;
+  readonly isOld: boolean;
+  /** Text of the column, null for NULL, undefined when the stream does not tell. */
+  value(column: string): string | null | undefined;
+  /** Whether the change may have altered one of these columns; of a row that came or went, it has. */
+  touches(columns: readonly string[]): boolean;
+}
+
+/** What is told of a row: all that was sent; of an old row that was not sent, its key, which is the new row's; nothing. */
+type Told = 'row' | 'key' | 'nothing';
+
+/** One class for all, and its functions shared: these are looked at for each change and each late answer. */
+class StreamedRow implements RowView {
+  readonly isOld: boolean;
+  readonly #change: RowChange;
+  readonly #row: StreamRow;
+  readonly #told: Told;
+  readonly #at: ReadonlyMap<string, number>;
+
+  constructor(change: RowChange, row: StreamRow, told: Told, isOld: boolean) {
+    this.#change = change;
+    this.#row = row;
+    this.#told = told;
+    this.#at = positionsOf(change.relation);
+    this.isOld = isOld;
+  }
+
+  /** A column that the relation does not stream (generated, up to PostgreSQL 17) is unknown. */
+  value(column: string): string | null | undefined {
+    if (this.#told === 'nothing') return undefined;
+    const i = this.#at.get(column);
+    if (i === undefined) return undefined;
+    if (this.#told === 'key' && !this.#change.relation.columns[i]!.isKey) return undefined;
+    return this.#row[i];
+  }
+
+  /** New rows are sent whole but for large values that did not change; of an old row that was not sent the key did not. */
+  touches(columns: readonly string[]): boolean {
+    const { kind, relation, oldRow, newRow } = this.#change;
+    if (kind !== 'update') return true;
+    for (const column of columns) {
+      const i = this.#at.get(column);
+      // Generated columns are computed from others.
+      if (i === undefined) return true;
+      const now = newRow![i];
+      if (now !== undefined && (oldRow === null ? !relation.columns[i]!.isKey : oldRow[i] !== now)) return true;
+    }
+    return false;
+  }
 }
 
 const positions = new WeakMap<StreamRelation, ReadonlyMap<string, number>>();
 
-function positionsOf(relation: StreamRelation): ReadonlyMap<string, number> {
+/** Where a relation's columns are in its rows. */
+export function positionsOf(relation: StreamRelation): ReadonlyMap<string, number> {
   let known = positions.get(relation);
   if (known === undefined) {
     known = new Map(relation.columns.map((column, i) => [column.name, i]));
@@ -23,51 +67,15 @@ function positionsOf(relation: StreamRelation): ReadonlyMap<string, number> {
   return known;
 }
 
-/** Whole row as sent. A column that the relation does not stream (generated, up to PostgreSQL 17) is unknown. */
-function viewOf(relation: StreamRelation, row: StreamRow): RowView {
-  const at = positionsOf(relation);
-  return (column) => {
-    const i = at.get(column);
-    return i === undefined ? undefined : row[i];
-  };
-}
-
-/** The old row of an update that sent none: its key is the new row's, the rest is unknown. */
-function viewOfUnsentOld(relation: StreamRelation, newRow: StreamRow): RowView {
-  const at = positionsOf(relation);
-  return (column) => {
-    const i = at.get(column);
-    return i !== undefined && relation.columns[i]!.isKey ? newRow[i] : undefined;
-  };
-}
-
 /** The rows that a change took away and put in place; every one may satisfy a constraint. */
 export function viewsOf(change: RowChange): readonly RowView[] {
-  const { relation, oldRow, newRow } = change;
+  const { kind, oldRow, newRow } = change;
   const views: RowView[] = [];
-  if (newRow !== null) views.push(viewOf(relation, newRow));
-  if (oldRow !== null) views.push(asOld(viewOf(relation, oldRow)));
-  else if (change.kind === 'update' && newRow !== null) views.push(asOld(viewOfUnsentOld(relation, newRow)));
-  else if (change.kind === 'delete') views.push(asOld(() => undefined));
-  if (change.kind === 'update') for (const view of views) view.touches = (columns) => mayTouch(change, columns);
+  if (newRow !== null) views.push(new StreamedRow(change, newRow, 'row', false));
+  if (oldRow !== null) views.push(new StreamedRow(change, oldRow, 'row', true));
+  else if (kind === 'update' && newRow !== null) views.push(new StreamedRow(change, newRow, 'key', true));
+  else if (kind === 'delete') views.push(new StreamedRow(change, [], 'nothing', true));
   return views;
-}
-
-/** New rows are sent whole but for large values that did not change; of an old row that was not sent the key did not. */
-function mayTouch({ relation, oldRow, newRow }: RowChange, columns: readonly string[]): boolean {
-  const at = positionsOf(relation);
-  return columns.some((column) => {
-    const i = at.get(column);
-    // Generated columns are computed from others.
-    if (i === undefined) return true;
-    if (newRow![i] === undefined) return false;
-    return oldRow === null ? !relation.columns[i]!.isKey : oldRow[i] !== newRow![i];
-  });
-}
-
-function asOld(row: RowView): RowView {
-  row.isOld = true;
-  return row;
 }
 
 /**
@@ -76,17 +84,19 @@ function asOld(row: RowView): RowView {
  * leaves the answer as it is.
  */
 export function maySatisfy(row: RowView, dependency: Dependency): boolean {
-  if (dependency.uses !== undefined && row.touches?.(dependency.uses) === false) return false;
-  if (row.isOld === true && dependency.known !== undefined && !mayBeAmong(row, dependency.known)) return false;
+  // What most rows fail comes first.
   for (const term of dependency.terms) {
-    const value = row(term.column);
+    const value = row.value(term.column);
     if (value !== undefined && !term.values.includes(value)) return false;
   }
-  return dependency.range === undefined || mayBeWithin(row(dependency.range.column), dependency.range);
+  if (dependency.range !== undefined && !mayBeWithin(row.value(dependency.range.column), dependency.range))
+    return false;
+  if (dependency.uses !== undefined && !row.touches(dependency.uses)) return false;
+  return !row.isOld || dependency.known === undefined || mayBeAmong(row, dependency.known);
 }
 
 function mayBeAmong(row: RowView, { columns, keys }: KnownKeys): boolean {
-  const key = columns.map(row);
+  const key = columns.map((column) => row.value(column));
   return key.includes(undefined) || keys.some((known) => known.every((value, i) => value === key[i]));
 }
 

@@ -7,12 +7,24 @@
  */
 import net from 'node:net';
 import type { Writable } from 'node:stream';
-import { loadFunction } from '../shared/libc.ts';
+import { addressOf, loadFunction } from '../shared/libc.ts';
 
-/** Bytes that the kernel took, 0 when none. */
-export type DirectSend = (socket: Writable, bytes: Buffer, start: number, end: number) => number;
+/** Memory that answers are sent from. It is told to C by its address, asked for once: to describe a part of a Buffer takes a third of the call. */
+export class SendMemory {
+  readonly bytes: Buffer;
+  /** 0: not known. */
+  readonly address: number;
 
-type Send = (fd: number, bytes: Uint8Array, count: number, flags: number) => number;
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.address = addressOf(this.bytes);
+  }
+}
+
+/** Bytes of `memory.bytes[start, end)` that the kernel took, 0 when none. */
+export type DirectSend = (socket: Writable, memory: SendMemory, start: number, end: number) => number;
+
+type Send = (fd: number, address: number, count: number, flags: number) => number;
 
 /** MSG_DONTWAIT | MSG_NOSIGNAL on Linux. */
 const FLAGS = 0x40 | 0x4000;
@@ -22,16 +34,16 @@ export const sendNothing: DirectSend = () => 0;
 /** `sendNothing` where there is no koffi, and off Linux, whose flags these are. */
 export function loadDirectSend(): DirectSend {
   if (process.platform !== 'linux') return sendNothing;
-  const send = loadFunction<Send>('int64_t send(int fd, void *bytes, size_t count, int flags)');
+  const send = loadFunction<Send>('int64_t send(int fd, uintptr_t bytes, size_t count, int flags)');
   if (send === null) return sendNothing;
-  return (socket, bytes, start, end) => {
+  return (socket, { address }, start, end) => {
     // Not a subclass: TLSSocket is one.
     const isPlain: boolean = socket.constructor === net.Socket;
-    if (!isPlain || socket.writableLength > 0) return 0;
+    if (!isPlain || socket.writableLength > 0 || address === 0) return 0;
     const { _handle: handle } = socket as unknown as { readonly _handle: { readonly fd?: number } | null };
     const fd = handle?.fd ?? -1;
     if (fd < 0) return 0;
     // An error is left for the stream to meet again and report.
-    return Math.max(0, send(fd, bytes.subarray(start, end), end - start, FLAGS));
+    return Math.max(0, send(fd, address + start, end - start, FLAGS));
   };
 }

@@ -13,16 +13,19 @@
  */
 import type { Writable } from 'node:stream';
 import { Limits } from '../shared/limits.ts';
-import { type DirectSend, sendNothing } from './direct-send.ts';
+import { type DirectSend, SendMemory, sendNothing } from './direct-send.ts';
 
 const SLAB_BYTES = 256 * 1024;
 const KEPT_BYTES_MAX = 1024 * 1024;
+
+/** Frames that say no more than "done": up to here a loop costs less than a call. */
+const LOOP_BYTES_MAX = 16;
 
 /** What a turn mostly brings, a read and a little that was held before: with less room it begins with another slab. */
 const ROOM_BYTES_MIN = Limits.readBufferBytes + 8 * 1024;
 
 class Slab {
-  bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  memory = new SendMemory(SLAB_BYTES);
   /** Null: no turn writes here any more. */
   owner: OutBuffer | null = null;
   /** Writes that have not been reported as done. */
@@ -38,13 +41,17 @@ class Slab {
     this.spares = spares;
   }
 
+  get bytes(): Buffer {
+    return this.memory.bytes;
+  }
+
   get isFree(): boolean {
     return this.writing === 0;
   }
 
   /** True when the socket still needs the range. */
   write(socket: Writable, start: number, end: number): boolean {
-    const rest = start + this.spares.send(socket, this.bytes, start, end);
+    const rest = start + this.spares.send(socket, this.memory, start, end);
     if (rest === end) return false;
     this.writing++;
     socket.write(this.bytes.subarray(rest, end), this.done);
@@ -122,7 +129,9 @@ export class OutBuffer {
     }
     this.commit();
     this.reserve(end - start);
-    source.copy(this.slab.bytes, this.used, start, end);
+    const { bytes } = this.slab;
+    if (end - start > LOOP_BYTES_MAX) source.copy(bytes, this.used, start, end);
+    else for (let i = start; i < end; i++) bytes[this.used + i - start] = source[i]!;
     this.used += end - start;
   }
 
@@ -136,11 +145,11 @@ export class OutBuffer {
     const needed = this.used + bytes;
     const { slab } = this;
     if (needed <= slab.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * slab.bytes.length));
-    slab.bytes.copy(grown, this.base, this.base, this.used);
+    const grown = new SendMemory(Math.max(needed, 2 * slab.bytes.length));
+    slab.bytes.copy(grown.bytes, this.base, this.base, this.used);
     // Positions stay what they are; what is lent stays where it is.
     if (!slab.isFree) this.change();
-    this.slab.bytes = grown;
+    this.slab.memory = grown;
   }
 
   /** Where the next byte goes, for those who write into `bytes` themselves. */

@@ -30,6 +30,7 @@ import type { Batch } from './client-input.ts';
 import { seesAllWrites } from './consistency.ts';
 import { beginsLikeExecute } from './execute-text.ts';
 import { askForNeededRound, askForRound } from './fence.ts';
+import { FewStatements } from './few-statements.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
 import type { Outcome } from './outcome.ts';
 import { textKey } from './prepared-by-sql.ts';
@@ -60,8 +61,8 @@ export class HitPath {
   /** Of the key that was not found. */
   missedHash = 0;
   private entries = 0;
-  private readonly defined: Statement[] = [];
-  private readonly closed: Statement[] = [];
+  private readonly defined = new FewStatements();
+  private readonly closed = new FewStatements();
   private proven = true;
   private bound: Statement | null = null;
   private binds = 0;
@@ -119,8 +120,8 @@ export class HitPath {
   private reset(): void {
     this.entries = 0;
     this.shapeCount = 0;
-    if (this.defined.length > 0) this.defined.length = 0;
-    if (this.closed.length > 0) this.closed.length = 0;
+    this.defined.clear();
+    this.closed.clear();
     this.proven = true;
     this.bound = null;
     this.hints = null;
@@ -215,12 +216,12 @@ export class HitPath {
     if (!frontend.decodeParse(bytes, start, end, parse)) return 'statement.protocol';
     const { statements } = this.session;
     const known = statements.get(parse.name);
-    const isTwice = parse.name !== '' && this.defined.some(({ name }) => name === parse.name);
+    const isTwice = parse.name !== '' && this.defined.named(parse.name) !== null;
     if (isTwice || statements.mayExist(parse.name)) return 'statement.protocol';
     const again = known !== null && this.isResolvedHere(known) && known.isParse(bytes, start, end);
     const statement = again ? known : new Statement(parse, bytes, start, end);
     statement.resolvedAt(this.context);
-    this.defined.push(statement);
+    this.defined.add(statement);
     this.proven = false;
     this.say(PARSE_COMPLETE);
     return 'served';
@@ -292,8 +293,8 @@ export class HitPath {
     if (target.isStatement) {
       if (target.name === '') return 'statement.protocol';
       const statement = this.session.statements.get(target.name);
-      if (statement === null || statement.origin !== 'absent' || this.defined.length > 0) return 'statement.protocol';
-      this.closed.push(statement);
+      if (statement === null || statement.origin !== 'absent' || !this.defined.isEmpty) return 'statement.protocol';
+      this.closed.add(statement);
     } else if (target.name !== '') return 'statement.protocol';
     else this.steps.portalGone();
     this.say(CLOSE_COMPLETE);
@@ -302,10 +303,10 @@ export class HitPath {
 
   /** A statement usable under the context of now. */
   private statement(name: string): Statement | null {
-    const fresh = this.defined.findLast((statement) => statement.name === name);
-    if (fresh !== undefined) return fresh;
+    const fresh = this.defined.named(name);
+    if (fresh !== null) return fresh;
     const statement = this.session.statements.get(name);
-    if (statement === null || this.closed.includes(statement)) return null;
+    if (statement === null || this.closed.has(statement)) return null;
     // What BEGIN and COMMIT mean depends on no catalog.
     if (statement.command !== null || this.isResolvedHere(statement)) return statement;
     return renew(statement, this.context) ? statement : null;
@@ -369,15 +370,15 @@ export class HitPath {
 
   /** Running a query takes a snapshot, and analysing one does. */
   private noteSnapshot(): void {
-    const isQuery = this.entries > 0 || this.defined.some(({ command }) => command === null);
+    const isQuery = this.entries > 0 || this.defined.all().some(({ command }) => command === null);
     if (isQuery) this.session.transaction.owesSnapshot = true;
   }
 
   /** The batch was answered: what it changed takes effect. */
   private commit(batch: Batch, bytes: number): void {
     const { session } = this;
-    for (const statement of this.closed) session.statements.forget(statement);
-    for (const statement of this.defined) {
+    for (const statement of this.closed.all()) session.statements.forget(statement);
+    for (const statement of this.defined.all()) {
       session.statements.define(statement);
       // It will be there under the next catalog version: its verdict of now tells whether it means the same then (C7).
       if (statement.name !== '') slotOfStatement(session, this.cache, this.context, statement);

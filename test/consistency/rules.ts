@@ -577,8 +577,8 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'cache/row-view.ts',
-            'return i !== undefined && relation.columns[i]!.isKey ? newRow[i] : undefined;',
-            'return i !== undefined && relation.columns[i]!.isKey ? newRow[i] : null;',
+            "if (this.#told === 'key' && !this.#change.relation.columns[i]!.isKey) return undefined;",
+            "if (this.#told === 'key' && !this.#change.relation.columns[i]!.isKey) return null;",
           ),
         ],
         test: 'regress/old-rows-that-are-not-on-the-stream.test.ts',

@@ -3,9 +3,11 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { bindDependencies } from '../../src/cache/analyse/bind.ts';
-import { maySatisfy } from '../../src/cache/row-view.ts';
+import { maySatisfy, type RowView } from '../../src/cache/row-view.ts';
 import { Bench, connect } from '../support/analysis.ts';
 import { createDatabase } from '../support/postgres.ts';
+
+const newRow = (value: RowView['value']): RowView => ({ isOld: false, value, touches: () => true });
 
 /** Values as stored, and constants that may be equal to them, by type of column. */
 const cases: Readonly<Record<string, { values: readonly string[]; constants: readonly string[] }>> = {
@@ -87,7 +89,11 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (version) => {
         const text = `SELECT ${stream} AS v FROM t WHERE ${column} = ${constant}`;
         const { rows } = await client.query<{ v: string }>({ text, values: value === undefined ? [] : [value] });
         const missed = rows.filter(
-          ({ v }) => !maySatisfy((name) => (name === column ? v : undefined), dependencies![0]!),
+          ({ v }) =>
+            !maySatisfy(
+              newRow((name) => (name === column ? v : undefined)),
+              dependencies![0]!,
+            ),
         );
         expect([sql, missed]).toEqual([sql, []]);
       }

@@ -132,12 +132,15 @@ export function encodeTextRow(values: readonly string[]): Buffer {
 
 /** DataRow; null is NULL. */
 export function encodeDataRow(values: readonly (Buffer | null)[]): Buffer {
-  const parts = values.flatMap((value) => {
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(value === null ? -1 : value.length, 0);
-    return value === null ? [length] : [length, value];
-  });
-  return encodeFrame(Backend.dataRow, Buffer.concat([uint16(values.length), ...parts]));
+  let size = 2;
+  for (const value of values) size += 4 + (value?.length ?? 0);
+  const body = Buffer.alloc(size);
+  let at = body.writeUInt16BE(values.length, 0);
+  for (const value of values) {
+    at = body.writeInt32BE(value?.length ?? -1, at);
+    if (value !== null) at += value.copy(body, at);
+  }
+  return encodeFrame(Backend.dataRow, body);
 }
 
 /** ParameterDescription; a parameter whose type the client left open is text. */
