@@ -1,3 +1,6 @@
+// The global `performance` is an accessor.
+import { performance } from 'node:perf_hooks';
+
 /**
  * Monotonic time shared by all threads. `process.hrtime` counts from one origin in every thread of a process
  * (CLOCK_MONOTONIC), `performance.now()` from the thread's start; the offset between them is constant, so it is taken
