@@ -129,6 +129,8 @@ export const Limits = {
   youngGenerationMib: 12,
   /** How much of what was alive after a full collection may be added to a heap before the next one: V8 lets a small heap grow to four times that (ADR-021). */
   heapGrowingPercent: 50,
+  /** What was freed goes back to the system so often, which takes 1 to 4 ms of the main thread. */
+  trimEveryMs: 30_000,
   workersMax: 64,
   /** Change streams, as many as the store's header has slots (memory/layout.ts). */
   databasesMax: 32,

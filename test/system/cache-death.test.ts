@@ -8,6 +8,8 @@ import { createDatabase } from '../support/postgres.ts';
 const maxStalenessMs = 1000;
 /** Issue 2: caching is back within 5 s; the deadline leaves room for a machine that is busy with other tests. */
 const backDeadlineMs = 15_000;
+/** Checked after a thread has been replaced. */
+const answersAfterwards = 6_000;
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
 let pgfresh: Pgfresh;
@@ -46,7 +48,7 @@ it.each([
   'clients notice nothing when the cache thread %s',
   async (_how, fault) => {
     workload = await begin(fault, false);
-    await workload.reached(5_000);
+    await workload.reached(2_500);
     const before = await pgfresh.status();
     const startMs = performance.now();
     await pgfresh.fault(fault);
@@ -62,7 +64,7 @@ it.each([
     const hitMs = performance.now() - startMs;
     process.stdout.write(`${fault}: live after ${Math.round(liveMs)} ms, first hit after ${Math.round(hitMs)} ms\n`);
     await pgfresh.moreHits(100, backDeadlineMs);
-    await workload.reached(workload.history.answersChecked + 10_000);
+    await workload.reached(workload.history.answersChecked + answersAfterwards);
     workload.finish();
     const { differences } = await workload.converge();
     expect({ errors: workload.errors, violations: workload.history.violations, differences }).toEqual({
@@ -76,7 +78,7 @@ it.each([
 
 it('ends only the sessions of a worker that dies, and serves them again after they reconnect', async () => {
   workload = await begin('worker-exit', true);
-  await workload.reached(3_000);
+  await workload.reached(2_500);
   const before = await pgfresh.status();
   await pgfresh.fault('worker-exit');
   await pgfresh.waitForStatus(
@@ -84,7 +86,7 @@ it('ends only the sessions of a worker that dies, and serves them again after th
     ({ workers }) => workers.some(({ restarts }) => restarts > 0) && workers.length === before.workers.length,
     backDeadlineMs,
   );
-  await workload.reached(workload.history.answersChecked + 10_000);
+  await workload.reached(workload.history.answersChecked + answersAfterwards);
   workload.finish();
   const { differences } = await workload.converge();
   expect({ violations: workload.history.violations, differences }).toEqual({ violations: [], differences: [] });

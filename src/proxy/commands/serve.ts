@@ -1,11 +1,10 @@
 /** `pgfresh serve`: runs until SIGTERM or SIGINT; a second signal ends it at once. */
-import { setFlagsFromString } from 'node:v8';
 import { monotonicClock } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
-import { Limits } from '../../shared/limits.ts';
 import { createLogger } from '../../shared/log.ts';
 import { type RunningProxy, startProxy } from '../main.ts';
 import { describeUpstream } from '../origin.ts';
+import { boundHeapGrowth, trimRegularly } from '../process-memory.ts';
 import { usesTlsFiles } from '../tls-material.ts';
 import { version } from '../version.ts';
 
@@ -16,6 +15,7 @@ export async function serve(config: Config): Promise<void> {
     log,
     onReady: (address) => {
       boundHeapGrowth();
+      trimRegularly();
       process.stdout.write(`pgfresh ready on ${address}\n`);
     },
   });
@@ -25,14 +25,6 @@ export async function serve(config: Config): Promise<void> {
   endOnSignal(proxy);
   // Without files to read again, a hangup means what it means by default.
   if (usesTlsFiles(config)) process.on('SIGHUP', () => void proxy.reloadTls());
-}
-
-/** When every thread has loaded what it needs: V8's cache of compiled code is for the flags of then, and without it a thread takes 13 MiB more. */
-const settledMs = 5_000;
-
-/** For all threads, from their next full collection on. */
-function boundHeapGrowth(): void {
-  setTimeout(() => setFlagsFromString(`--heap-growing-percent=${Limits.heapGrowingPercent}`), settledMs).unref();
 }
 
 /** First signal: drain, exit 0. Second: at once, exit 1. */
