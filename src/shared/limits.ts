@@ -30,8 +30,8 @@ export const Limits = {
   offerBytesInFlightMax: 8 * 1024 * 1024,
   /** Share of the store, of its memory and of its slots, up to which entries that a hint pins are not evicted. */
   pinnedShareMax: 1 / 4,
-  /** Row changes kept for checking late fills; older tokens are refused. */
-  changeLogRowsMax: 100_000,
+  /** Row changes, and transactions, kept for checking late fills; older tokens are refused. 20,000 transactions of a row: ten seconds of 2,000 a second. */
+  changeLogRowsMax: 40_000,
   /** Row changes of one transaction and table kept one by one; beyond it the whole table counts as changed by it. */
   changeLogRowsPerTableMax: 256,
   /** Text kept by the change log, in UTF-16 units and 16 a value. */
