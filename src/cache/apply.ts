@@ -72,10 +72,11 @@ export class Apply implements ChangeSink {
   change(change: RowChange): void {
     const { index, log } = this.#options;
     const { departures } = this.#options;
-    const rows = viewsOf(change);
+    const relations = this.#shownBy(change.relation.oid);
+    const rows = relations.some((relation) => index.has(relation)) ? viewsOf(change) : undefined;
     log.record(this.#settling(), change, rows);
     departures?.changed(change, this.#settling());
-    const relations = this.#shownBy(change.relation.oid);
+    if (rows === undefined) return;
     for (const row of rows) {
       for (const relation of relations) {
         if (!index.has(relation)) continue;

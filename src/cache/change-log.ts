@@ -104,7 +104,7 @@ export class ChangeLog {
   }
 
   /** Remembers a change of a transaction that may or may not have settled. @param views those of the change, where they have been made already */
-  record(transaction: SettlingTransaction, change: RowChange, views = viewsOf(change)): void {
+  record(transaction: SettlingTransaction, change: RowChange, views?: readonly RowView[]): void {
     const record = this.#recordOf(transaction, change.relation.oid);
     if (record.rows === null) return;
     if (record.rowCount >= this.#limits.rowsPerRecordMax) {
@@ -112,7 +112,7 @@ export class ChangeLog {
       return;
     }
     const text = textOf(change);
-    for (const view of views) record.rows.push(view);
+    for (const view of views ?? viewsOf(change)) record.rows.push(view);
     record.rowCount++;
     record.text += text;
     this.#rows++;
