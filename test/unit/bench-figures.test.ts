@@ -221,6 +221,15 @@ describe('targets', () => {
       },
     ]);
   });
+
+  it('that are costs have the highest for their worst', () => {
+    const name = (workers: number) => `pgfresh-${workers}: miss overhead beside the relay's`;
+    const derived = (workers: number, value: number) => ({ name: name(workers), value, text: '' });
+    const breakEven = { ...summary('break-even', '', []), derived: [derived(1, 1.2), derived(2, 1.31)] };
+    expect(judge({ conditions: {} as never, cases: [breakEven] })).toMatchObject([
+      { reached: false, worst: "1.31 (pgfresh-2: miss overhead beside the relay's)" },
+    ]);
+  });
 });
 
 describe('charts', () => {
