@@ -222,6 +222,18 @@ describe('targets', () => {
     ]);
   });
 
+  it('are about 8 and 32 clients, not 128', () => {
+    const cell = (name: string, ratio: number) => ({
+      name,
+      failures: {},
+      peers: [peer('pgfresh-1', 1, { floor: ratio })],
+    });
+    const cells = [cell('extended, 8 clients, tcp', 0.95), cell('extended, 128 clients, tcp', 0.5)];
+    expect(judge({ conditions: {} as never, cases: [{ ...summary('point', '', []), cells }] })).toEqual([
+      { text: 'a hit reaches 0.90 × the floor', reached: true, worst: '0.95 (extended, 8 clients, tcp)' },
+    ]);
+  });
+
   it('that are costs have the highest for their worst', () => {
     const name = (workers: number) => `pgfresh-${workers}: miss overhead beside the relay's`;
     const derived = (workers: number, value: number) => ({ name: name(workers), value, text: '' });
