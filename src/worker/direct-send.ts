@@ -9,7 +9,7 @@ import net from 'node:net';
 import type { Writable } from 'node:stream';
 import { addressOf, loadFunction } from '../shared/libc.ts';
 
-/** Memory that answers are sent from. It is told to C by its address, asked for once: to describe a part of a Buffer takes a third of the call. */
+/** Memory that answers are sent from. It is told to C by its address, asked for once: to describe a part of a Buffer takes a quarter of the call. */
 export class SendMemory {
   readonly bytes: Buffer;
   /** 0: not known. */
