@@ -32,7 +32,6 @@ export const originSettings: readonly string[] = [
   'max_replication_slots=20',
   'shared_buffers=256MB',
   'max_wal_size=4GB',
-  'fsync=off',
   'autovacuum=off',
   'jit=off',
 ];

@@ -46,7 +46,7 @@ export interface AdmitterOptions<A extends Admissible> {
   readonly header: Pick<StoreHeader, 'state' | 'streamEpoch' | 'catalogVersion'>;
   readonly tables: Pick<StreamTables, 'liveStamp' | 'refusal'>;
   readonly log: Pick<ChangeLog, 'conflicts'>;
-  readonly store: Pick<CacheStore, 'insert' | 'find'>;
+  readonly store: Pick<CacheStore, 'insert' | 'find' | 'reader'>;
   readonly index: Pick<DependencyIndex, 'add'>;
   /** The analysis of the key's statement in the key's context under the current catalog; null when the context is unknown. */
   readonly analysisOf: (key: ParsedKey) => A | null;
@@ -97,6 +97,7 @@ export class Admitter<A extends Admissible> {
   /** Admits the answer, in place of an older one with the same key, or says why not. */
   admit(offer: Offer): Reason | null {
     const refused = this.#decide(offer);
+    if (refused === 'fill.stored') return refused;
     if (refused === null) {
       this.#admitted++;
     } else {
@@ -111,6 +112,7 @@ export class Admitter<A extends Admissible> {
   #decide(offer: Offer): Reason | null {
     const stale = this.#tokenProblem(offer);
     if (stale !== null) return stale;
+    if (this.#isStored(offer)) return 'fill.stored';
     const key = parseKey(offer.bytes.subarray(0, offer.keyBytes));
     if (key === null || key.contextId !== offer.contextId) return 'fill.notComplete';
     const analysis = this.#options.analysisOf(key);
@@ -140,6 +142,15 @@ export class Admitter<A extends Admissible> {
     const block = mayEnter ? this.#insert(offer, fenceSlots, dependencies) : 0;
     if (block !== 0) this.#admitted++;
     return block;
+  }
+
+  /** What is stored under the key shows all changes applied so far, as the offer does, and a round may have confirmed it already. */
+  #isStored({ hash, bytes, keyBytes, pin, rowDescriptionBytes }: Offer): boolean {
+    const { store } = this.#options;
+    const block = store.find(hash, bytes.subarray(0, keyBytes));
+    if (block === 0) return false;
+    const hasAll = store.reader.rowDescriptionBytes(block) > 0 || rowDescriptionBytes === 0;
+    return hasAll && (pin !== true || store.reader.isPinned(block));
   }
 
   #tokenProblem({ token, bytes, keyBytes }: Offer): Reason | null {

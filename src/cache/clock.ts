@@ -13,72 +13,19 @@
  * While the snapshot is that of an earlier round, nothing became visible since (a transaction that ends changes it), so that round's position is enough: what
  * fills the log without a commit, a bulk load in progress above all, keeps nobody waiting for the stream (ADR-018).
  */
-import type { Clock } from '../shared/clock.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
+import type { ClockLimits, ClockPorts } from './clock-ports.ts';
 import { changedCatalogs, type Fingerprint, refreshedViews } from './fingerprint.ts';
-import { type PaceLimits, RoundPace } from './pace.ts';
-import type { RoundAnswer, RoundQuestion } from './round.ts';
-import type { OriginSnapshot } from './settle.ts';
+import { type NudgedRound, Nudges } from './nudges.ts';
+import { RoundPace } from './pace.ts';
+import type { RoundAnswer } from './round.ts';
+import { type ProbeAnswer, SnapshotProbe } from './snapshot-probe.ts';
 
-export interface ClockPorts {
-  /** Monotonic, shared by all threads. */
-  readonly clock: Clock;
-  /** Time of day, only to notice that the machine was paused (C14). */
-  readonly wallClock: Clock;
-  readonly ask: (question: RoundQuestion) => Promise<RoundAnswer>;
-  /** Makes the origin write and flush its log up to `target` (C12). */
-  readonly nudge: (target: Lsn) => Promise<void>;
-  readonly appliedLsn: () => Lsn;
-  /** A round waits until everything up to here has been applied. */
-  readonly awaited: (lsn: Lsn) => void;
-  /** Tables that the publication must show, as of now. */
-  readonly published: () => ReadonlySet<number>;
-  /** Sessions open in all workers. */
-  readonly sessions: () => number;
-  /** Raises STARTED_ROUND and returns it. Called before the question is sent. */
-  readonly beginRound: () => number;
-  /** Reads passed through so far for want of a round; 32 bits that go round. */
-  readonly readsBehind: () => number;
-  /** Everything acknowledged before `startMs`, when round `round` began, has been applied; its snapshot shows what settled up to this stamp. */
-  readonly publish: (round: number, startMs: number, settleStamp: number) => void;
-  /** Returns the stamp of what it or one before has settled. */
-  readonly onSnapshot: (snapshot: OriginSnapshot) => number;
-  readonly onOriginLsn: (lsn: Lsn) => void;
-  /** The slot holds back this much log: told on heartbeats. */
-  readonly onRetained: (bytes: number) => void;
-  /** The catalog differs from the one given to `accept`. No round runs until `accept` is called again. */
-  readonly onCatalogChanged: (catalogs: readonly string[]) => void;
-  /** These materialized views have other rows in the answer's snapshot than at the last one. Synchronous, as the one before. */
-  readonly onRefreshed: (oids: readonly number[]) => void;
-  /** Tables are missing in the publication, or it is gone: changes have been lost. No round runs any more. */
-  readonly onPublicationAltered: (missing: readonly number[]) => void;
-  /** Time of day went on by so much more than the monotonic clock: nothing said about freshness before holds. */
-  readonly onJump: (jumpMs: number) => void;
-  /** The origin did not answer. No round runs any more. */
-  readonly onError: (error: Error) => void;
-}
-
-export interface ClockLimits {
-  /** A round starts at least this often while there are sessions or published tables. */
-  readonly heartbeatMs: number;
-  /** A position that the stream has not reached after this long is nudged. */
-  readonly nudgeMs: number;
-  /** At least this long between two nudges. */
-  readonly nudgeGapMs: number;
-  readonly pace: PaceLimits;
-  /** Rounds that may wait for the stream. */
-  readonly waitingMax: number;
-  /** A difference between the two clocks that is no mere adjustment. */
-  readonly jumpMs: number;
-}
-
-interface WaitingRound {
+interface WaitingRound extends NudgedRound {
   readonly round: number;
   readonly startMs: number;
   readonly settleStamp: number;
-  readonly target: Lsn;
-  readonly askedMs: number;
 }
 
 /** Everything that `snapshot` shows was in the log before `lsn`. */
@@ -106,6 +53,9 @@ export class FreshnessClock {
   #asking = false;
   #wanted = 0;
   #started = 0;
+  /** The round that comes as soon as may be, once an answer was admitted or this time has come. */
+  #hurried = 0;
+  #fillByMs = Number.NEGATIVE_INFINITY;
   #fresh = 0;
   #waiting: WaitingRound[] = [];
   #accepted: Fingerprint | null = null;
@@ -114,24 +64,28 @@ export class FreshnessClock {
   #configTime: string | null = null;
   #thoroughAfterMs = 0;
   readonly #spacing: RoundPace;
-  #nudgedMs = Number.NEGATIVE_INFINITY;
-  /** Positions up to here have been nudged: once is enough, whatever else keeps the stream. */
-  #nudgedLsn: Lsn = -1n;
+  readonly #nudges: Nudges;
+  readonly #probe: SnapshotProbe;
   #jumps = 0;
   #rounds = 0;
-  #nudges = 0;
   #skewMs: number;
   #tick: NodeJS.Timeout | null = null;
   #pace: NodeJS.Timeout | null = null;
+  #paceDueMs = 0;
   #settle: NodeJS.Timeout | null = null;
   #settleDueMs = 0;
-  #nudge: NodeJS.Timeout | null = null;
 
   constructor(ports: ClockPorts, limits: ClockLimits) {
     this.#ports = ports;
     this.#limits = limits;
     this.#spacing = new RoundPace(limits.pace);
     this.#skewMs = ports.wallClock.nowMs() - ports.clock.nowMs();
+    const { clock, nudge, probe } = ports;
+    const onError = (thrown: unknown) => this.#broken(toError(thrown));
+    this.#nudges = new Nudges({ clock, waiting: () => this.#waiting, nudge, onError }, limits);
+    const isNeedless = () => this.#asking;
+    const onAnswer = (answer: ProbeAnswer) => this.#probed(answer);
+    this.#probe = new SnapshotProbe({ clock, ask: probe, isNeedless, onAnswer, onError }, limits.probeGapMs);
   }
 
   /** Rounds completed. */
@@ -140,7 +94,7 @@ export class FreshnessClock {
   }
 
   get nudges(): number {
-    return this.#nudges;
+    return this.#nudges.sent;
   }
 
   /** The catalog was loaded and had this fingerprint: rounds may complete as long as it stays so. Starts the clock, too. */
@@ -157,6 +111,30 @@ export class FreshnessClock {
   /** Somebody waits for this round. Cheap; to be called for every nudge of a worker. */
   request(round: number): void {
     if (round > this.#fresh) this.#want(round);
+  }
+
+  /**
+   * Statements stand still for this round: it need not pay, it only must not load the origin too much.
+   * @param isWritten they read what was written: the round waits for an answer of after that, which it can confirm, and which is admitted as soon as
+   * a snapshot shows what was written
+   */
+  hurry(round: number, isWritten: boolean): void {
+    if (this.#state !== State.running || round <= this.#started || this.#hurried >= round) return;
+    this.#hurried = round;
+    this.#fillByMs = isWritten ? this.#ports.clock.nowMs() + this.#limits.fillWaitMs : Number.NEGATIVE_INFINITY;
+    if (isWritten) this.#probe.want();
+    this.#want(round);
+  }
+
+  /** An answer was admitted: the next round confirms it. */
+  filled(): void {
+    this.#fillByMs = Number.NEGATIVE_INFINITY;
+    if (this.#hurried > this.#started) this.#schedule();
+  }
+
+  /** Answers are refused until a snapshot shows what was applied. */
+  showSoon(): void {
+    if (this.#state === State.running) this.#probe.want();
   }
 
   /** A round within `delayMs` is enough: transactions were applied that no snapshot has shown yet, or something was written. */
@@ -201,8 +179,10 @@ export class FreshnessClock {
     this.#state = State.stopped;
     this.#waiting = [];
     if (this.#tick !== null) clearInterval(this.#tick);
-    for (const timer of [this.#pace, this.#settle, this.#nudge]) if (timer !== null) clearTimeout(timer);
-    this.#tick = this.#pace = this.#settle = this.#nudge = null;
+    for (const timer of [this.#pace, this.#settle]) if (timer !== null) clearTimeout(timer);
+    this.#tick = this.#pace = this.#settle = null;
+    this.#nudges.stop();
+    this.#probe.stop();
   }
 
   /** Also while nobody is connected, as long as a table is published: one that lost its key must leave at once (C23). */
@@ -231,17 +211,29 @@ export class FreshnessClock {
 
   /** Starts the next round now, or when its time has come. */
   #schedule(): void {
-    if (this.#state !== State.running || this.#asking || this.#pace !== null) return;
+    if (this.#state !== State.running || this.#asking) return;
     if (this.#waiting.length >= this.#limits.waitingMax) return; // `applied` goes on
-    const delayMs = this.#spacing.earliestMs - this.#ports.clock.nowMs();
+    const dueMs = this.#dueMs;
+    if (this.#pace !== null) {
+      if (this.#paceDueMs <= dueMs) return;
+      clearTimeout(this.#pace);
+      this.#pace = null;
+    }
+    const delayMs = dueMs - this.#ports.clock.nowMs();
     if (delayMs <= 0) {
       this.#begin();
       return;
     }
+    this.#paceDueMs = dueMs;
     this.#pace = this.#after(delayMs, () => {
       this.#pace = null;
       if (this.#wanted > this.#started) this.#schedule();
     });
+  }
+
+  get #dueMs(): number {
+    const { earliestMs, soonestMs } = this.#spacing;
+    return this.#hurried > this.#started ? Math.max(soonestMs, this.#fillByMs) : earliestMs;
   }
 
   #begin(): void {
@@ -275,9 +267,15 @@ export class FreshnessClock {
     const counts = this.#state === State.running && asked.jumps === this.#jumps && asked.accepted === this.#accepted;
     if (counts && this.#isAsExpected(asked.published, answer)) {
       const { round, startMs } = asked;
-      this.#await({ round, startMs, settleStamp, target, askedMs: nowMs });
+      const isHurried = round <= this.#hurried;
+      this.#await({ round, startMs, settleStamp, target, askedMs: nowMs, isHurried });
     }
     if (this.#wanted > this.#started) this.#schedule();
+  }
+
+  #probed({ snapshot, lsn }: ProbeAnswer): void {
+    this.#ports.onSnapshot(snapshot);
+    if (lsn > this.#ports.appliedLsn()) this.#ports.awaited(lsn);
   }
 
   /** Where everything that the answer's snapshot shows has been streamed: the position of the first answer with this snapshot. */
@@ -331,34 +329,13 @@ export class FreshnessClock {
     }
     this.#waiting.push(waiting);
     this.#ports.awaited(waiting.target);
-    this.#armNudge();
+    this.#nudges.arm();
   }
 
   #complete({ round, startMs, settleStamp }: WaitingRound): void {
     this.#rounds++;
     this.#fresh = round;
     this.#ports.publish(round, startMs, settleStamp);
-  }
-
-  /** One timer, for the round that has waited longest of those not nudged yet. */
-  #armNudge(): void {
-    if (this.#nudge !== null) return;
-    const oldest = this.#waiting.find((waiting) => waiting.target > this.#nudgedLsn);
-    if (oldest === undefined) return;
-    const { nudgeMs, nudgeGapMs } = this.#limits;
-    const dueMs = Math.max(oldest.askedMs + nudgeMs, this.#nudgedMs + nudgeGapMs);
-    this.#nudge = this.#after(Math.max(1, dueMs - this.#ports.clock.nowMs()), () => {
-      this.#nudge = null;
-      if (this.#ports.clock.nowMs() >= dueMs && this.#waiting.includes(oldest)) this.#sendNudge();
-      this.#armNudge();
-    });
-  }
-
-  #sendNudge(): void {
-    this.#nudgedMs = this.#ports.clock.nowMs();
-    this.#nudgedLsn = this.#waiting.at(-1)!.target;
-    this.#nudges++;
-    this.#ports.nudge(this.#nudgedLsn).catch((error) => this.#broken(toError(error)));
   }
 
   #broken(error: Error): void {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
 import { Limits } from '../shared/limits.ts';
-import { openSessions, readsBehind, wantedRound, wishedRound } from '../shared/memory/control.ts';
+import { awaitedRound, openSessions, readsBehind, wantedRound, wishedRound } from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheNotice, CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
@@ -117,6 +117,7 @@ export class Database {
       // All sessions count for the first database: heartbeats of rounds go on as they do with one.
       sessions: () => (slot === 0 ? openSessions(control) : this.workers.size),
       wantedRound: () => wantedRound(store.words, slot),
+      awaitedRound: () => awaitedRound(store.words, slot),
       wishedRound: () => wishedRound(store.words, slot),
       readsBehind: () => readsBehind(store.words, slot),
       entries: () => this.#entries,
@@ -127,7 +128,11 @@ export class Database {
       header,
       tables: this.feed.tables,
       log: changeLog,
-      store: { find: (hash, key) => store.find(hash, key), insert: (entry) => this.#insert(entry) },
+      store: {
+        reader: store.reader,
+        find: (hash, key) => store.find(hash, key),
+        insert: (entry) => this.#insert(entry),
+      },
       index,
       analysisOf: (key) => this.#analysisOf(key),
       wanted: (relations) => void this.feed.want(relations),

@@ -13,6 +13,11 @@ export class Departures {
     this.refreshAhead = refreshAhead;
   }
 
+  /** Answers wait for the next round. */
+  get isWaiting(): boolean {
+    return (this.inPlace?.waiting ?? 0) + (this.refreshAhead?.waiting ?? 0) > 0;
+  }
+
   /** A row changed. To be called with every change, before the entries that it matches leave. */
   changed(change: RowChange, transaction: SettlingTransaction): void {
     this.inPlace?.changed(change, transaction);

@@ -59,6 +59,8 @@ export interface FeedOptions {
   readonly sessions: () => number;
   /** The round that workers wait for. */
   readonly wantedRound: () => number;
+  /** The round that statements stand still for. */
+  readonly awaitedRound: () => number;
   /** The round that a write made desirable. */
   readonly wishedRound: () => number;
   /** Reads passed through so far for want of a round. */
@@ -198,21 +200,24 @@ export class Feed {
 
   /** A worker waits for a round, or wrote something that one should cover before long. */
   nudged(): void {
-    const { control, wantedRound, wishedRound } = this.#options;
+    const { control, wantedRound, wishedRound, awaitedRound } = this.#options;
     const clock = this.#life?.clock;
+    const started = startedRound(control);
     // A worker that read a round before they were numbered anew may want one that is years away.
-    clock?.request(Math.min(wantedRound(), startedRound(control) + 1));
-    if (wishedRound() > startedRound(control)) clock?.settleSoon(this.#soonMs);
+    clock?.request(Math.min(wantedRound(), started + 1));
+    if (awaitedRound() > started) clock?.hurry(started + 1, wishedRound() > started || this.#settler.pending > 0);
+    if (wishedRound() > started) clock?.settleSoon(this.#soonMs);
   }
 
   /** An answer was admitted: the round that confirms it need not wait for somebody to ask. */
   filled(): void {
+    this.#life?.clock?.filled();
     this.#life?.clock?.settleSoon(SETTLE_MS);
   }
 
-  /** An answer could not be admitted for changes that no snapshot has shown: somebody fills. */
+  /** An answer could not be admitted for changes that it may not show: somebody fills, and the next answer must be told from it. */
   refused(): void {
-    if (this.#settler.pending > 0) this.#life?.clock?.request(startedRound(this.#options.control) + 1);
+    this.#life?.clock?.showSoon();
   }
 
   /** How long what was written may wait for its round. */
@@ -268,7 +273,8 @@ export class Feed {
   }
 
   #settleSoon(): void {
-    if (this.#settler.pending === 0) return;
+    // What a snapshot showed before the stream told of it has settled, but no round has brought its corrections.
+    if (this.#settler.pending === 0 && !this.#options.departures.isWaiting) return;
     // One that found no room never settles; a new stream forgets them all.
     if (this.#settler.refused > this.#refusedBefore) {
       this.#life?.fail(new StreamError('SETTLING_FULL', `${SETTLING_MAX} transactions wait to become visible`, null));

@@ -22,7 +22,7 @@ import { fingerprintSql, parseFingerprint } from './fingerprint.ts';
 import { publicationName, temporarySlotName } from './origin-names.ts';
 import { Publication } from './publication.ts';
 import { ReplicationStream } from './replication.ts';
-import { askRound, nudgeOrigin } from './round.ts';
+import { askRound, askSnapshot, nudgeOrigin } from './round.ts';
 import type { Settler } from './settle.ts';
 import { StreamError } from './stream-error.ts';
 import type { TableRefusal } from './tables.ts';
@@ -283,6 +283,7 @@ export class StreamLife {
         clock,
         wallClock,
         ask: (question) => askRound(this.#rounds!, this.#names, question),
+        probe: () => askSnapshot(this.#rounds!),
         nudge: (target) => nudgeOrigin(this.#rounds!, serverVersion, target),
         appliedLsn: () => this.#stream!.appliedLsn,
         awaited: (lsn) => this.#stream!.awaited(lsn),
@@ -309,6 +310,9 @@ export class StreamLife {
       {
         heartbeatMs: Math.max(10, config.cache.maxStalenessMs / 3),
         nudgeMs: 20,
+        hurriedNudgeMs: 1,
+        fillWaitMs: 1.5,
+        probeGapMs: 1,
         nudgeGapMs: 50,
         pace: roundPace,
         waitingMax: 16,

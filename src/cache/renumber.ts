@@ -73,6 +73,7 @@ export function lowerRounds(control: ControlWords, store: ControlWords, roundMax
   for (let i = 0; i < DATABASE_SLOTS; i++) {
     lower(store, Store.ROUND_WANTED + databaseWords(i), roundMax);
     lower(store, Store.ROUND_WISHED + databaseWords(i), roundMax);
+    lower(store, Store.ROUND_AWAITED + databaseWords(i), roundMax);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   objectsFingerprintSql,
 } from './fingerprint.ts';
 import { type OriginSnapshot, parseSnapshot } from './settle.ts';
+import type { ProbeAnswer } from './snapshot-probe.ts';
 
 export interface RoundQuestion {
   /** The snapshot of an earlier answer with the accepted fingerprint: while it is still the current one, nothing has been
@@ -111,6 +112,15 @@ function roundAnswer(
     retainedBytes: retained === null ? null : Number(retained),
     originMs: Number(originMs),
   };
+}
+
+const snapshotSql = `SELECT s.snapshot, pg_catalog.pg_current_wal_insert_lsn()
+  FROM (SELECT pg_catalog.pg_current_snapshot()::text AS snapshot OFFSET 0) s`;
+
+/** @throws as `askRound` */
+export async function askSnapshot(sql: SqlPort): Promise<ProbeAnswer> {
+  const [row] = await sql.query(snapshotSql, [], 'pgfresh_snapshot');
+  return { snapshot: parseSnapshot(row![0]!), lsn: parseLsn(row![1]!) };
 }
 
 /** Flushes the log up to the present, unless it is flushed up to `target`: then the stream is on its way, and a commit would only make for another snapshot. From 17

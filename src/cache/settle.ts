@@ -57,11 +57,20 @@ export interface SettlerOptions {
   readonly pendingMax: number;
 }
 
+interface Observation {
+  readonly snapshot: OriginSnapshot;
+  readonly stamp: number;
+}
+
+/** The change stream is behind the snapshots by milliseconds, in which there are few. */
+const OBSERVATIONS_MAX = 8;
+
 export class Settler {
   readonly #options: SettlerOptions;
   #pending: SettlingTransaction[] = [];
+  /** The latest ones, latest first; each shows what those behind it show. */
+  #observations: Observation[] = [];
   #refused = 0;
-  #stamp = 0;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
@@ -72,9 +81,9 @@ export class Settler {
     return this.#pending.length;
   }
 
-  /** Of the last observation that settled anything: what has settled has this stamp or a lower one. */
+  /** Of the last observation: what has settled has this stamp or a lower one. */
   get stamp(): number {
-    return this.#stamp;
+    return this.#observations[0]?.stamp ?? 0;
   }
 
   /** Transactions that found no room. */
@@ -84,33 +93,55 @@ export class Settler {
 
   /** @param xid 32 bits, as the stream has it: that of the top transaction. */
   register(xid: number): SettlingTransaction {
-    const transaction: SettlingTransaction = { xid, settledStamp: Number.POSITIVE_INFINITY };
+    const transaction: SettlingTransaction = { xid, settledStamp: this.#settledStamp(xid) };
+    if (transaction.settledStamp !== Number.POSITIVE_INFINITY) return transaction;
     if (this.#pending.length < this.#options.pendingMax) this.#pending.push(transaction);
     else this.#refused++;
     return transaction;
   }
 
-  /** Settles what `snapshot` shows. Snapshots must come in the order in which they were taken.
-   * @returns how many transactions settled. */
+  /** Settles what `snapshot` shows, pending or still to come. Snapshots must come in the order in which they were taken.
+   * @returns how many transactions that were pending settled. */
   observe(snapshot: OriginSnapshot): number {
-    if (this.#pending.length === 0) return 0;
-    const visible: SettlingTransaction[] = [];
+    const last = this.#observations[0];
+    if (last !== undefined && isSame(last.snapshot, snapshot)) return 0;
+    const stamp = this.#options.nextStamp();
+    this.#observations.unshift({ snapshot, stamp });
+    this.#observations.length = Math.min(this.#observations.length, OBSERVATIONS_MAX);
     const waiting: SettlingTransaction[] = [];
     for (const transaction of this.#pending) {
-      const seen = isVisible(snapshot, widenXid(transaction.xid, snapshot.xmax));
-      (seen ? visible : waiting).push(transaction);
+      if (isVisible(snapshot, widenXid(transaction.xid, snapshot.xmax))) transaction.settledStamp = stamp;
+      else waiting.push(transaction);
     }
-    if (visible.length === 0) return 0;
-    const stamp = this.#options.nextStamp();
-    this.#stamp = stamp;
-    for (const transaction of visible) transaction.settledStamp = stamp;
+    const settled = this.#pending.length - waiting.length;
     this.#pending = waiting;
     this.#options.publish(stamp);
-    return visible.length;
+    return settled;
+  }
+
+  /** That of the first snapshot which showed the transaction before the stream told of it; infinite where none of the latest did. */
+  #settledStamp(xid: number): number {
+    let stamp = Number.POSITIVE_INFINITY;
+    for (const observation of this.#observations) {
+      const { snapshot } = observation;
+      if (!isVisible(snapshot, widenXid(xid, snapshot.xmax))) break;
+      stamp = observation.stamp;
+    }
+    return stamp;
   }
 
   /** The stream is begun anew: what was pending belongs to entries that are gone. */
   clear(): void {
     this.#pending = [];
+    this.#observations = [];
   }
+}
+
+function isSame(a: OriginSnapshot, b: OriginSnapshot): boolean {
+  return (
+    a.xmin === b.xmin &&
+    a.xmax === b.xmax &&
+    a.running.length === b.running.length &&
+    a.running.every((xid, i) => xid === b.running[i])
+  );
 }

@@ -97,6 +97,8 @@ export const Limits = {
   sharedMissMsMin: 2,
   /** How long a miss is worth waiting for that nothing is known of; with four times what it took before, if that is known. */
   sharedMissWaitMsMin: 50,
+  /** How long a read stands in line for somebody else's answer (worker/read-lines.ts). */
+  readLineMsMax: 10,
   /** How long an answer that was offered may take to be admitted until those who wait for it send their own. */
   admissionWaitMsMax: 100,
   /** How long a statement may wait for the verdict that says whether any connection of a pool may run it. */

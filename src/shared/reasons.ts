@@ -60,6 +60,7 @@ export const Reasons = {
   // the fill
   'fill.tooLarge': 'the answer is larger than cache.max_entry',
   'fill.notComplete': 'error, notice, cancel or partial answer',
+  'fill.stored': 'the answer is stored already, and nothing has changed it since',
   'fill.changed': 'a matching change was applied or is not settled since the answer was asked for',
   'fill.generation': 'the cache generation, stream or catalog changed meanwhile',
   'fill.full': 'no room in the store',

@@ -36,6 +36,8 @@ export class Capture {
   sentMs = 0;
   /** A hint asks to keep it. */
   pin = false;
+  /** The cache may have it; else it is for those in line alone. */
+  isOffered = true;
   /** Nobody has asked for it. */
   isRefresh = false;
   /** A description ends with RowDescription or NoData, an answer with CommandComplete. */

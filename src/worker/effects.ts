@@ -122,9 +122,13 @@ export class ReplyEffects implements ReplyEvents {
   }
 
   private capturesEnd(group: SyncGroup, isComplete: boolean): void {
-    if (group.captures.length === 0) return;
-    if (isComplete) this.offer(group);
-    else for (const capture of group.captures) capture.abandon();
+    if (group.captures.length > 0) {
+      if (isComplete) this.offer(group);
+      else for (const capture of group.captures) capture.abandon();
+    }
+    const { line } = group;
+    group.line = null;
+    line?.end();
   }
 
   private raiseFloor(): void {
@@ -143,6 +147,8 @@ export class ReplyEffects implements ReplyEvents {
         continue;
       }
       capture.slot.took(nowMs - capture.sentMs);
+      if (group.line?.hash === capture.hash) group.line.answer = offer;
+      if (!capture.isOffered) continue;
       if (cache.outbox.add(offer)) {
         this.runtime.count(Counter.admittedOffers);
         if (capture.flight !== null) cache.endFlight(capture.flight, filledRound);
@@ -202,7 +208,7 @@ export class ReplyEffects implements ReplyEvents {
     router.hold.end();
     for (const group of order.outstandingGroups()) {
       for (const work of group.works) transaction.written.add(work);
-      for (const capture of group.captures) capture.abandon();
+      this.capturesEnd(group, false);
       group.background?.end(true, this.runtime.clock.nowMs());
     }
     this.settle();

@@ -1,5 +1,12 @@
 /** Raising fences for acknowledged writes (C15, C17). Called before the acknowledgement is passed on. */
-import { type ControlWords, passBehind, startedRound, wantRound, wishRound } from '../shared/memory/control.ts';
+import {
+  awaitRound,
+  type ControlWords,
+  passBehind,
+  startedRound,
+  wantRound,
+  wishRound,
+} from '../shared/memory/control.ts';
 import { raiseDatabaseFence, raiseFences, raisePointFences } from '../shared/memory/fences.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { SessionConsistency } from './consistency.ts';
@@ -47,4 +54,9 @@ export function askForNeededRound(
   consistency.lowerFloor(next);
   passBehind(cache.reader.words, cache.databaseSlot);
   askForRound(Math.min(needed, next), cache);
+}
+
+/** The same for one that statements stand still for. */
+export function askForAwaitedRound(round: number, cache: AttachedCache): void {
+  if (awaitRound(cache.reader.words, cache.databaseSlot, round)) cache.outbox.nudge();
 }

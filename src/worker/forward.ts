@@ -18,7 +18,7 @@ import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import { deallocated } from './deallocated.ts';
-import { isStoredYetUnused, type Outcome, reasonOf } from './outcome.ts';
+import { isBehind, isStoredYetUnused, type Outcome, reasonOf } from './outcome.ts';
 import { type Owed, unknownWork, type Work } from './owed.ts';
 import { mayName, type Points, pointsOf } from './points.ts';
 import type { Portal } from './portals.ts';
@@ -47,6 +47,9 @@ export class Forwarder {
   private context: Resolution | null = null;
   private trusted = false;
   private token: FillToken | null = null;
+  /** Its answer may be stored; others may stand in line for it. */
+  private mayOffer = false;
+  private mayLead = false;
   private why: Outcome = 'notFound';
   // The unnamed portal as far as this batch made it.
   private bound: Portal | null = null;
@@ -134,10 +137,13 @@ export class Forwarder {
     this.described = null;
     this.executed = false;
     this.token = null;
+    this.mayOffer = this.mayLead = false;
     if (batch?.ended !== true || cache === null || !this.trusted || !settings.isKeyable || why === 'cache.off') return;
     // Behind a fence the answer would be refused, since what was written has not settled; a bypassed one is there already.
-    if (isStoredYetUnused(why)) return;
-    if (!order.isQuiet || !transaction.mayHit || !cache.isLive || !cache.outbox.hasRoom) return;
+    this.mayOffer = !isStoredYetUnused(why) && cache.outbox.hasRoom;
+    this.mayLead = (why === 'notFound' || isBehind(why)) && this.runtime.config.cache.singleFlightWaitMs > 0;
+    if (!this.mayOffer && !this.mayLead) return;
+    if (!order.isQuiet || !transaction.mayHit || !cache.isLive) return;
     const token = cache.token();
     if (token.catalogVersion === this.context!.catalogVersion) this.token = token;
   }
@@ -277,7 +283,7 @@ export class Forwarder {
     const statement = this.session.statements.get(target.name);
     if (statement === null || !this.isResolvedHere(statement)) return;
     const slot = this.slotOfStatement(statement);
-    if (!this.isCapturable(slot)) return;
+    if (!this.mayOffer || !this.isCapturable(slot)) return;
     const prefix = statement.descriptionPrefix(this.context!.contextId);
     const key = { hash: finishHash(prefix.hash), prefix: prefix.bytes, tail: empty, tailStart: 0, tailEnd: 0 };
     this.capture(owed, slot!, key, statement.hints, true);
@@ -361,25 +367,26 @@ export class Forwarder {
   }
 
   private capture(owed: Owed, slot: VerdictSlot, key: CaptureKey, hints: Hints | null, isDescription = false) {
-    const { worth, reader } = this.cache!;
     const pin = hints?.pin === true;
-    const refused = pin ? null : worth.judge(slot.verdict!.shape, key.hash, reader.isFull());
-    if (refused !== null) {
-      countReason(this.runtime.counters, refused);
-      return null;
-    }
+    const { worth, reader } = this.cache!;
+    const refused = pin || !this.mayOffer ? null : worth.judge(slot.verdict!.shape, key.hash, reader.isFull());
+    if (refused !== null) countReason(this.runtime.counters, refused);
+    if (this.mayLead && !isDescription) owed.group.line ??= this.session.router.lead(key.hash);
+    const isOffered = this.mayOffer && refused === null;
+    if (!isOffered && owed.group.line?.hasParty !== true) return null;
     const { entryBytesMax } = this.runtime.config.cache;
     const capture = new Capture(slot, this.context!.contextId, this.token!, key, entryBytesMax, isDescription);
     capture.pin = pin;
+    capture.isOffered = isOffered;
     capture.sentMs = this.runtime.clock.nowMs();
-    capture.flight = this.runtime.flights.begin(key.hash, slot, capture.sentMs);
+    if (isOffered) capture.flight = this.runtime.flights.begin(key.hash, slot, capture.sentMs);
     owed.capture = capture;
     owed.group.captures.push(capture);
     return capture;
   }
 
   private reasonOf(slot: VerdictSlot | null): Reason | 'miss' {
-    return reasonOf(this.session, this.why, slot, this.context !== null, this.token !== null);
+    return reasonOf(this.session, this.why, slot, this.context !== null, this.token !== null && this.mayOffer);
   }
 
   private count(reason: Reason | 'miss', sql: () => string): void {

@@ -6,9 +6,14 @@ import type { VerdictSlot } from './verdicts.ts';
 /** 'notFound': the store has no such entry; a reason: it was not even looked for, or may not be used. */
 export type Outcome = 'served' | 'hold' | 'notFound' | Reason;
 
+/** The answer is in the store, and waits for a round. */
+export function isBehind(why: Outcome): boolean {
+  return why === 'cache.fenced' || why === 'cache.unconfirmed';
+}
+
 /** The answer is in the store, but not to be used, or not yet. */
 export function isStoredYetUnused(why: Outcome): boolean {
-  return why === 'cache.fenced' || why === 'cache.unconfirmed' || why === 'cache.bypass';
+  return isBehind(why) || why === 'cache.bypass';
 }
 
 /**

@@ -8,6 +8,7 @@ import { Backend } from '../shared/wire/codes.ts';
 import type { Capture } from './capture.ts';
 import type { Points } from './points.ts';
 import type { PreparedBySql } from './prepared-by-sql.ts';
+import type { ReadLine } from './read-lines.ts';
 import type { Statement } from './statement.ts';
 import type { StatementReply } from './statements.ts';
 import type { VerdictSlot } from './verdicts.ts';
@@ -76,6 +77,8 @@ function isInnocent({ verdict }: VerdictSlot): boolean {
 export class SyncGroup {
   readonly works: Work[] = [];
   readonly captures: Capture[] = [];
+  /** Those who wait for what one of its statements is answered. */
+  line: ReadLine | null = null;
   /** When it was sent, if it is timed; else 0. */
   sentMs = 0;
   /** It counts among the samples of latency. */

@@ -2,21 +2,28 @@
  * Where a batch of the client goes: it is answered here, sent to the origin, or waits. One decision for each time that it is offered;
  * a batch that waits is offered again when the replies that are owed have come.
  */
+import { Limits } from '../shared/limits.ts';
+import { startedRound } from '../shared/memory/control.ts';
+import { Counter } from '../shared/memory/layout.ts';
+import type { Offer } from '../shared/messages.ts';
 import { encodeReady } from '../shared/wire/backend.ts';
 import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { encodeQuestion, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
 import { SessionHold } from './database-hold.ts';
+import { askForAwaitedRound } from './fence.ts';
 import { FirstSnapshot } from './first-snapshot.ts';
 import { LevelCommands } from './level-commands.ts';
+import { isBehind } from './outcome.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
+import type { Reader, ReadLine } from './read-lines.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
 /** A BEGIN that the origin refuses so often is not sent again: a cancel may meet it, but hardly twice. */
 const BEGINS_MAX = 3;
 
-export class Router {
+export class Router implements Reader {
   private readonly session: Session;
   private readonly runtime: Runtime;
   private readonly levels: LevelCommands;
@@ -25,6 +32,11 @@ export class Router {
   private beginsFailed = 0;
   /** The statement in front waits for somebody else's miss until then. */
   private missUntilMs: number | null = null;
+  /** Where it stands in line for somebody else's answer, and until when. */
+  private line: ReadLine | null = null;
+  private lineUntilMs = 0;
+  /** What the party was answered that the statement in front followed in. */
+  shared: Offer | null = null;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -56,7 +68,8 @@ export class Router {
     }
     let outcome = batch.ended ? hits.serve(session, batch) : 'statement.protocol';
     if (outcome === 'served') {
-      this.missUntilMs = null;
+      if (hits.hasShared) this.wasShared();
+      this.goesOn();
       return true;
     }
     if (outcome === 'hold') {
@@ -64,13 +77,14 @@ export class Router {
       outcome = 'statement.protocol';
     }
     if (outcome === 'notFound' && this.waitsForMiss()) return false;
+    if ((outcome === 'notFound' || isBehind(outcome)) && this.standsInLine(isBehind(outcome))) return false;
     if (this.hold.mustWait(batch)) return false;
     if (!session.reaches(batch)) return false;
     if (!this.mayForward() || !this.snapshot.mayForward(batch) || forwarder.mustWait(session, batch)) return false;
     this.hold.sent();
     forwarder.forward(session, session.liveCache, batch, outcome);
     session.lateCancel.forwarded();
-    this.missUntilMs = null;
+    this.goesOn();
     return true;
   }
 
@@ -86,6 +100,56 @@ export class Router {
     this.missUntilMs = nowMs + waitMs;
     session.turnLater(waitMs);
     return true;
+  }
+
+  /** A read of the key is being sent: from now on others may stand in line for its answer. Null: somebody else's is awaited. */
+  lead(hash: number): ReadLine | null {
+    return this.runtime.readLines.lead(hash, this, this.runtime.clock.nowMs());
+  }
+
+  turn(): void {
+    this.session.turn();
+  }
+
+  /** Whether the same has been asked of the origin, and it may follow who asks next. @param isStored there is an answer that a round might let it have */
+  private standsInLine(isStored: boolean): boolean {
+    const { session, runtime, line } = this;
+    const nowMs = runtime.clock.nowMs();
+    if (line !== null) {
+      if (line.holds(this) && nowMs < this.lineUntilMs) return true;
+      this.leaveLine();
+      return false;
+    }
+    const { missedHash } = runtime.hits;
+    if (missedHash === 0 || !session.order.isQuiet) return false;
+    this.line = runtime.readLines.join(missedHash, this, nowMs);
+    if (this.line === null) return false;
+    const cache = session.liveCache;
+    if (isStored && cache !== null) askForAwaitedRound(startedRound(runtime.control) + 1, cache);
+    const waitMs = Math.min(Limits.readLineMsMax, runtime.config.cache.singleFlightWaitMs);
+    this.lineUntilMs = nowMs + waitMs;
+    session.turnLater(waitMs);
+    return true;
+  }
+
+  /** As if the origin had answered this session. */
+  private wasShared(): void {
+    const { runtime, session } = this;
+    runtime.count(Counter.shared);
+    const { consistency } = session;
+    if (consistency.level === 'monotonic') consistency.raiseFloor(startedRound(runtime.control) + 1);
+  }
+
+  private leaveLine(): void {
+    this.line?.leave(this);
+    this.line = null;
+  }
+
+  /** The statement in front is on its way: nothing of its waiting is left. */
+  private goesOn(): void {
+    this.missUntilMs = null;
+    this.shared = null;
+    if (this.line !== null) this.leaveLine();
   }
 
   /**

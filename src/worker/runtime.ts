@@ -33,6 +33,7 @@ import { OutBuffer, SpareSlabs } from './out-buffer.ts';
 import { openPoller, type Poller } from './polling.ts';
 import { OriginPools } from './pool-registry.ts';
 import { PooledSession } from './pooled-session.ts';
+import { ReadLines } from './read-lines.ts';
 import { Refresher } from './refresh.ts';
 import { HitPath } from './serve.ts';
 import type { Session } from './session.ts';
@@ -61,6 +62,7 @@ export class Runtime {
   readonly timing: Timing;
   readonly poller: Poller | null;
   readonly flights: Flights;
+  readonly readLines = new ReadLines();
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
   readonly examples = new ExampleTexts();

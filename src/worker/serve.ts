@@ -8,7 +8,6 @@ import { type Hints, hintsOf } from '../shared/hints.ts';
 import { Limits } from '../shared/limits.ts';
 import { countReason } from '../shared/memory/counters.ts';
 import { enterEpoch, leaveEpoch } from '../shared/memory/epochs.ts';
-import { entryRound } from '../shared/memory/fences.ts';
 import { Block } from '../shared/memory/layout.ts';
 import { shapeOfAdmission } from '../shared/memory/shape-hits.ts';
 import { KeyForm, keyHash } from '../shared/query-key.ts';
@@ -27,9 +26,9 @@ import { type BlockCommand, blockCommand } from './block.ts';
 import { BlockSteps } from './block-steps.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
-import { seesAllWrites } from './consistency.ts';
+import { roundOutcome, sharedOutcome } from './entry-rounds.ts';
 import { beginsLikeExecute } from './execute-text.ts';
-import { askForNeededRound, askForRound } from './fence.ts';
+import { askForRound } from './fence.ts';
 import { FewStatements } from './few-statements.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
 import type { Outcome } from './outcome.ts';
@@ -37,6 +36,7 @@ import { textKey } from './prepared-by-sql.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
+import { framesFor } from './shared-answer.ts';
 import { type Resolution, Statement } from './statement.ts';
 
 const READY_IDLE = encodeReady(TransactionStatus.idle);
@@ -58,9 +58,11 @@ export class HitPath {
   private ageMs = 0;
   /** Of the statement that is looked at. */
   private hints: Hints | null = null;
-  /** Of the key that was not found. */
+  /** Of the key that was not found, or not to be used yet; 0: none. */
   missedHash = 0;
   private entries = 0;
+  /** An answer was somebody else's, fresh from the origin. */
+  hasShared = false;
   private readonly defined = new FewStatements();
   private readonly closed = new FewStatements();
   private proven = true;
@@ -119,6 +121,8 @@ export class HitPath {
 
   private reset(): void {
     this.entries = 0;
+    this.missedHash = 0;
+    this.hasShared = false;
     this.shapeCount = 0;
     this.defined.clear();
     this.closed.clear();
@@ -327,6 +331,9 @@ export class HitPath {
       return 'cache.stale';
     }
     const hash = keyHash(prefix.hash, tail, start, end);
+    const { shared } = this.session.router;
+    const frames = shared?.hash === hash ? framesFor(shared, prefix.bytes, tail, start, end, describe) : null;
+    if (frames !== null) return this.sharedEntry(frames);
     const block = reader.find(hash, prefix.bytes, tail, start, end);
     // Stored by a statement without the hint: the next answer takes its place, and stays.
     if (block === 0 || (this.hints?.pin === true && !reader.isPinned(block))) {
@@ -345,23 +352,18 @@ export class HitPath {
       reader.markVisited(block);
       this.shapes[this.shapeCount++] = shape;
     }
-    return this.checkRound(block);
-  }
-
-  /**
-   * An answer counts from the first round that began after it was given, at every level. That round found the catalog as it was when the statement
-   * was analysed (C6: a policy made meanwhile would make it another's answer), and whatever else its snapshot showed is in the cache (C18).
-   */
-  private checkRound(block: number): Outcome {
     const { consistency } = this.session;
     const level = this.hints?.level ?? consistency.level;
-    const { reader, databaseFence } = this.cache;
-    const filledRound = reader.filledRound(block);
-    let needed = level === 'bounded' ? 0 : consistency.neededRound(level);
-    if (seesAllWrites(level)) needed = Math.max(needed, entryRound(this.runtime.control, reader, block, databaseFence));
-    if (this.freshRound >= needed && this.freshRound >= filledRound && this.cache.isSameEpoch) return 'served';
-    askForNeededRound(this.runtime.control, Math.max(needed, filledRound), consistency, this.cache);
-    return this.freshRound >= needed ? 'cache.unconfirmed' : 'cache.fenced';
+    const outcome = roundOutcome(this.runtime.control, this.cache, consistency, level, this.freshRound, block);
+    if (outcome !== 'served') this.missedHash = hash;
+    return outcome;
+  }
+
+  /** The answer that the statement stood in line for. */
+  private sharedEntry(frames: Buffer): Outcome {
+    this.say(frames);
+    this.hasShared = true;
+    return sharedOutcome(this.runtime.control, this.cache, this.freshRound);
   }
 
   private say(bytes: Buffer): void {

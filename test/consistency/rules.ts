@@ -254,13 +254,7 @@ export const rules: readonly Rule[] = [
     mutants: [
       {
         without: 'the nudge',
-        edits: [
-          edit(
-            'cache/clock.ts',
-            'this.#ports.nudge(this.#nudgedLsn).catch((error) => this.#broken(toError(error)));',
-            'void this.#ports;',
-          ),
-        ],
+        edits: [edit('cache/nudges.ts', 'this.#ports.nudge(target).catch(this.#ports.onError);', 'void this.#ports;')],
         test: 'system/clock.test.ts',
         name: 'goes on while a bulk transaction is open',
       },
@@ -439,7 +433,7 @@ export const rules: readonly Rule[] = [
     mutants: [
       {
         without: 'the round that confirms an answer',
-        edits: [edit('worker/serve.ts', ' && this.freshRound >= filledRound', '')],
+        edits: [edit('worker/entry-rounds.ts', ' && freshRound >= filledRound', '')],
         test: 'consistency/c18-monotonic.test.ts',
         name: 'does not miss in one answer what it saw in another',
       },
@@ -455,6 +449,12 @@ export const rules: readonly Rule[] = [
         test: 'consistency/c18-monotonic.test.ts',
         name: 'a notification is followed by what it tells of',
       },
+      {
+        without: 'asking for a follower after it came',
+        edits: [edit('worker/read-lines.ts', 'this.line.add(reader);', '(this.party ??= new Set()).add(reader);')],
+        test: 'unit/read-lines.test.ts',
+        name: 'goes as one party when the first is back: whoever came before its leader went out is answered with it',
+      },
     ],
   },
   {
@@ -464,11 +464,7 @@ export const rules: readonly Rule[] = [
       {
         without: 'loading freshness before the entry is looked up',
         edits: [
-          edit(
-            'worker/serve.ts',
-            'if (this.freshRound >= needed && ',
-            'if (this.cache.reader.freshRound() >= needed && ',
-          ),
+          edit('worker/entry-rounds.ts', 'if (freshRound >= needed && ', 'if (reader.freshRound() >= needed && '),
         ],
         test: 'consistency/c19-order-of-loads.test.ts',
       },
@@ -619,6 +615,12 @@ export const rules: readonly Rule[] = [
         ],
         test: 'unit/settle.test.ts',
         name: 'does not wait for a commit that hangs to settle later ones (C24)',
+      },
+      {
+        without: 'looking whether a snapshot of before shows what the stream tells',
+        edits: [edit('cache/settle.ts', 'if (!isVisible(snapshot, widenXid(xid, snapshot.xmax))) break;', '')],
+        test: 'unit/settle.test.ts',
+        name: 'has a transaction settled that a snapshot showed before the stream told of it, with the stamp of the first that did',
       },
       {
         without: 'the time limit of the slot',

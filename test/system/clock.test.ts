@@ -5,7 +5,7 @@ import type { ControlConnection } from '../../src/cache/control-connection.ts';
 import { changedCatalogs, fingerprintSql, parseFingerprint } from '../../src/cache/fingerprint.ts';
 import { Publication } from '../../src/cache/publication.ts';
 import type { ReplicationStream } from '../../src/cache/replication.ts';
-import { askRound, nudgeOrigin } from '../../src/cache/round.ts';
+import { askRound, askSnapshot, nudgeOrigin } from '../../src/cache/round.ts';
 import { Settler } from '../../src/cache/settle.ts';
 import { monotonicClock, wallClock } from '../../src/shared/clock.ts';
 import { diagnose, firstProblem } from '../../src/shared/diagnose.ts';
@@ -55,6 +55,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
           seen.fresh = round;
           seen.commitsAtFresh = sink.commits;
         },
+        probe: () => askSnapshot(rounds),
         readsBehind: () => 0,
         onSnapshot: () => 0,
         onOriginLsn: (lsn) => stream.observeOrigin(lsn),
@@ -72,6 +73,9 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
         heartbeatMs: 100,
         nudgeMs: 20,
         nudgeGapMs: 50,
+        hurriedNudgeMs: 1,
+        fillWaitMs: 1.5,
+        probeGapMs: 1,
         waitingMax: 16,
         jumpMs: 60_000,
         pace: { factor: 3, readMs: 0.05, gapMsMax: 25 },
@@ -246,7 +250,9 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
     expect(settler.observe(before)).toBe(0);
     const { snapshot } = await askRound(rounds, names, { knownSnapshot: null, accepted, thorough: false });
     expect(settler.observe(snapshot)).toBe(1);
-    expect([transaction.settledStamp, published]).toEqual([1, [1]]);
+    expect([transaction.settledStamp, published]).toEqual([2, [1, 2]]);
+    // Had the stream been slower, the snapshot would have been first.
+    expect(settler.register(sink.xids.at(-1)!).settledStamp).toBe(2);
   });
 
   it('computes no fingerprint while nothing is committed, and looks at the slot on thorough rounds', async () => {

@@ -227,6 +227,8 @@ it('an idle connection that the origin ends is nobody’s trouble; one in use en
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${proxy.database}' AND backend_type = 'client backend' AND application_name NOT LIKE 'pgfresh%' AND pid <> pg_backend_pid()`,
   );
   expect(await ended).toBe('57P01');
+  // Until the origin's farewell has come, nobody can know that the idle connection is gone.
+  await waitFor('the idle connection to be gone', async () => (await pool()).connections.idle === 0);
   for (let i = 0; i < 4; i++) expect(await ask(idle, 'SELECT v FROM t WHERE id = 2')).toEqual([['two']]);
   await idle.end();
 });

@@ -158,9 +158,24 @@ describe('an answer is admitted', () => {
     expect(cache.apply.invalidated).toBe(1);
   });
 
-  it('in place of the answer with the same key', () => {
-    cache.admitter.admit(cache.offer('one', cache.token(), 'old'));
-    expect(cache.admitter.admit(cache.offer('one', cache.token(), 'new'))).toBe(null);
+  it('not beside or in place of one with the same key, which shows the same changes and may be confirmed already', () => {
+    expect(cache.admitter.admit(cache.offer('one', cache.token(), 'first'))).toBe(null);
+    expect(cache.admitter.admit(cache.offer('one', cache.token(), 'second'))).toBe('fill.stored');
+    expect([cache.admitter.admitted, cache.admitter.rejected]).toEqual([1, 0]);
+    expect(cache.store.statistics().entries).toBe(1);
+    cache.commit(700, update('1'));
+    expect(cache.isCached('one')).toBe(false);
+    cache.settler.observe(parseSnapshot('701:701:'));
+    expect(cache.admitter.admit(cache.offer('one', cache.token(), 'third'))).toBe(null);
+  });
+
+  it('in place of one with the same key that lacks what it has: a description, or the pin', () => {
+    const bare = cache.offer('one', cache.token(), 'first');
+    cache.admitter.admit({ ...bare, rowDescriptionBytes: 0 });
+    expect(cache.admitter.admit({ ...cache.offer('one'), rowDescriptionBytes: 3 })).toBe(null);
+    expect(cache.admitter.admit({ ...cache.offer('one'), rowDescriptionBytes: 3 })).toBe('fill.stored');
+    expect(cache.admitter.admit({ ...cache.offer('one'), rowDescriptionBytes: 3, pin: true })).toBe(null);
+    expect(cache.admitter.admit({ ...cache.offer('one'), rowDescriptionBytes: 0, pin: true })).toBe('fill.stored');
     expect(cache.store.statistics().entries).toBe(1);
     expect(cache.index.entries).toBe(1);
     cache.commit(700, update('1'));

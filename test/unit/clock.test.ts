@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ClockPorts, FreshnessClock } from '../../src/cache/clock.ts';
+import { FreshnessClock } from '../../src/cache/clock.ts';
+import type { ClockPorts } from '../../src/cache/clock-ports.ts';
 import type { Fingerprint } from '../../src/cache/fingerprint.ts';
 import type { RoundAnswer, RoundQuestion } from '../../src/cache/round.ts';
 import { parseSnapshot } from '../../src/cache/settle.ts';
@@ -21,6 +22,8 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     refreshed: [] as number[],
     errors: [] as string[],
     nudged: [] as bigint[],
+    snapshots: [] as string[],
+    probes: [] as ((lsn: bigint) => void)[],
     awaited: [] as bigint[],
   };
   const origin = { applied: 100n, sessions: 0, reads: 0, skewMs: 0, published: new Set<number>() };
@@ -57,6 +60,10 @@ function bench(overrides: Partial<ClockPorts> = {}) {
         });
       }),
     nudge: async (target) => void seen.nudged.push(target),
+    probe: () =>
+      new Promise((resolve) => {
+        seen.probes.push((lsn) => resolve({ lsn, snapshot: parseSnapshot('7:7:') }));
+      }),
     appliedLsn: () => origin.applied,
     awaited: (lsn) => void seen.awaited.push(lsn),
     published: () => new Set(origin.published),
@@ -64,7 +71,7 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     beginRound: () => ++started,
     publish: (round, startMs) => void seen.fresh.push([round, startMs]),
     readsBehind: () => origin.reads,
-    onSnapshot: () => 0,
+    onSnapshot: ({ xmin, xmax }) => seen.snapshots.push(`${xmin}:${xmax}`),
     onOriginLsn: () => undefined,
     onRetained: () => undefined,
     onCatalogChanged: (catalogs) => void seen.changed.push([...catalogs]),
@@ -78,6 +85,9 @@ function bench(overrides: Partial<ClockPorts> = {}) {
     heartbeatMs: 300,
     nudgeMs: 20,
     nudgeGapMs: 50,
+    hurriedNudgeMs: 2,
+    fillWaitMs: 4,
+    probeGapMs: 3,
     pace: { factor: 3, readMs: 1, gapMsMax: 25 },
     waitingMax: 3,
     jumpMs: 500,
@@ -158,6 +168,108 @@ describe('the freshness clock', () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(asked).toHaveLength(2);
     clock.stop();
+  });
+
+  describe('when statements stand still for a round', () => {
+    it('asks after the time that the last one took, whatever would pay', async () => {
+      const { clock, asked } = bench();
+      clock.accept(catalog);
+      await asked[0]!.answer({ originMs: 10 });
+      clock.request(2);
+      clock.hurry(2, false);
+      await vi.advanceTimersByTimeAsync(9);
+      expect(asked).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(asked).toHaveLength(2);
+      // That was for one round.
+      await asked[1]!.answer({ originMs: 10 });
+      clock.request(3);
+      await vi.advanceTimersByTimeAsync(29);
+      expect(asked).toHaveLength(2);
+      clock.stop();
+    });
+
+    it('takes a snapshot first where they read what was written, and waits for an answer to confirm', async () => {
+      const { clock, asked, seen } = bench();
+      clock.accept(catalog);
+      await asked[0]!.answer();
+      clock.hurry(2, true);
+      clock.hurry(2, true);
+      expect([seen.probes.length, asked.length]).toEqual([1, 1]);
+      seen.probes[0]!(300n);
+      await vi.advanceTimersByTimeAsync(3);
+      // What it shows is to be applied now.
+      expect([seen.snapshots.at(-1), seen.awaited, asked.length]).toEqual(['7:7', [300n], 1]);
+      clock.filled();
+      expect(asked).toHaveLength(2);
+      clock.stop();
+    });
+
+    it('waits for no answer for long', async () => {
+      const { clock, asked, seen } = bench();
+      clock.accept(catalog);
+      await asked[0]!.answer();
+      clock.hurry(2, true);
+      seen.probes[0]!(100n);
+      await vi.advanceTimersByTimeAsync(3);
+      expect([seen.awaited, asked.length]).toEqual([[], 1]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(asked).toHaveLength(2);
+      clock.stop();
+    });
+
+    it('nudges sooner, and not more often (C12)', async () => {
+      const { clock, asked, seen, origin } = bench();
+      clock.accept(catalog);
+      await asked[0]!.answer();
+      for (const round of [2, 3]) {
+        clock.hurry(round, false);
+        await asked[round - 1]!.answer({ lsn: BigInt(round) * 100n });
+        await vi.advanceTimersByTimeAsync(2);
+        origin.applied = BigInt(round) * 100n;
+        if (round === 2) clock.applied(origin.applied);
+      }
+      expect(seen.nudged).toEqual([200n]);
+      await vi.advanceTimersByTimeAsync(50);
+      expect(seen.nudged).toEqual([200n, 300n]);
+      clock.stop();
+    });
+
+    it('asks for nothing before a catalog was accepted, nor after the end', async () => {
+      const { clock, asked, seen } = bench();
+      clock.hurry(1, true);
+      clock.showSoon();
+      clock.accept(catalog);
+      await asked[0]!.answer();
+      clock.stop();
+      clock.hurry(2, true);
+      clock.filled();
+      clock.showSoon();
+      expect([seen.probes.length, asked.length]).toEqual([0, 1]);
+    });
+  });
+
+  it('shows what was applied by a snapshot alone: one at a time, none while a round brings one, and seldom', async () => {
+    const { clock, asked, seen } = bench();
+    clock.accept(catalog);
+    clock.showSoon();
+    expect(seen.probes).toHaveLength(0);
+    await asked[0]!.answer();
+    clock.showSoon();
+    clock.showSoon();
+    expect(seen.probes).toHaveLength(1);
+    seen.probes[0]!(100n);
+    await vi.advanceTimersByTimeAsync(2);
+    clock.showSoon();
+    expect(seen.probes).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    clock.showSoon();
+    expect([seen.probes.length, asked.length]).toEqual([2, 1]);
+    clock.stop();
+    seen.probes[1]!(100n);
+    await vi.advanceTimersByTimeAsync(0);
+    // One of the round, one of the snapshot alone.
+    expect(seen.snapshots).toHaveLength(2);
   });
 
   it('beats while there are sessions only', async () => {

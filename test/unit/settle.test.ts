@@ -62,10 +62,10 @@ describe('settling', () => {
     made.observe(parseSnapshot('11:13:11'));
     expect([hanging.settledStamp, later.settledStamp]).toEqual([Number.POSITIVE_INFINITY, 11]);
     made.observe(parseSnapshot('11:15:11,13'));
-    expect(published).toEqual([11]);
+    expect(hanging.settledStamp).toBe(Number.POSITIVE_INFINITY);
     made.observe(parseSnapshot('15:15:'));
-    expect(hanging.settledStamp).toBe(12);
-    expect(published).toEqual([11, 12]);
+    expect(hanging.settledStamp).toBe(13);
+    expect(published).toEqual([11, 12, 13]);
   });
 
   it('does not settle what was applied before the snapshot could show it', () => {
@@ -73,7 +73,34 @@ describe('settling', () => {
     const early = made.register(20);
     expect(made.observe(parseSnapshot('20:20:'))).toBe(0);
     expect(early.settledStamp).toBe(Number.POSITIVE_INFINITY);
-    expect(published).toEqual([]);
+    expect(published).toEqual([11]);
+  });
+
+  it('has a transaction settled that a snapshot showed before the stream told of it, with the stamp of the first that did', () => {
+    const { made } = settler();
+    for (const text of ['20:20:', '20:22:20', '22:22:', '25:25:']) made.observe(parseSnapshot(text));
+    expect(made.stamp).toBe(14);
+    // Ended before the second, running in the second, not begun before the third, not begun in the last.
+    expect([19, 21, 20, 24, 25].map((xid) => made.register(xid).settledStamp)).toEqual([
+      11,
+      12,
+      13,
+      14,
+      Number.POSITIVE_INFINITY,
+    ]);
+    expect(made.pending).toBe(1);
+  });
+
+  it('remembers few snapshots: of what is older the oldest one speaks', () => {
+    const { made } = settler();
+    for (let xid = 100; xid < 120; xid++) made.observe(parseSnapshot(`${xid}:${xid}:`));
+    expect([118, 50].map((xid) => made.register(xid).settledStamp)).toEqual([30, 23]);
+  });
+
+  it('raises no stamp for a snapshot that it has seen', () => {
+    const { made, published } = settler();
+    for (const text of ['20:22:20', '20:22:20', '20:22:21', '22:22:']) made.observe(parseSnapshot(text));
+    expect(published).toEqual([11, 12, 13]);
   });
 
   it('settles across the wrap of 32 bits', () => {
@@ -97,8 +124,12 @@ describe('settling', () => {
   it('forgets what was pending when the stream begins anew', () => {
     const { made } = settler();
     const old = made.register(1);
+    made.observe(parseSnapshot('1:1:'));
     made.clear();
     expect(made.observe(parseSnapshot('9:9:'))).toBe(0);
     expect(old.settledStamp).toBe(Number.POSITIVE_INFINITY);
+    // Another server's transactions have the same numbers.
+    made.clear();
+    expect(made.register(3).settledStamp).toBe(Number.POSITIVE_INFINITY);
   });
 });

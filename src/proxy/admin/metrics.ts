@@ -68,6 +68,11 @@ const families: readonly Family[] = [
     ],
   },
   {
+    name: 'pgfresh_shared_total',
+    help: 'Of the hits: answers that the origin had just given another session, which asked for both',
+    samples: (_, { counters }) => [[{}, counters.total('shared')]],
+  },
+  {
     name: 'pgfresh_cache_evicted_total',
     help: 'Answers removed to make room',
     samples: one(({ cache }) => cache.evicted),

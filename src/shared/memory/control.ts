@@ -52,6 +52,13 @@ export const wantedRound = (store: ControlWords, databaseSlot: number): number =
 export const wantRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
   raise(store, Store.ROUND_WANTED + databaseWords(databaseSlot), round);
 
+export const awaitedRound = (store: ControlWords, databaseSlot: number): number =>
+  Atomics.load(store, Store.ROUND_AWAITED + databaseWords(databaseSlot));
+
+/** Asks for a round that statements stand still for; true when none did yet, whereupon the caller nudges the cache thread. */
+export const awaitRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
+  raise(store, Store.ROUND_AWAITED + databaseWords(databaseSlot), round);
+
 export const wishedRound = (store: ControlWords, databaseSlot: number): number =>
   Atomics.load(store, Store.ROUND_WISHED + databaseWords(databaseSlot));
 

@@ -87,6 +87,10 @@ export function raiseDatabaseFence(control: ControlWords, database: number, roun
   raise(control, databaseFenceWord(database), round);
 }
 
+/** The round that every entry of the database needs. */
+export const databaseRound = (control: ControlWords, databaseFence: number): number =>
+  Atomics.load(control, databaseFence);
+
 /** What `entryRound` needs of a block; `StoreReader` has it. */
 export interface FencedBlocks {
   fenceSlots(block: number): number;

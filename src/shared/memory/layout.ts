@@ -11,7 +11,7 @@
  *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
  *
  * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
- * the fences, ROUND_WANTED and ROUND_WISHED, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts), and
+ * the fences, ROUND_WANTED, ROUND_WISHED and ROUND_AWAITED, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts), and
  * READS_BEHIND, which is added to.
  *
  * **Databases** (ADR-013). Each database that has a change stream has a slot of the store's header: one line of words that say how
@@ -110,6 +110,8 @@ export const Store = {
   ROUND_WISHED: WANTED + 1,
   /** Reads passed through for want of a round, counted round and round. Writers: workers (add). */
   READS_BEHIND: WANTED + 2,
+  /** Highest round that statements stand still for. Writers: workers (raise). */
+  ROUND_AWAITED: WANTED + 3,
 } as const;
 export const STORE_HEADER_BYTES = 160 * LINE * 4;
 export const databaseWords = (databaseSlot: number): number => databaseSlot * LINE;
@@ -171,6 +173,8 @@ export const Counter = {
   sessionsMoved: 15,
   /** Hot answers asked for again. */
   refreshes: 16,
+  /** Of the hits: answers that another session of the worker was given by the origin (worker/read-lines.ts). */
+  shared: 17,
   // Transaction pooling (ADR-020): connections by state, sessions that wait, and what they waited in all.
   poolIdle: 22,
   poolActive: 23,

@@ -1,0 +1,35 @@
+/** Which rounds an answer needs before it may be given. */
+import type { Consistency } from '../shared/config.ts';
+import type { ControlWords } from '../shared/memory/control.ts';
+import { databaseRound, entryRound } from '../shared/memory/fences.ts';
+import type { AttachedCache } from './cache-link.ts';
+import { type SessionConsistency, seesAllWrites } from './consistency.ts';
+import { askForNeededRound } from './fence.ts';
+import type { Outcome } from './outcome.ts';
+
+/**
+ * An answer counts from the first round that began after it was given, at every level. That round found the catalog as it was when the statement
+ * was analysed (C6: a policy made meanwhile would make it another's answer), and whatever else its snapshot showed is in the cache (C18).
+ * @param freshRound loaded before the entry was looked for (C19)
+ */
+export function roundOutcome(
+  control: ControlWords,
+  cache: AttachedCache,
+  consistency: SessionConsistency,
+  level: Consistency,
+  freshRound: number,
+  block: number,
+): Outcome {
+  const { reader, databaseFence } = cache;
+  const filledRound = reader.filledRound(block);
+  let needed = level === 'bounded' ? 0 : consistency.neededRound(level);
+  if (seesAllWrites(level)) needed = Math.max(needed, entryRound(control, reader, block, databaseFence));
+  if (freshRound >= needed && freshRound >= filledRound && cache.isSameEpoch) return 'served';
+  askForNeededRound(control, Math.max(needed, filledRound), consistency, cache);
+  return freshRound >= needed ? 'cache.unconfirmed' : 'cache.fenced';
+}
+
+/** An answer that the origin has just given somebody else shows every write; but after one to unknown tables, which may have been DDL, the statement may be another. */
+export function sharedOutcome(control: ControlWords, cache: AttachedCache, freshRound: number): Outcome {
+  return freshRound >= databaseRound(control, cache.databaseFence) ? 'served' : 'cache.fenced';
+}

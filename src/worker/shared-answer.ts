@@ -1,0 +1,27 @@
+/** An answer that was captured for others than who asked for it (read-lines.ts), as far as a reader can use it. */
+import type { Offer } from '../shared/messages.ts';
+import { KeyForm } from '../shared/query-key.ts';
+
+/**
+ * The frames for a reader whose key is `prefix ‖ tail[start, end)`; null: that is another key, or the reader wants a description and there is none.
+ * @param describe whether the reader's batch asks for a description of its portal; simple queries always get one
+ */
+export function framesFor(
+  { bytes, keyBytes, rowDescriptionBytes }: Offer,
+  prefix: Uint8Array,
+  tail: Buffer,
+  start: number,
+  end: number,
+  describe: boolean,
+): Buffer | null {
+  const isSimple = prefix[4] === KeyForm.simple;
+  if (!isSimple && describe && rowDescriptionBytes === 0) return null;
+  // Detached when it has gone on to the cache thread.
+  if (bytes.length === 0 || keyBytes !== prefix.length + end - start) return null;
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const isSame =
+    all.compare(prefix, 0, prefix.length, 0, prefix.length) === 0 &&
+    all.compare(tail, start, end, prefix.length, keyBytes) === 0;
+  if (!isSame) return null;
+  return all.subarray(isSimple || describe ? keyBytes : keyBytes + rowDescriptionBytes);
+}
