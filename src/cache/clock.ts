@@ -56,6 +56,8 @@ export class FreshnessClock {
   /** The round that comes as soon as may be, once an answer was admitted or this time has come. */
   #hurried = 0;
   #fillByMs = Number.NEGATIVE_INFINITY;
+  /** The round that waits for an answer, or did. */
+  #filling = 0;
   #fresh = 0;
   #waiting: WaitingRound[] = [];
   #accepted: Fingerprint | null = null;
@@ -83,9 +85,8 @@ export class FreshnessClock {
     const { clock, nudge, probe } = ports;
     const onError = (thrown: unknown) => this.#broken(toError(thrown));
     this.#nudges = new Nudges({ clock, waiting: () => this.#waiting, nudge, onError }, limits);
-    const isNeedless = () => this.#asking;
     const onAnswer = (answer: ProbeAnswer) => this.#probed(answer);
-    this.#probe = new SnapshotProbe({ clock, ask: probe, isNeedless, onAnswer, onError }, limits.probeGapMs);
+    this.#probe = new SnapshotProbe({ clock, ask: probe, onAnswer, onError }, limits.probeGapMs);
   }
 
   /** Rounds completed. */
@@ -108,28 +109,40 @@ export class FreshnessClock {
     this.#want(this.#started + 1);
   }
 
-  /** Somebody waits for this round. Cheap; to be called for every nudge of a worker. */
-  request(round: number): void {
-    if (round > this.#fresh) this.#want(round);
+  /**
+   * Somebody waits for this round. Cheap; to be called for every nudge of a worker.
+   * @param awaitsFill something was written: the round waits for an answer of after that, which it can confirm
+   */
+  request(round: number, awaitsFill: boolean): void {
+    if (round <= this.#fresh) return;
+    if (awaitsFill && round > this.#started && this.#filling <= this.#started) this.#awaitFill();
+    this.#want(round);
+  }
+
+  #awaitFill(): void {
+    this.#filling = this.#started + 1;
+    this.#fillByMs = this.#ports.clock.nowMs() + this.#limits.fillWaitMs;
   }
 
   /**
    * Statements stand still for this round: it need not pay, it only must not load the origin too much.
-   * @param isWritten they read what was written: the round waits for an answer of after that, which it can confirm, and which is admitted as soon as
+   * @param awaitsFill they read what was written: the round waits for an answer of after that, which it can confirm, and which is admitted as soon as
    * a snapshot shows what was written
    */
-  hurry(round: number, isWritten: boolean): void {
-    if (this.#state !== State.running || round <= this.#started || this.#hurried >= round) return;
+  hurry(round: number, awaitsFill: boolean): void {
+    if (this.#state !== State.running || round <= this.#started) return;
+    if (this.#hurried >= round && awaitsFill) return;
     this.#hurried = round;
-    this.#fillByMs = isWritten ? this.#ports.clock.nowMs() + this.#limits.fillWaitMs : Number.NEGATIVE_INFINITY;
-    if (isWritten) this.#probe.want();
+    if (!awaitsFill) this.#fillByMs = Number.NEGATIVE_INFINITY;
+    else if (this.#filling < round) this.#awaitFill();
+    if (awaitsFill) this.#probe.want();
     this.#want(round);
   }
 
   /** An answer was admitted: the next round confirms it. */
   filled(): void {
     this.#fillByMs = Number.NEGATIVE_INFINITY;
-    if (this.#hurried > this.#started) this.#schedule();
+    if (this.#wanted > this.#started) this.#schedule();
   }
 
   /** Answers are refused until a snapshot shows what was applied. */
@@ -214,12 +227,11 @@ export class FreshnessClock {
     if (this.#state !== State.running || this.#asking) return;
     if (this.#waiting.length >= this.#limits.waitingMax) return; // `applied` goes on
     const dueMs = this.#dueMs;
-    if (this.#pace !== null) {
-      if (this.#paceDueMs <= dueMs) return;
-      clearTimeout(this.#pace);
-      this.#pace = null;
-    }
     const delayMs = dueMs - this.#ports.clock.nowMs();
+    // A timer that is due may be a millisecond late.
+    if (this.#pace !== null && this.#paceDueMs <= dueMs && delayMs > 0) return;
+    if (this.#pace !== null) clearTimeout(this.#pace);
+    this.#pace = null;
     if (delayMs <= 0) {
       this.#begin();
       return;
@@ -233,7 +245,7 @@ export class FreshnessClock {
 
   get #dueMs(): number {
     const { earliestMs, soonestMs } = this.#spacing;
-    return this.#hurried > this.#started ? Math.max(soonestMs, this.#fillByMs) : earliestMs;
+    return Math.max(this.#hurried > this.#started ? soonestMs : earliestMs, this.#fillByMs);
   }
 
   #begin(): void {

@@ -2,7 +2,14 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../shared/config.ts';
 import { Limits } from '../shared/limits.ts';
-import { awaitedRound, openSessions, readsBehind, wantedRound, wishedRound } from '../shared/memory/control.ts';
+import {
+  awaitedRound,
+  confirmingRound,
+  openSessions,
+  readsBehind,
+  wantedRound,
+  wishedRound,
+} from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
 import type { CacheNotice, CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
@@ -118,6 +125,7 @@ export class Database {
       sessions: () => (slot === 0 ? openSessions(control) : this.workers.size),
       wantedRound: () => wantedRound(store.words, slot),
       awaitedRound: () => awaitedRound(store.words, slot),
+      confirmingRound: () => confirmingRound(store.words, slot),
       wishedRound: () => wishedRound(store.words, slot),
       readsBehind: () => readsBehind(store.words, slot),
       entries: () => this.#entries,
@@ -174,7 +182,7 @@ export class Database {
   admit(offer: Offer): Reason | null {
     const refused = this.admitter.admit(offer);
     if (refused === null && offer.isRefresh) this.#refreshed++;
-    if (refused === null) this.feed.filled();
+    if (refused === null) this.feed.filled(offer.isAwaited === true);
     else if (refused === 'fill.changed') this.feed.refused();
     return refused;
   }

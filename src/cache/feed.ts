@@ -61,6 +61,8 @@ export interface FeedOptions {
   readonly wantedRound: () => number;
   /** The round that statements stand still for. */
   readonly awaitedRound: () => number;
+  /** The same where the answer that they need is stored. */
+  readonly confirmingRound: () => number;
   /** The round that a write made desirable. */
   readonly wishedRound: () => number;
   /** Reads passed through so far for want of a round. */
@@ -200,19 +202,26 @@ export class Feed {
 
   /** A worker waits for a round, or wrote something that one should cover before long. */
   nudged(): void {
-    const { control, wantedRound, wishedRound, awaitedRound } = this.#options;
+    const { control, wantedRound, wishedRound, awaitedRound, confirmingRound } = this.#options;
     const clock = this.#life?.clock;
     const started = startedRound(control);
     // A worker that read a round before they were numbered anew may want one that is years away.
-    clock?.request(Math.min(wantedRound(), started + 1));
-    if (awaitedRound() > started) clock?.hurry(started + 1, wishedRound() > started || this.#settler.pending > 0);
-    if (wishedRound() > started) clock?.settleSoon(this.#soonMs);
+    const isWritten = wishedRound() > started || this.#settler.pending > 0;
+    clock?.request(Math.min(wantedRound(), started + 1), isWritten);
+    if (awaitedRound() > started) clock?.hurry(started + 1, isWritten);
+    if (confirmingRound() > started) clock?.hurry(started + 1, false);
+    if (wishedRound() <= started) return;
+    clock?.settleSoon(this.#soonMs);
+    // Who reads now what was written is given an answer that may be admitted.
+    if (this.#options.entries() > 0) clock?.showSoon();
   }
 
-  /** An answer was admitted: the round that confirms it need not wait for somebody to ask. */
-  filled(): void {
-    this.#life?.clock?.filled();
-    this.#life?.clock?.settleSoon(SETTLE_MS);
+  /** An answer was admitted: the round that confirms it need not wait for somebody to ask. @param isAwaited statements stand still for it */
+  filled(isAwaited: boolean): void {
+    const clock = this.#life?.clock;
+    if (isAwaited) clock?.hurry(startedRound(this.#options.control) + 1, false);
+    clock?.filled();
+    if (!isAwaited) clock?.settleSoon(SETTLE_MS);
   }
 
   /** An answer could not be admitted for changes that it may not show: somebody fills, and the next answer must be told from it. */
@@ -350,7 +359,7 @@ export class Feed {
       'the machine seems to have been paused: nothing is answered from the cache until the next round',
     );
     this.#options.header.setState(StoreState.down);
-    this.#life?.clock?.request(startedRound(this.#options.control) + 1);
+    this.#life?.clock?.request(startedRound(this.#options.control) + 1, false);
   }
 
   /** C3, C20: first nobody may read, then nothing is left, then no token of before counts. */

@@ -45,9 +45,9 @@ export class RoundPace {
     return Math.max(this.#begunMs + this.#gapMs, this.#answeredMs + this.#limits.factor * originMs);
   }
 
-  /** When it may start where statements stand still for it: rounds take half a core of the origin at most. */
+  /** When it may start where statements stand still for it: from start to start twice its cost, so half a core of the origin at most. */
   get soonestMs(): number {
-    return this.#originMs === Number.POSITIVE_INFINITY ? this.#answeredMs : this.#answeredMs + this.#originMs;
+    return this.#originMs === Number.POSITIVE_INFINITY ? this.#answeredMs : this.#begunMs + 2 * this.#originMs;
   }
 
   /** A round begins. @param reads passed through so far for want of one; 32 bits that go round */

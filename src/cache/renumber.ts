@@ -74,6 +74,7 @@ export function lowerRounds(control: ControlWords, store: ControlWords, roundMax
     lower(store, Store.ROUND_WANTED + databaseWords(i), roundMax);
     lower(store, Store.ROUND_WISHED + databaseWords(i), roundMax);
     lower(store, Store.ROUND_AWAITED + databaseWords(i), roundMax);
+    lower(store, Store.ROUND_CONFIRMING + databaseWords(i), roundMax);
   }
 }
 

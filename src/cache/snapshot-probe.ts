@@ -15,8 +15,6 @@ export interface ProbeAnswer {
 export interface ProbePorts {
   readonly clock: Clock;
   readonly ask: () => Promise<ProbeAnswer>;
-  /** A round's question is under way. */
-  readonly isNeedless: () => boolean;
   readonly onAnswer: (answer: ProbeAnswer) => void;
   readonly onError: (thrown: unknown) => void;
 }
@@ -36,8 +34,8 @@ export class SnapshotProbe {
 
   /** Not now, where one was just taken: who is refused again asks again. */
   want(): void {
-    const { clock, isNeedless } = this.#ports;
-    if (this.#isStopped || this.#isAsking || isNeedless() || clock.nowMs() - this.#answeredMs < this.#gapMs) return;
+    const { clock } = this.#ports;
+    if (this.#isStopped || this.#isAsking || clock.nowMs() - this.#answeredMs < this.#gapMs) return;
     this.#isAsking = true;
     this.#ports.ask().then(
       (answer) => this.#answered(answer),

@@ -294,6 +294,8 @@ export interface Offer {
   readonly filledRound: number;
   /** A hint asks to keep it. */
   readonly pin?: boolean;
+  /** Others stand still for a round that confirms it. */
+  readonly isAwaited?: boolean;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Nobody asked for it: a hot answer that a change had taken out. */
   readonly isRefresh: boolean;

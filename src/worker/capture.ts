@@ -36,6 +36,8 @@ export class Capture {
   sentMs = 0;
   /** A hint asks to keep it. */
   pin = false;
+  /** Others are in line for the same. */
+  isAwaited = false;
   /** The cache may have it; else it is for those in line alone. */
   isOffered = true;
   /** Nobody has asked for it. */
@@ -112,7 +114,7 @@ export class Capture {
     if (this.abandoned || !this.complete || verdict === null || !verdict.cacheable) return null;
     if (verdict.catalogVersion !== this.token.catalogVersion) return null;
     const bytes = this.used === this.bytes.length ? this.bytes : this.bytes.slice(0, this.used);
-    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin, isRefresh } = this;
+    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin, isAwaited, isRefresh } = this;
     this.abandoned = true;
     return {
       verdictId: verdict.verdictId,
@@ -124,6 +126,7 @@ export class Capture {
       rowDescriptionBytes,
       filledRound,
       pin,
+      isAwaited,
       bytes,
       isRefresh,
     };

@@ -141,6 +141,7 @@ export class ReplyEffects implements ReplyEvents {
     const nowMs = this.runtime.clock.nowMs();
     for (const capture of group.captures) {
       const isCurrent = cache !== null && capture.token.generation === cache.generation;
+      capture.isAwaited = group.line?.hash === capture.hash && group.line.hasReaders;
       const offer = isCurrent && group.works.every(isReadOnly) ? capture.offer(filledRound) : null;
       if (offer === null || cache === null) {
         capture.abandon();

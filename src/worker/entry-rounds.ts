@@ -11,22 +11,24 @@ import type { Outcome } from './outcome.ts';
  * An answer counts from the first round that began after it was given, at every level. That round found the catalog as it was when the statement
  * was analysed (C6: a policy made meanwhile would make it another's answer), and whatever else its snapshot showed is in the cache (C18).
  * @param freshRound loaded before the entry was looked for (C19)
+ * @returns the round that it lacks, which is asked for; 0: none
  */
-export function roundOutcome(
+export function lackedRound(
   control: ControlWords,
   cache: AttachedCache,
   consistency: SessionConsistency,
   level: Consistency,
   freshRound: number,
   block: number,
-): Outcome {
+): number {
   const { reader, databaseFence } = cache;
   const filledRound = reader.filledRound(block);
   let needed = level === 'bounded' ? 0 : consistency.neededRound(level);
   if (seesAllWrites(level)) needed = Math.max(needed, entryRound(control, reader, block, databaseFence));
-  if (freshRound >= needed && freshRound >= filledRound && cache.isSameEpoch) return 'served';
-  askForNeededRound(control, Math.max(needed, filledRound), consistency, cache);
-  return freshRound >= needed ? 'cache.unconfirmed' : 'cache.fenced';
+  if (freshRound >= needed && freshRound >= filledRound && cache.isSameEpoch) return 0;
+  const lacked = Math.max(needed, filledRound, 1);
+  askForNeededRound(control, lacked, consistency, cache);
+  return lacked;
 }
 
 /** An answer that the origin has just given somebody else shows every write; but after one to unknown tables, which may have been DDL, the statement may be another. */

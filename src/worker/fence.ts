@@ -2,6 +2,7 @@
 import {
   awaitRound,
   type ControlWords,
+  confirmByRound,
   passBehind,
   startedRound,
   wantRound,
@@ -56,7 +57,8 @@ export function askForNeededRound(
   askForRound(Math.min(needed, next), cache);
 }
 
-/** The same for one that statements stand still for. */
-export function askForAwaitedRound(round: number, cache: AttachedCache): void {
-  if (awaitRound(cache.reader.words, cache.databaseSlot, round)) cache.outbox.nudge();
+/** The same for one that statements stand still for. @param isFilled it is all that an answer lacks that is stored */
+export function askForAwaitedRound(round: number, cache: AttachedCache, isFilled: boolean): void {
+  const ask = isFilled ? confirmByRound : awaitRound;
+  if (ask(cache.reader.words, cache.databaseSlot, round)) cache.outbox.nudge();
 }

@@ -40,6 +40,11 @@ export class ReadLine {
     return this.party !== null && this.party.size > 0;
   }
 
+  /** Somebody follows, or stands in line. */
+  get hasReaders(): boolean {
+    return this.hasParty || (this.line !== null && this.line.size > 0);
+  }
+
   /** From now on its answer is that of all in line. False: somebody else leads. */
   lead(reader: Reader, nowMs: number): boolean {
     if (this.isLed) return false;

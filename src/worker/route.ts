@@ -14,7 +14,7 @@ import { SessionHold } from './database-hold.ts';
 import { askForAwaitedRound } from './fence.ts';
 import { FirstSnapshot } from './first-snapshot.ts';
 import { LevelCommands } from './level-commands.ts';
-import { isBehind } from './outcome.ts';
+import { isBehind, type Outcome } from './outcome.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
 import type { Reader, ReadLine } from './read-lines.ts';
 import type { Runtime } from './runtime.ts';
@@ -77,7 +77,7 @@ export class Router implements Reader {
       outcome = 'statement.protocol';
     }
     if (outcome === 'notFound' && this.waitsForMiss()) return false;
-    if ((outcome === 'notFound' || isBehind(outcome)) && this.standsInLine(isBehind(outcome))) return false;
+    if ((outcome === 'notFound' || isBehind(outcome)) && this.standsInLine(outcome)) return false;
     if (this.hold.mustWait(batch)) return false;
     if (!session.reaches(batch)) return false;
     if (!this.mayForward() || !this.snapshot.mayForward(batch) || forwarder.mustWait(session, batch)) return false;
@@ -111,8 +111,8 @@ export class Router implements Reader {
     this.session.turn();
   }
 
-  /** Whether the same has been asked of the origin, and it may follow who asks next. @param isStored there is an answer that a round might let it have */
-  private standsInLine(isStored: boolean): boolean {
+  /** Whether the same has been asked of the origin, and it may follow who asks next. @param why it cannot be answered here */
+  private standsInLine(why: Outcome): boolean {
     const { session, runtime, line } = this;
     const nowMs = runtime.clock.nowMs();
     if (line !== null) {
@@ -125,7 +125,10 @@ export class Router implements Reader {
     this.line = runtime.readLines.join(missedHash, this, nowMs);
     if (this.line === null) return false;
     const cache = session.liveCache;
-    if (isStored && cache !== null) askForAwaitedRound(startedRound(runtime.control) + 1, cache);
+    if (isBehind(why) && cache !== null) {
+      const round = Math.min(runtime.hits.missedRound, startedRound(runtime.control) + 1);
+      askForAwaitedRound(round, cache, why === 'cache.unconfirmed');
+    }
     const waitMs = Math.min(Limits.readLineMsMax, runtime.config.cache.singleFlightWaitMs);
     this.lineUntilMs = nowMs + waitMs;
     session.turnLater(waitMs);

@@ -26,7 +26,7 @@ import { type BlockCommand, blockCommand } from './block.ts';
 import { BlockSteps } from './block-steps.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
-import { roundOutcome, sharedOutcome } from './entry-rounds.ts';
+import { lackedRound, sharedOutcome } from './entry-rounds.ts';
 import { beginsLikeExecute } from './execute-text.ts';
 import { askForRound } from './fence.ts';
 import { FewStatements } from './few-statements.ts';
@@ -58,8 +58,9 @@ export class HitPath {
   private ageMs = 0;
   /** Of the statement that is looked at. */
   private hints: Hints | null = null;
-  /** Of the key that was not found, or not to be used yet; 0: none. */
+  /** Of the key that was not found, or not to be used yet, and the round that its answer lacks; 0: none. */
   missedHash = 0;
+  missedRound = 0;
   private entries = 0;
   /** An answer was somebody else's, fresh from the origin. */
   hasShared = false;
@@ -104,19 +105,18 @@ export class HitPath {
   }
 
   private answer(batch: Batch): Outcome {
-    const { control } = this.runtime;
-    const out = this.runtime.clientOut;
+    const { control, clientOut: out } = this.runtime;
     const mark = out.position();
     this.reset();
     enterEpoch(control, this.runtime.epochWord, this.cache.reader.words);
     const outcome = this.frames(batch);
     leaveEpoch(control, this.runtime.epochWord);
-    if (outcome !== 'served' || this.probing) {
-      out.rewind(mark);
-      return outcome === 'served' ? 'hold' : outcome;
+    if (outcome === 'served' && !this.probing) {
+      this.commit(batch, out.position() - mark);
+      return 'served';
     }
-    this.commit(batch, out.position() - mark);
-    return 'served';
+    out.rewind(mark);
+    return outcome === 'served' ? 'hold' : outcome;
   }
 
   private reset(): void {
@@ -333,13 +333,15 @@ export class HitPath {
     const hash = keyHash(prefix.hash, tail, start, end);
     const { shared } = this.session.router;
     const frames = shared?.hash === hash ? framesFor(shared, prefix.bytes, tail, start, end, describe) : null;
-    if (frames !== null) return this.sharedEntry(frames);
+    // The answer that the statement stood in line for.
+    if (frames !== null) {
+      this.say(frames);
+      this.hasShared = true;
+      return sharedOutcome(this.runtime.control, this.cache, this.freshRound);
+    }
     const block = reader.find(hash, prefix.bytes, tail, start, end);
     // Stored by a statement without the hint: the next answer takes its place, and stays.
-    if (block === 0 || (this.hints?.pin === true && !reader.isPinned(block))) {
-      this.missedHash = hash;
-      return 'notFound';
-    }
+    if (block === 0 || (this.hints?.pin === true && !reader.isPinned(block))) return this.lacks(hash, 0, 'notFound');
     const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
     if (this.cache.bypass.takes(shape)) return 'cache.bypass';
     const form = prefix.bytes[4];
@@ -354,16 +356,15 @@ export class HitPath {
     }
     const { consistency } = this.session;
     const level = this.hints?.level ?? consistency.level;
-    const outcome = roundOutcome(this.runtime.control, this.cache, consistency, level, this.freshRound, block);
-    if (outcome !== 'served') this.missedHash = hash;
-    return outcome;
+    const lacked = lackedRound(this.runtime.control, this.cache, consistency, level, this.freshRound, block);
+    if (lacked === 0) return 'served';
+    return this.lacks(hash, lacked, reader.filledRound(block) >= lacked ? 'cache.unconfirmed' : 'cache.fenced');
   }
 
-  /** The answer that the statement stood in line for. */
-  private sharedEntry(frames: Buffer): Outcome {
-    this.say(frames);
-    this.hasShared = true;
-    return sharedOutcome(this.runtime.control, this.cache, this.freshRound);
+  private lacks(hash: number, round: number, why: Outcome): Outcome {
+    this.missedHash = hash;
+    this.missedRound = round;
+    return why;
   }
 
   private say(bytes: Buffer): void {
@@ -372,8 +373,8 @@ export class HitPath {
 
   /** Running a query takes a snapshot, and analysing one does. */
   private noteSnapshot(): void {
-    const isQuery = this.entries > 0 || this.defined.all().some(({ command }) => command === null);
-    if (isQuery) this.session.transaction.owesSnapshot = true;
+    if (this.entries === 0 && this.defined.all().every(({ command }) => command !== null)) return;
+    this.session.transaction.owesSnapshot = true;
   }
 
   /** The batch was answered: what it changed takes effect. */
@@ -394,7 +395,6 @@ export class HitPath {
       this.cache.worth.hit(shape);
     }
     session.countHits(this.entries, bytes);
-    const { bypass } = this.cache;
-    this.runtime.timing.hit(this.startedMs, this.shapeCount === 1 ? this.shapes[0]! : null, bypass);
+    this.runtime.timing.hit(this.startedMs, this.shapeCount === 1 ? this.shapes[0]! : null, this.cache.bypass);
   }
 }

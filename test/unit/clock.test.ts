@@ -106,7 +106,7 @@ describe('the freshness clock', () => {
 
   it('does nothing before a catalog was accepted, and one round then', async () => {
     const { clock, asked, seen } = bench();
-    clock.request(1);
+    clock.request(1, false);
     expect(asked).toHaveLength(0);
     clock.accept(catalog);
     await asked[0]!.answer();
@@ -131,12 +131,12 @@ describe('the freshness clock', () => {
   it('asks one question at a time and remembers that another is wanted', async () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
-    for (const round of [1, 2, 2, 2]) clock.request(round);
+    for (const round of [1, 2, 2, 2]) clock.request(round, false);
     expect(asked).toHaveLength(1);
     await asked[0]!.answer();
     expect(asked).toHaveLength(2);
     await asked[1]!.answer();
-    clock.request(2);
+    clock.request(2, false);
     expect(asked).toHaveLength(2);
     expect(seen.fresh.map(([round]) => round)).toEqual([1, 2]);
     clock.stop();
@@ -146,7 +146,7 @@ describe('the freshness clock', () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
     for (let round = 1; round <= 5; round++) {
-      clock.request(round);
+      clock.request(round, false);
       await asked[round - 1]?.answer({ lsn: 100n + BigInt(round) });
     }
     expect(asked).toHaveLength(3);
@@ -162,7 +162,7 @@ describe('the freshness clock', () => {
     const { clock, asked } = bench();
     clock.accept(catalog);
     await asked[0]!.answer({ originMs: 10 });
-    clock.request(2);
+    clock.request(2, false);
     await vi.advanceTimersByTimeAsync(29);
     expect(asked).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(1);
@@ -171,21 +171,40 @@ describe('the freshness clock', () => {
   });
 
   describe('when statements stand still for a round', () => {
-    it('asks after the time that the last one took, whatever would pay', async () => {
+    it('asks every second round time at most, whatever would pay', async () => {
       const { clock, asked } = bench();
       clock.accept(catalog);
+      await vi.advanceTimersByTimeAsync(12);
       await asked[0]!.answer({ originMs: 10 });
-      clock.request(2);
+      clock.request(2, false);
       clock.hurry(2, false);
-      await vi.advanceTimersByTimeAsync(9);
+      await vi.advanceTimersByTimeAsync(7);
       expect(asked).toHaveLength(1);
       await vi.advanceTimersByTimeAsync(1);
       expect(asked).toHaveLength(2);
       // That was for one round.
       await asked[1]!.answer({ originMs: 10 });
-      clock.request(3);
+      clock.request(3, false);
       await vi.advanceTimersByTimeAsync(29);
       expect(asked).toHaveLength(2);
+      clock.stop();
+    });
+
+    it('waits for no answer that is there, nor for a timer that is late', async () => {
+      const { clock, asked } = bench();
+      clock.accept(catalog);
+      await asked[0]!.answer({ originMs: 1 });
+      clock.hurry(2, true);
+      await vi.advanceTimersByTimeAsync(2);
+      expect(asked).toHaveLength(1);
+      clock.hurry(2, false);
+      expect(asked).toHaveLength(2);
+      await asked[1]!.answer({ originMs: 1 });
+      clock.hurry(3, false);
+      expect(asked).toHaveLength(2);
+      vi.setSystemTime(Date.now() + 2);
+      clock.hurry(3, false);
+      expect(asked).toHaveLength(3);
       clock.stop();
     });
 
@@ -249,15 +268,32 @@ describe('the freshness clock', () => {
     });
   });
 
-  it('shows what was applied by a snapshot alone: one at a time, none while a round brings one, and seldom', async () => {
+  it('waits a little for an answer of after a write, where somebody who needs the round has asked for one', async () => {
+    const { clock, asked } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer();
+    clock.request(2, true);
+    await vi.advanceTimersByTimeAsync(3);
+    clock.request(2, true);
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toHaveLength(2);
+    await asked[1]!.answer();
+    await vi.advanceTimersByTimeAsync(25);
+    clock.request(3, true);
+    expect(asked).toHaveLength(2);
+    clock.filled();
+    expect(asked).toHaveLength(3);
+    clock.stop();
+  });
+
+  it('shows what was applied by a snapshot alone: one at a time, and seldom; the one of a round on its way may be of before', async () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
     clock.showSoon();
-    expect(seen.probes).toHaveLength(0);
-    await asked[0]!.answer();
-    clock.showSoon();
     clock.showSoon();
     expect(seen.probes).toHaveLength(1);
+    await asked[0]!.answer();
     seen.probes[0]!(100n);
     await vi.advanceTimersByTimeAsync(2);
     clock.showSoon();
@@ -304,7 +340,7 @@ describe('the freshness clock', () => {
     expect(seen.nudged).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
     expect(seen.nudged).toEqual([200n]);
-    clock.request(2);
+    clock.request(2, false);
     await asked[1]!.answer({ lsn: 300n });
     await vi.advanceTimersByTimeAsync(49);
     expect(seen.nudged).toEqual([200n]);
@@ -319,12 +355,12 @@ describe('the freshness clock', () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
     await asked[0]!.answer({ lsn: 100n, snapshotText: '5:7:6' });
-    clock.request(2);
+    clock.request(2, false);
     await asked[1]!.answer({ lsn: 900n, snapshotText: '5:7:6' });
     expect(seen.fresh.map(([round]) => round)).toEqual([1, 2]);
-    clock.request(3);
+    clock.request(3, false);
     await asked[2]!.answer({ lsn: 1000n, snapshotText: '7:7:' });
-    clock.request(4);
+    clock.request(4, false);
     await asked[3]!.answer({ lsn: 2000n, snapshotText: '7:7:' });
     expect([seen.fresh.length, seen.awaited]).toEqual([2, [1000n, 1000n]]);
     clock.applied(1000n);
@@ -350,7 +386,7 @@ describe('the freshness clock', () => {
     await asked[0]!.answer({ fingerprint: { ...catalog, objects: '9', builtin: null } });
     expect(seen.changed).toEqual([['pg_class']]);
     await vi.advanceTimersByTimeAsync(5_000);
-    clock.request(50);
+    clock.request(50, false);
     expect([asked.length, seen.fresh.length]).toEqual([1, 0]);
     clock.accept({ ...catalog, objects: '9', builtin: '2' });
     await asked[1]!.answer({ fingerprint: { ...catalog, objects: '9', builtin: '2' } });
@@ -362,7 +398,7 @@ describe('the freshness clock', () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
     await asked[0]!.answer({ configTime: 'a' });
-    clock.request(2);
+    clock.request(2, false);
     await asked[1]!.answer({ configTime: 'b', fingerprint: null });
     expect(seen.changed).toEqual([['configuration']]);
     clock.stop();
@@ -384,14 +420,14 @@ describe('the freshness clock', () => {
     clock.accept(catalog);
     expect(asked[0]!.question).toEqual({ knownSnapshot: null, accepted: catalog, thorough: true });
     await asked[0]!.answer({ snapshotText: '5:5:' });
-    clock.request(2);
+    clock.request(2, false);
     expect(asked[1]!.question).toEqual({ knownSnapshot: '5:5:', accepted: catalog, thorough: false });
     await asked[1]!.answer({ snapshotText: '6:6:', fingerprint: { ...catalog, objects: '1', builtin: null } });
-    clock.request(3);
+    clock.request(3, false);
     expect(asked[2]!.question).toEqual({ knownSnapshot: null, accepted: catalog, thorough: false });
     await asked[2]!.answer({ fingerprint: { ...catalog, objects: '1', builtin: null } });
     await vi.advanceTimersByTimeAsync(300);
-    clock.request(4);
+    clock.request(4, false);
     expect(asked[3]!.question.thorough).toBe(true);
     clock.stop();
   });
@@ -450,7 +486,7 @@ describe('the freshness clock', () => {
     const { clock, asked, seen } = bench();
     clock.accept(catalog);
     await asked[0]!.fail(new Error('gone'));
-    clock.request(9);
+    clock.request(9, false);
     await vi.advanceTimersByTimeAsync(5_000);
     expect([seen.errors, asked.length]).toEqual([['gone'], 1]);
   });

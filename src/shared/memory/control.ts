@@ -59,6 +59,13 @@ export const awaitedRound = (store: ControlWords, databaseSlot: number): number 
 export const awaitRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
   raise(store, Store.ROUND_AWAITED + databaseWords(databaseSlot), round);
 
+export const confirmingRound = (store: ControlWords, databaseSlot: number): number =>
+  Atomics.load(store, Store.ROUND_CONFIRMING + databaseWords(databaseSlot));
+
+/** The same where the answer that they need has been admitted: the round is all that is missing. */
+export const confirmByRound = (store: ControlWords, databaseSlot: number, round: number): boolean =>
+  raise(store, Store.ROUND_CONFIRMING + databaseWords(databaseSlot), round);
+
 export const wishedRound = (store: ControlWords, databaseSlot: number): number =>
   Atomics.load(store, Store.ROUND_WISHED + databaseWords(databaseSlot));
 

@@ -11,7 +11,7 @@
  *   └──────────────────────────────────────────┘              └───────────────────────────────────────┘
  *
  * Every word is an Int32 read and written with Atomics, and has exactly one writing thread (named beside it), except
- * the fences, ROUND_WANTED, ROUND_WISHED and ROUND_AWAITED, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts), and
+ * the fences, ROUND_WANTED, ROUND_WISHED, ROUND_AWAITED and ROUND_CONFIRMING, which rise by compare-and-swap (and are lowered by the cache thread alone, renumber.ts), and
  * READS_BEHIND, which is added to.
  *
  * **Databases** (ADR-013). Each database that has a change stream has a slot of the store's header: one line of words that say how
@@ -112,6 +112,8 @@ export const Store = {
   READS_BEHIND: WANTED + 2,
   /** Highest round that statements stand still for. Writers: workers (raise). */
   ROUND_AWAITED: WANTED + 3,
+  /** Highest round that would confirm an answer that statements stand still for. Writers: workers (raise). */
+  ROUND_CONFIRMING: WANTED + 4,
 } as const;
 export const STORE_HEADER_BYTES = 160 * LINE * 4;
 export const databaseWords = (databaseSlot: number): number => databaseSlot * LINE;
