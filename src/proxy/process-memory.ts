@@ -2,13 +2,17 @@
 import { setFlagsFromString } from 'node:v8';
 import { loadFunction } from '../shared/libc.ts';
 import { Limits } from '../shared/limits.ts';
+import { releaseProgramPages } from './program-pages.ts';
 
 /** When every thread has loaded what it needs: V8's cache of compiled code is for the flags of then, and without it a thread takes 13 MiB more. */
 const settledMs = 5_000;
 
-/** Heaps grow by less before they are collected, from their next full collection on. */
-export function boundHeapGrowth(): void {
-  setTimeout(() => setFlagsFromString(`--heap-growing-percent=${Limits.heapGrowingPercent}`), settledMs).unref();
+/** Heaps grow by less before they are collected, from their next full collection on, and what only starting needed goes. */
+export function whenSettled(): void {
+  setTimeout(() => {
+    setFlagsFromString(`--heap-growing-percent=${Limits.heapGrowingPercent}`);
+    releaseProgramPages();
+  }, settledMs).unref();
 }
 
 /**

@@ -164,7 +164,13 @@ it.each([
   ['is in a block', async () => void (await query('BEGIN; SELECT 1'))],
   ['has other settings', async () => void (await query("SET TimeZone = 'Asia/Tokyo'"))],
   ['is about to be known', async () => void cache.setCatalogVersion(2)],
-  ['is gone', async () => client.close()],
+  [
+    'is gone',
+    async () => {
+      client.close();
+      await waitFor('its end', () => worker.count('sessionsOpen') === 0);
+    },
+  ],
 ])('nobody is asked while the only session %s', async (_, leave) => {
   await heat(slow);
   await leave();

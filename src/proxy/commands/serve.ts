@@ -4,7 +4,7 @@ import type { Config } from '../../shared/config.ts';
 import { createLogger } from '../../shared/log.ts';
 import { type RunningProxy, startProxy } from '../main.ts';
 import { describeUpstream } from '../origin.ts';
-import { boundHeapGrowth, trimRegularly } from '../process-memory.ts';
+import { trimRegularly, whenSettled } from '../process-memory.ts';
 import { usesTlsFiles } from '../tls-material.ts';
 import { version } from '../version.ts';
 
@@ -14,7 +14,7 @@ export async function serve(config: Config): Promise<void> {
     clock: monotonicClock,
     log,
     onReady: (address) => {
-      boundHeapGrowth();
+      whenSettled();
       trimRegularly();
       process.stdout.write(`pgfresh ready on ${address}\n`);
     },

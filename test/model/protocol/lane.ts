@@ -103,7 +103,8 @@ export class LaneGenerator {
     const session = random.below(SESSIONS);
     const count = random.next() < this.single ? 1 : 1 + random.below(8);
     const sequences = Array.from({ length: count }, () => this.sequence(session));
-    const cuts = random.next() < 0.15 ? Array.from({ length: 1 + random.below(6) }, () => random.next()).sort() : [];
+    const isCut = random.next() < 0.15;
+    const cuts = Array.from({ length: isCut ? 1 + random.below(6) : 0 }, () => random.next()).sort((a, b) => a - b);
     return { session, sequences, cuts };
   }
 
