@@ -54,11 +54,12 @@ it('words that a late worker raised by the old numbers are lowered to the next r
   raiseDatabaseFence(control, shop, RENUMBER_ROUND);
   raiseFences(control, [1, 2], RENUMBER_ROUND);
   raiseFences(control, [3], 4);
-  raise(store.words, Store.ROUND_WANTED, RENUMBER_ROUND);
+  const wanted = [Store.ROUND_WANTED, Store.ROUND_WISHED, Store.ROUND_AWAITED, Store.ROUND_CONFIRMING];
+  for (const word of wanted) raise(store.words, word, RENUMBER_ROUND);
   Atomics.store(control, Control.STARTED_ROUND, 9);
   lowerRounds(control, store.words, startedRound(control) + 1);
   expect(control[databaseFenceWord(shop)]).toBe(10);
-  expect(store.words[Store.ROUND_WANTED]).toBe(10);
+  expect(wanted.map((word) => store.words[word])).toEqual([10, 10, 10, 10]);
   expect(control.filter((word) => word > 10)).toHaveLength(0);
   expect(control.filter((word) => word === 4)).toHaveLength(1);
 });
