@@ -91,6 +91,7 @@ export interface SqlFunction {
 /** What the catalog query returns; null where there is no row. */
 export interface RawCatalog {
   readonly fingerprint: string;
+  readonly snapshot: string;
   readonly serverVersion: number;
   readonly database: string;
   readonly databaseOid: string;

@@ -145,6 +145,8 @@ const sqlFunctions = `
 export const originFacts = {
   postmasterStart: `pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')`,
   systemIdentifier: `(SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() s)`,
+  /** A crash begins the statistics anew, also where the postmaster survives it. */
+  statisticsReset: `(SELECT pg_catalog.encode(pg_catalog.timestamptz_send(b.stats_reset), 'hex') FROM pg_catalog.pg_stat_bgwriter b)`,
   databaseOid: `(SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`,
 } as const;
 
@@ -157,6 +159,7 @@ export const probeQuery = `SELECT ${controlSystemIsPublic}::pg_catalog.text`;
 export function catalogQuery(fingerprintSql: string, systemIdentifier: boolean): string {
   const facts: readonly (readonly [string, string])[] = [
     ['fingerprint', `(${fingerprintSql})::pg_catalog.text`],
+    ['snapshot', `pg_catalog.pg_current_snapshot()::pg_catalog.text`],
     ['serverVersion', `pg_catalog.current_setting('server_version_num')::int4`],
     ['database', `pg_catalog.current_database()`],
     ['databaseOid', originFacts.databaseOid],

@@ -6,6 +6,7 @@
 import { type RawCatalog, type RawRelation, Routines, type SqlFunction, Types } from './catalog-objects.ts';
 import { catalogQuery, probeQuery, USER_OID_MIN } from './catalog-query.ts';
 import { settingsNamedIn } from './key-settings.ts';
+import { type OriginSnapshot, parseSnapshot } from './settle.ts';
 
 export interface Column {
   readonly name: string;
@@ -56,6 +57,8 @@ export interface Relation {
 export interface Catalog {
   /** The value of the fingerprint in the snapshot that everything else is from. */
   readonly fingerprint: string;
+  /** The snapshot itself. */
+  readonly snapshot: OriginSnapshot;
   /** server_version_num. */
   readonly serverVersion: number;
   readonly database: string;
@@ -130,6 +133,7 @@ function buildCatalog(raw: RawCatalog): Catalog {
   ];
   return {
     fingerprint: raw.fingerprint,
+    snapshot: parseSnapshot(raw.snapshot),
     serverVersion: raw.serverVersion,
     database: raw.database,
     databaseOid: Number(raw.databaseOid),

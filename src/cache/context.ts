@@ -292,6 +292,7 @@ export class ContextRegistry {
   readonly #catalogVersion: number;
   readonly #contextsMax: number;
   readonly #keyable = new Set<number>();
+  readonly #identities = new Map<number, string>();
   readonly #nextId: () => number;
 
   /** @param nextId gives a number that no context of this generation has had. */
@@ -308,6 +309,7 @@ export class ContextRegistry {
     if (known !== undefined) return known;
     const answer = this.#answer(parseContext(row, this.#origin.keySettings));
     if (this.#answers.size < this.#contextsMax) this.#answers.set(key, answer);
+    if (this.#keyable.has(answer.contextId)) this.#identities.set(answer.contextId, key);
     return answer;
   }
 
@@ -323,6 +325,11 @@ export class ContextRegistry {
   /** Whether answers may be stored under the context. */
   isKeyable(contextId: number): boolean {
     return this.#keyable.has(contextId);
+  }
+
+  /** What the origin says of all sessions in the context, on every node the same; undefined where no answers may be stored under it. */
+  identityOf(contextId: number): string | undefined {
+    return this.#identities.get(contextId);
   }
 
   get size(): number {

@@ -7,12 +7,13 @@ import {
   confirmingRound,
   openSessions,
   readsBehind,
+  startedRound,
   wantedRound,
   wishedRound,
 } from '../shared/memory/control.ts';
 import { databaseHash } from '../shared/memory/fences.ts';
 import { encodeAdmission } from '../shared/memory/shape-hits.ts';
-import type { CacheNotice, CacheStatus, DatabaseStatus, Offer } from '../shared/messages.ts';
+import type { CacheNotice, CacheStatus, DatabaseStatus, FillToken, Offer } from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { Admitter, type KeptEntry } from './admitter.ts';
 import { bindDependencies } from './analyse/bind.ts';
@@ -35,7 +36,10 @@ import { pointAnswerOf } from './point-answer.ts';
 import type { Corrigible } from './recipe.ts';
 import { RefreshAhead } from './refresh-ahead.ts';
 import type { ShapeNumbers } from './shape-numbers.ts';
+import { SnapshotHistory } from './snapshot-history.ts';
 import type { CacheStore, NewEntry } from './store.ts';
+import type { RemoteBytes } from './tier2/redis.ts';
+import { SharedAnswers } from './tier2/shared-answers.ts';
 
 type Shared = Pick<
   FeedOptions,
@@ -67,6 +71,8 @@ export interface DatabaseOptions extends Shared {
   readonly onDead: () => void;
   /** To all workers. */
   readonly tell: (notice: CacheNotice) => void;
+  /** Where other nodes leave answers and find ours; null: this one is alone. */
+  readonly remote: RemoteBytes | null;
 }
 
 /** Digits of a hash in the name of a slot. */
@@ -91,6 +97,7 @@ export class Database {
   readonly feed: Feed;
   readonly admitter: Admitter<Analysis>;
   readonly departures: Departures;
+  readonly shared: SharedAnswers | null;
   /** Slots of the workers that have sessions in it. */
   readonly workers = new Set<number>();
   readonly #options: DatabaseOptions;
@@ -109,6 +116,7 @@ export class Database {
     this.index = new DependencyIndex((oid) => this.feed.models.current?.keyColumns(oid) ?? null);
     const changeLog = new ChangeLog();
     const { index } = this;
+    const history = options.remote === null ? undefined : new SnapshotHistory();
     const { inPlace, refreshAhead } = config.cache;
     this.departures = new Departures(
       inPlace ? this.#makeInPlace() : undefined,
@@ -117,6 +125,7 @@ export class Database {
     this.feed = new Feed({
       ...options,
       departures: this.departures,
+      history,
       config: configOf(config, name),
       index,
       changeLog,
@@ -154,6 +163,7 @@ export class Database {
       },
       faults: config.faults,
     });
+    this.shared = history === undefined ? null : this.#makeShared(history);
   }
 
   /** Entries in the store, without those that are dead. */
@@ -184,23 +194,42 @@ export class Database {
     if (refused === null && offer.isRefresh) this.#refreshed++;
     if (refused === null) this.feed.filled(offer.isAwaited === true);
     else if (refused === 'fill.changed') this.feed.refused();
+    if (refused === null) this.shared?.admitted(offer);
     return refused;
   }
 
   #makeInPlace(): InPlace {
-    const { store, header, generation, config } = this.#options;
+    const { store, header, config } = this.#options;
     return new InPlace({
       reader: store.reader,
       corrigibleOf: (key, frames) => this.#corrigibleOf(key, frames),
       isConfirmed: (block) => store.reader.filledRound(block) <= header.freshRound,
-      tokenOf: (settleStamp) => {
-        const { streamEpoch, catalogVersion } = header;
-        return { generation, streamEpoch, settleStamp, catalogVersion };
-      },
+      tokenOf: (settleStamp) => this.#tokenOf(settleStamp),
       faults: config.faults,
       isStored: (hash, key) => store.find(hash, key) !== 0,
       // No round needs to confirm it: one has.
       admit: (offer, kept) => this.#readmit(offer, kept),
+    });
+  }
+
+  /** For an answer that shows what had settled with the stamp, under the catalog of now. */
+  #tokenOf(settleStamp: number): FillToken {
+    const { generation, header } = this.#options;
+    return { generation, streamEpoch: header.streamEpoch, settleStamp, catalogVersion: header.catalogVersion };
+  }
+
+  #makeShared(history: SnapshotHistory): SharedAnswers {
+    const { remote, config, control } = this.#options;
+    return new SharedAnswers({
+      remote: remote!,
+      costMsMin: config.tier2!.costMsMin,
+      history,
+      era: () => this.feed.era,
+      model: () => this.feed.models.current,
+      tokenOf: (settleStamp) => this.#tokenOf(settleStamp),
+      nextRound: () => startedRound(control) + 1,
+      admit: (offer) => this.admit(offer),
+      faults: config.faults,
     });
   }
 

@@ -24,6 +24,27 @@ type Given = Omit<
   'name' | 'slot' | 'header' | 'nextContextId' | 'nextVerdictId' | 'nextAttempt' | 'contextIdLimit' | 'onDead'
 >;
 
+interface Totals {
+  readonly admitted: number;
+  readonly rejected: number;
+  readonly invalidated: number;
+  readonly corrected: number;
+  readonly refreshed: number;
+  /** Answers of other nodes. */
+  readonly taken: number;
+  readonly refused: number;
+}
+
+const withThoseOf = (totals: Totals, { admitter, feed, departures, refreshed, shared }: Database): Totals => ({
+  admitted: totals.admitted + admitter.admitted,
+  rejected: totals.rejected + admitter.rejected,
+  invalidated: totals.invalidated + feed.invalidated,
+  corrected: totals.corrected + (departures.inPlace?.corrected ?? 0),
+  refreshed: totals.refreshed + refreshed,
+  taken: totals.taken + (shared?.taken ?? 0),
+  refused: totals.refused + (shared?.refused ?? 0),
+});
+
 export class Databases {
   readonly #options: Given;
   readonly #headers: readonly StoreHeader[];
@@ -37,7 +58,7 @@ export class Databases {
   #attempts = 0;
   #over = false;
   /** What databases that are gone had counted. */
-  #past = { admitted: 0, rejected: 0, invalidated: 0, corrected: 0, refreshed: 0 };
+  #past: Totals = { admitted: 0, rejected: 0, invalidated: 0, corrected: 0, refreshed: 0, taken: 0, refused: 0 };
 
   constructor(options: Given) {
     this.#options = options;
@@ -148,22 +169,8 @@ export class Databases {
     return this.#verdicts;
   }
 
-  totals(): {
-    readonly admitted: number;
-    readonly rejected: number;
-    readonly invalidated: number;
-    readonly corrected: number;
-    readonly refreshed: number;
-  } {
-    const totals = { ...this.#past };
-    for (const { admitter, feed, departures, refreshed } of this.all) {
-      totals.admitted += admitter.admitted;
-      totals.rejected += admitter.rejected;
-      totals.invalidated += feed.invalidated;
-      totals.corrected += departures.inPlace?.corrected ?? 0;
-      totals.refreshed += refreshed;
-    }
-    return totals;
+  totals(): Totals {
+    return this.all.reduce(withThoseOf, this.#past);
   }
 
   /** Ends all streams and removes what was made on the origin. */
@@ -241,11 +248,7 @@ export class Databases {
         return this.#sweeper.sweepDead();
       })
       .then(() => {
-        this.#past.admitted += database.admitter.admitted;
-        this.#past.rejected += database.admitter.rejected;
-        this.#past.invalidated += database.feed.invalidated;
-        this.#past.corrected += database.departures.inPlace?.corrected ?? 0;
-        this.#past.refreshed += database.refreshed;
+        this.#past = withThoseOf(this.#past, database);
         this.#slots[database.slot] = undefined;
         this.#stopping.delete(database.name);
       });

@@ -28,6 +28,7 @@ import { CatalogModel, type StatementAnalyser } from './model.ts';
 import { Models } from './models.ts';
 import { Settler } from './settle.ts';
 import { slotGone } from './slot-gone.ts';
+import type { SnapshotHistory } from './snapshot-history.ts';
 import type { CacheStore } from './store.ts';
 import { problemOf, StreamError } from './stream-error.ts';
 import { StreamTables } from './tables.ts';
@@ -49,6 +50,7 @@ export interface FeedOptions {
   readonly index: DependencyIndex;
   readonly changeLog: ChangeLog;
   readonly departures: Departures;
+  readonly history: SnapshotHistory | undefined;
   readonly analyserOf: (catalog: Catalog) => StatementAnalyser;
   /** Unique within the generation; so are the two that follow. */
   readonly nextContextId: () => number;
@@ -108,6 +110,7 @@ export class Feed {
       nextStamp: () => header.nextStamp(),
       publish: (stamp) => header.publishStamp(stamp),
       pendingMax: SETTLING_MAX,
+      history: options.history,
     });
     this.#apply = new Apply({
       index,
@@ -161,6 +164,11 @@ export class Feed {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#options.header.setState(StoreState.down);
     await Promise.all([this.#life?.stop(), this.#suspension]);
+  }
+
+  /** `StreamLife.era` of now. */
+  get era(): string | null {
+    return this.#life?.era ?? null;
   }
 
   get isSuspended(): boolean {

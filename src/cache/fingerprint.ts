@@ -169,6 +169,16 @@ export function parseFingerprint(text: string): Fingerprint {
   return { objects: objects!, builtin: builtinText!, materialized };
 }
 
+/** The fingerprint without what REFRESH MATERIALIZED VIEW changes: two nodes that have it in common understand a statement alike. */
+export function definitionsOf(text: string): string {
+  const { objects, builtin } = parseFingerprint(text);
+  const views = objectParts.indexOf(materializedViews);
+  return `${objects
+    .split(':')
+    .filter((_, i) => i !== views)
+    .join(':')}/${builtin}`;
+}
+
 /** What `objectsDigestSql` says of these objects, as text. */
 export function digestOfObjects({ objects }: Fingerprint): string {
   return String(objects.split(':').reduce((digest, hash) => digest ^ BigInt(hash), 0n));

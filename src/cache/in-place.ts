@@ -128,7 +128,7 @@ export class InPlace {
     bytes.set(frames, head.length);
     const rowDescriptionBytes = head.length - keyBytes;
     const entry = { shape, pin, contextId, hash, keyBytes, rowDescriptionBytes, filledRound: round, bytes };
-    const block = admit({ verdictId: 0, isRefresh: false, token: tokenOf(settledStamp), ...entry }, kept);
+    const block = admit({ verdictId: 0, isRefresh: false, costMs: 0, token: tokenOf(settledStamp), ...entry }, kept);
     if (block === 0) return;
     this.#corrected++;
     this.#recipes.keep(block, recipe);

@@ -87,6 +87,7 @@ export class StreamLife {
   #roundSkewMs = 0;
   #loadMs = 0;
   #hasDdlTrigger = false;
+  #era: string | null = null;
   #loadedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LifeOptions) {
@@ -105,6 +106,11 @@ export class StreamLife {
 
   get stream(): ReplicationStream | null {
     return this.#stream;
+  }
+
+  /** Names the history that the origin's transaction ids are of; null while it is not known. */
+  get era(): string | null {
+    return this.#over ? null : this.#era;
   }
 
   /** The origin's position minus ours, as of the last round. */
@@ -201,13 +207,17 @@ export class StreamLife {
    */
   async #checkIdentity({ systemIdentifier, postmasterStart }: Catalog): Promise<void> {
     const { systemId, timeline, postmasterStart: streamStart } = this.#stream!.identity!;
-    const [rounds] = await this.#rounds!.query(`SELECT ${originFacts.postmasterStart}, pg_catalog.pg_is_in_recovery()`);
+    const facts = [originFacts.postmasterStart, 'pg_catalog.pg_is_in_recovery()', originFacts.statisticsReset];
+    const [rounds] = await this.#rounds!.query(`SELECT ${facts.join(', ')}`);
     const isSame =
       (systemIdentifier === null || systemIdentifier === systemId) &&
       streamStart === postmasterStart &&
       rounds![0] === postmasterStart &&
       rounds![1] === 'f';
-    if (isSame) return;
+    if (isSame) {
+      this.#era = `${systemId} ${timeline} ${streamStart} ${rounds![2]}`;
+      return;
+    }
     const which = `system ${systemId}, timeline ${timeline}`;
     throw new StreamError(
       'OTHER_SERVER',

@@ -3,7 +3,15 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/log.ts';
 import { openControl } from '../shared/memory/control.ts';
-import type { CacheInit, CacheService, CacheStatus, Explanation, Offer, ReasonExamples } from '../shared/messages.ts';
+import type {
+  CacheInit,
+  CacheService,
+  CacheStatus,
+  Explanation,
+  Offer,
+  ReasonExamples,
+  SecondTierStatus,
+} from '../shared/messages.ts';
 import type { Reason } from '../shared/reasons.ts';
 import type { Catalog } from './catalog.ts';
 import { Databases } from './databases.ts';
@@ -13,6 +21,7 @@ import { Renumbering } from './renumber.ts';
 import { Service } from './service.ts';
 import { ShapeNumbers } from './shape-numbers.ts';
 import { CacheStore } from './store.ts';
+import { RedisBytes } from './tier2/redis.ts';
 
 export interface RuntimePorts {
   readonly clock: Clock;
@@ -28,6 +37,7 @@ export class CacheRuntime {
   readonly databases: Databases;
   readonly #service: Service;
   readonly #inbox: Inbox;
+  readonly #redis: RedisBytes | null;
   /** Offers for databases that have gone meanwhile. */
   #strays = 0;
 
@@ -45,7 +55,9 @@ export class CacheRuntime {
     const renumbering = new Renumbering(control, store.words, () => {
       for (const { feed } of this.databases.all) feed.forgetRounds();
     });
+    this.#redis = config.tier2 === null ? null : new RedisBytes(config.tier2, ports.clock, ports.log);
     this.databases = new Databases({
+      remote: this.#redis,
       ...{ ...ports, config, generation, nodeName, control, store, shapes },
       onRoundsLong: () => renumbering.request(),
       tell: (notice) => this.#inbox.tell(notice),
@@ -97,6 +109,7 @@ export class CacheRuntime {
 
   async stop(): Promise<void> {
     await this.databases.stop();
+    this.#redis?.close();
   }
 
   /** For a thread that is about to end: nobody may read any more. */
@@ -119,6 +132,7 @@ export class CacheRuntime {
       uncacheableTables: first.uncacheableTables,
       impreciseTables: first.impreciseTables,
       reasons: this.#refusals(),
+      tier2: this.#tier2(),
       analysed: this.databases.analysed,
       examples: Object.assign({}, ...all.map(({ admitter }) => admitter.examples)) as ReasonExamples,
     };
@@ -128,6 +142,13 @@ export class CacheRuntime {
     const database = this.databases.of(offer.contextId);
     if (database === undefined) this.#strays++;
     else database.admit(offer);
+  }
+
+  #tier2(): SecondTierStatus | null {
+    if (this.#redis === null) return null;
+    const { isUp, missing, failed, written, dropped, notWritten } = this.#redis.traffic;
+    const { taken, refused } = this.databases.totals();
+    return { isUp, lookups: { taken, missing, refused, failed }, writes: { written, dropped, failed: notWritten } };
   }
 
   #refusals(): Partial<Record<Reason, number>> {

@@ -59,6 +59,7 @@ export class Service {
       contextQuery: (name) => this.contextQuery(name),
       internContext: (name, row) => this.internContext(name, row),
       analyse: (request) => this.analyse(request),
+      fetchShared: async (request) => (await databases.of(request.contextId)?.shared?.fetch(request)) ?? 0,
       explain: (request, row) => this.explain(request, row),
     };
   }

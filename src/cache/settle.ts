@@ -8,6 +8,7 @@
  * By the set of transactions, not by a prefix (C24): one commit that hangs on a synchronous standby holds up nobody else.
  */
 import type { SettlingTransaction } from './change.ts';
+import type { SnapshotHistory } from './snapshot-history.ts';
 
 /** `pg_current_snapshot()`. Full 64-bit transaction ids, exact as numbers up to 2^53. */
 export interface OriginSnapshot {
@@ -47,11 +48,21 @@ export function isVisible(snapshot: OriginSnapshot, fullXid: number): boolean {
   return fullXid < snapshot.xmax && !snapshot.running.includes(fullXid);
 }
 
+/** Whether `later` shows all that `earlier` shows. Snapshots of one server are in such an order, but for those who are told of them late. */
+export function showsAllOf(later: OriginSnapshot, earlier: OriginSnapshot): boolean {
+  // Those that the later one does not know of must all be running in the earlier one.
+  const unknown = earlier.running.filter((xid) => xid >= later.xmax).length;
+  if (earlier.xmax - later.xmax > unknown) return false;
+  return later.running.every((xid) => xid >= earlier.xmax || earlier.running.includes(xid));
+}
+
 export interface SettlerOptions {
   /** Raises the stamp and returns it, without publishing it yet. */
   readonly nextStamp: () => number;
   /** Publishes SETTLE_STAMP. Called after every transaction of the observation carries the stamp. */
   readonly publish: (stamp: number) => void;
+  /** Remembers observations for longer than is needed here. */
+  readonly history?: SnapshotHistory | undefined;
   /** Transactions waiting at most. One that finds no room never settles: fills on its rows are refused until the change
    * log has forgotten it, which is safe. */
   readonly pendingMax: number;
@@ -108,6 +119,7 @@ export class Settler {
     const stamp = this.#options.nextStamp();
     this.#observations.unshift({ snapshot, stamp });
     this.#observations.length = Math.min(this.#observations.length, OBSERVATIONS_MAX);
+    this.#options.history?.add(snapshot, stamp);
     const waiting: SettlingTransaction[] = [];
     for (const transaction of this.#pending) {
       if (isVisible(snapshot, widenXid(transaction.xid, snapshot.xmax))) transaction.settledStamp = stamp;
@@ -134,6 +146,7 @@ export class Settler {
   clear(): void {
     this.#pending = [];
     this.#observations = [];
+    this.#options.history?.clear();
   }
 }
 

@@ -1,6 +1,6 @@
 /** What people write in settings: sizes, durations, addresses, connection strings. Each parser says what would be right. */
 import { userInfo } from 'node:os';
-import type { TcpAddress, Upstream } from '../shared/config.ts';
+import type { RedisNode, TcpAddress, Upstream } from '../shared/config.ts';
 
 /** Thrown with a message that completes "cache.memory: …". */
 export class BadValue extends Error {}
@@ -102,6 +102,24 @@ export function parseUpstream(text: string, env: Readonly<Record<string, string 
 function sslFiles(parameters: URLSearchParams): Pick<Upstream, 'sslrootcert' | 'sslcert' | 'sslkey'> {
   const names = ['sslrootcert', 'sslcert', 'sslkey'] as const;
   return Object.fromEntries(names.flatMap((name) => (parameters.get(name) ? [[name, parameters.get(name)]] : [])));
+}
+
+const redisForm = 'write redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS';
+
+/** The text itself never appears in an error: it may hold a password. */
+export function parseRedisUrl(text: string): RedisNode {
+  if (!/^rediss?:\/\/./.test(text) || !URL.canParse(text))
+    throw new BadValue(`not the URL of a Redis server; ${redisForm}`);
+  const url = new URL(text);
+  const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
+  return {
+    host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '') || '127.0.0.1',
+    port: parseCount(url.port || '6379', 1, 65535),
+    user: user === '' ? undefined : user,
+    password: password === '' ? undefined : password,
+    database: parseCount(url.pathname.slice(1) || '0', 0, 65535),
+    tls: url.protocol === 'rediss:',
+  };
 }
 
 function parseUrl(text: string): URL {

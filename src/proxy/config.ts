@@ -121,6 +121,16 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
       inPlace: values['cache.in_place']!,
       refreshAhead: values['cache.refresh_ahead']!,
     },
+    tier2:
+      values['tier2.redis'] === undefined
+        ? null
+        : {
+            nodes: values['tier2.redis'],
+            cluster: values['tier2.cluster']!,
+            costMsMin: values['tier2.min_cost']!,
+            ttlMs: values['tier2.ttl']!,
+            timeoutMs: values['tier2.timeout']!,
+          },
     transactions: { lazyBegin: values['transactions.lazy_begin']! },
     pool: {
       mode: values['pool.mode']!,
@@ -160,9 +170,20 @@ function build(values: Values, given: Readonly<Record<SettingKey, Given | undefi
 
 /** What no single setting can get wrong. */
 function checkTogether(config: Config): void {
-  const { cache, restart, tls, auth } = config;
+  const { cache, restart, tls, auth, tier2 } = config;
   if (cache.entryBytesMax > cache.memoryBytes / 4) {
     throw new ConfigError('cache.max_entry must be at most a quarter of cache.memory');
+  }
+  if (tier2 !== null && !tier2.cluster && tier2.nodes.length > 1) {
+    throw new ConfigError('several tier2.redis are the nodes of a Cluster: set tier2.cluster, or give one');
+  }
+  if (tier2?.cluster === true && tier2.nodes.some(({ database }) => database !== 0)) {
+    throw new ConfigError('a Redis Cluster has database 0 alone: leave it out of tier2.redis');
+  }
+  if (tier2 !== null && cache.singleFlightWaitMs === 0) {
+    throw new ConfigError(
+      'tier2.redis needs cache.single_flight_wait: a statement waits for what Redis has as for a miss of others',
+    );
   }
   if (restart.backoffMsMin > restart.backoffMsMax) {
     throw new ConfigError('restart.backoff_min must not exceed restart.backoff_max');

@@ -16,6 +16,7 @@ import {
   parseDuration,
   parseFileMode,
   parsePollTime,
+  parseRedisUrl,
   parseSize,
 } from './config-text.ts';
 
@@ -151,6 +152,19 @@ export const settings = {
   ),
   'cache.in_place': setting('on', 'BOOL', parseBoolean, 'correct answers of one row from the change stream'),
   'cache.refresh_ahead': setting('off', 'BOOL', parseBoolean, 'ask again for hot answers that a write took out'),
+  'tier2.redis': {
+    ...setting(
+      null,
+      'URL',
+      (t) => t.split(',').map((each) => parseRedisUrl(each.trim())),
+      'Redis where several pgfresh leave dear answers for each other: redis://host:port (repeatable for a Cluster)',
+    ),
+    list: true,
+  },
+  'tier2.cluster': setting('false', undefined, parseBoolean, 'it is a Redis Cluster, of which tier2.redis names some'),
+  'tier2.min_cost': setting('5ms', 'TIME', parseDuration, 'answers that took the origin less are not worth it'),
+  'tier2.ttl': setting('10min', 'TIME', positive(parseDuration, 1), 'how long an answer stays there'),
+  'tier2.timeout': setting('20ms', 'TIME', positive(parseDuration, 1), 'how long Redis is waited for'),
   'transactions.lazy_begin': setting('true', 'BOOL', parseBoolean, 'hold BEGIN back until the origin is needed'),
   'pool.mode': setting(
     'session',

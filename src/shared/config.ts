@@ -82,6 +82,29 @@ export interface PoolConfig {
   readonly waitingMax: number;
 }
 
+/** A server of the second tier (ADR-025). */
+export interface RedisNode {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  /** Number of the database; a Cluster has only 0. */
+  readonly database: number;
+  readonly tls: boolean;
+}
+
+/** Where nodes leave answers that are dear to recompute for each other. */
+export interface SecondTierConfig {
+  /** One server, or some of a Cluster. */
+  readonly nodes: readonly RedisNode[];
+  readonly cluster: boolean;
+  /** What an answer must have cost the origin to be left there, and asked for. */
+  readonly costMsMin: number;
+  readonly ttlMs: number;
+  /** How long an answer of it is waited for. */
+  readonly timeoutMs: number;
+}
+
 export interface Config {
   readonly upstream: Upstream;
   /** Where the change stream comes from when not `upstream` (same server, other address or role). */
@@ -115,6 +138,8 @@ export interface Config {
     /** Hot answers that a change took out are asked for again by an idle session of the same context. */
     readonly refreshAhead: boolean;
   };
+  /** Null: this node is alone. */
+  readonly tier2: SecondTierConfig | null;
   readonly transactions: { readonly lazyBegin: boolean };
   readonly pool: PoolConfig;
   readonly limits: {

@@ -99,6 +99,13 @@ export const Limits = {
   sharedMissWaitMsMin: 50,
   /** How long a read stands in line for somebody else's answer (worker/read-lines.ts). */
   readLineMsMax: 10,
+  /** Bytes on their way to Redis; beyond it answers are not left there. */
+  tier2BytesUnderWayMax: 8 * 1024 * 1024,
+  /** After so many questions for answers of a shape that found none, only every so many-th is asked. */
+  tier2PatienceMax: 8,
+  tier2ProbeEvery: 16,
+  /** How long a statement waits for the round that its session's floor needs (monotonic). */
+  floorWaitMsMax: 10,
   /** How long an answer that was offered may take to be admitted until those who wait for it send their own. */
   admissionWaitMsMax: 100,
   /** How long a statement may wait for the verdict that says whether any connection of a pool may run it. */

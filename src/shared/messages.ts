@@ -133,9 +133,24 @@ export interface CacheStatus {
   }[];
   /** Refusals of offers and verdicts by reason. */
   readonly reasons: Readonly<Partial<Record<Reason, number>>>;
+  /** Null: this node is alone. */
+  readonly tier2: SecondTierStatus | null;
   /** Statements analysed so far: another text of a known shape is not. */
   readonly analysed: number;
   readonly examples: ReasonExamples;
+}
+
+/** Answers asked of the second tier and left there. */
+export interface SecondTierStatus {
+  readonly isUp: boolean;
+  readonly lookups: {
+    readonly taken: number;
+    readonly missing: number;
+    /** Perhaps no longer right. */
+    readonly refused: number;
+    readonly failed: number;
+  };
+  readonly writes: { readonly written: number; readonly dropped: number; readonly failed: number };
 }
 
 /** For each reason one statement that was met with it lately, without its constants. */
@@ -250,6 +265,15 @@ export interface DatabaseHold {
   readonly cancelKey: string | null;
 }
 
+/** A dear answer that is missed, for the second tier. */
+export interface SharedAnswerRequest {
+  readonly contextId: number;
+  /** `Verdict.shape` */
+  readonly shape: number;
+  readonly hash: number;
+  readonly key: Uint8Array<ArrayBuffer>;
+}
+
 /** Exposed to workers through Comlink. */
 export interface CacheService {
   /** Sessions of the worker are in the database: its stream is started, unless it has one. Its slot in the store; null: no room for it. */
@@ -267,6 +291,8 @@ export interface CacheService {
   contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;
   internContext(database: string, row: ContextRow): Promise<ContextAnswer>;
   analyse(request: AnalyseRequest): Promise<Verdict>;
+  /** The round from which on the answer can be served; 0: other nodes have not left any that is right. */
+  fetchShared(request: SharedAnswerRequest): Promise<number>;
   explain(request: AnalyseRequest, row: ContextRow): Promise<Explanation>;
 }
 
@@ -299,6 +325,8 @@ export interface Offer {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Nobody asked for it: a hot answer that a change had taken out. */
   readonly isRefresh: boolean;
+  /** What it took the origin, milliseconds. */
+  readonly costMs: number;
 }
 
 /** Posted with every `bytes.buffer` transferred. */

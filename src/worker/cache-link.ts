@@ -15,6 +15,7 @@ import type {
   ContextRow,
   Explanation,
   FillToken,
+  SharedAnswerRequest,
 } from '../shared/messages.ts';
 import { simplePrefix } from '../shared/query-key.ts';
 import { Bypass } from './bypass.ts';
@@ -42,6 +43,7 @@ export type RemoteService = Pick<
   | 'contextQuery'
   | 'internContext'
   | 'analyse'
+  | 'fetchShared'
   | 'explain'
 >;
 
@@ -132,10 +134,25 @@ export class AttachedCache {
 
   /** When the offer added last, filled as of this round, can be hit, those who wait for its answer look for it. */
   endFlight(flight: Flight, filledRound: number): void {
+    this.attachment.afterOffer(flight, () => this.endFlightAt(flight, filledRound));
+  }
+
+  /** The same for what is stored already. */
+  endFlightAt(flight: Flight, filledRound: number): void {
     const { words, freshRoundWord } = this.reader;
-    this.attachment.afterOffer(flight, () => {
-      askForRound(filledRound, this);
-      flight.after(words, freshRoundWord, filledRound, () => flight.end());
+    askForRound(filledRound, this);
+    flight.after(words, freshRoundWord, filledRound, () => flight.end());
+  }
+
+  /** `CacheService.fetchShared`; 0 also where it takes longer, as when the cache thread dies. */
+  fetchShared(request: SharedAnswerRequest, timeoutMs: number): Promise<number> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs, 0);
+      const answered = (round: number): void => {
+        clearTimeout(timer);
+        resolve(round);
+      };
+      Promise.resolve(this.service.fetchShared(request)).then(answered, () => answered(0));
     });
   }
 

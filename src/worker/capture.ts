@@ -108,8 +108,8 @@ export class Capture {
     this.used = needed;
   }
 
-  /** The offer, once; null when the answer was not taken whole or no verdict allows it. */
-  offer(filledRound: number): Offer | null {
+  /** The offer, once; null when the answer was not taken whole or no verdict allows it. @param costMs what it took the origin */
+  offer(filledRound: number, costMs: number): Offer | null {
     const verdict: Verdict | null = this.slot.verdict;
     if (this.abandoned || !this.complete || verdict === null || !verdict.cacheable) return null;
     if (verdict.catalogVersion !== this.token.catalogVersion) return null;
@@ -129,6 +129,7 @@ export class Capture {
       isAwaited,
       bytes,
       isRefresh,
+      costMs,
     };
   }
 }

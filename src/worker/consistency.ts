@@ -97,9 +97,16 @@ export class SessionConsistency {
     if (round > this.writtenRound) this.writtenRound = round;
   }
 
-  /** The round that any hit needs. Where fences count they stand for the session's own writes, too: more exactly, by table or by row. */
-  neededRound(level = this.level): number {
-    return seesAllWrites(level) ? this.floorRound : Math.max(this.floorRound, this.writtenRound);
+  /** Whether an answer's fences are to be looked at. At `session` they tell of this session's own writes among others', while a round may lack these. */
+  asksFences(level: Consistency, freshRound: number): boolean {
+    return seesAllWrites(level) || (level === 'session' && freshRound < this.writtenRound);
+  }
+
+  /** The round that an answer needs. @param fencedRound that of its fences; 0 where they were not looked at */
+  neededRound(level: Consistency, fencedRound: number): number {
+    if (level === 'bounded') return 0;
+    const written = level === 'session' ? Math.min(this.writtenRound, fencedRound) : fencedRound;
+    return Math.max(this.floorRound, written);
   }
 
   /** No round beyond the next one can be needed: one that is was read before rounds were numbered anew. */
@@ -109,7 +116,7 @@ export class SessionConsistency {
   }
 }
 
-/** Whether the fences of an entry count. */
-export function seesAllWrites(level: Consistency): boolean {
+/** Whether everybody's writes through pgfresh count. */
+function seesAllWrites(level: Consistency): boolean {
   return level === 'strong' || level === 'monotonic';
 }

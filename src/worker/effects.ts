@@ -142,12 +142,13 @@ export class ReplyEffects implements ReplyEvents {
     for (const capture of group.captures) {
       const isCurrent = cache !== null && capture.token.generation === cache.generation;
       capture.isAwaited = group.line?.hash === capture.hash && group.line.hasReaders;
-      const offer = isCurrent && group.works.every(isReadOnly) ? capture.offer(filledRound) : null;
+      const costMs = nowMs - capture.sentMs;
+      const offer = isCurrent && group.works.every(isReadOnly) ? capture.offer(filledRound, costMs) : null;
       if (offer === null || cache === null) {
         capture.abandon();
         continue;
       }
-      capture.slot.took(nowMs - capture.sentMs);
+      capture.slot.took(costMs);
       if (group.line?.hash === capture.hash) group.line.answer = offer;
       if (!capture.isOffered) continue;
       if (cache.outbox.add(offer)) {

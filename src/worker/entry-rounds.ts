@@ -3,7 +3,7 @@ import type { Consistency } from '../shared/config.ts';
 import type { ControlWords } from '../shared/memory/control.ts';
 import { databaseRound, entryRound } from '../shared/memory/fences.ts';
 import type { AttachedCache } from './cache-link.ts';
-import { type SessionConsistency, seesAllWrites } from './consistency.ts';
+import type { SessionConsistency } from './consistency.ts';
 import { askForNeededRound } from './fence.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -23,8 +23,8 @@ export function lackedRound(
 ): number {
   const { reader, databaseFence } = cache;
   const filledRound = reader.filledRound(block);
-  let needed = level === 'bounded' ? 0 : consistency.neededRound(level);
-  if (seesAllWrites(level)) needed = Math.max(needed, entryRound(control, reader, block, databaseFence));
+  const asksFences = consistency.asksFences(level, freshRound);
+  const needed = consistency.neededRound(level, asksFences ? entryRound(control, reader, block, databaseFence) : 0);
   if (freshRound >= needed && freshRound >= filledRound && cache.isSameEpoch) return 0;
   const lacked = Math.max(needed, filledRound, 1);
   askForNeededRound(control, lacked, consistency, cache);

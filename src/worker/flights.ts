@@ -66,7 +66,11 @@ export class Flights {
   begin(hash: number, { costMs }: VerdictSlot, nowMs: number): Flight | null {
     if (this.waitMsMax === 0 || (costMs !== null && costMs < Limits.sharedMissMsMin)) return null;
     const worthMs = Limits.sharedMissWaitMsMin + 4 * (costMs ?? 0);
-    const untilMs = nowMs + Math.min(this.waitMsMax, worthMs);
+    return this.claim(hash, nowMs + Math.min(this.waitMsMax, worthMs));
+  }
+
+  /** Claims the key whatever it is worth: who misses it waits until then at most. Null: somebody has. */
+  claim(hash: number, untilMs: number): Flight | null {
     if (!claimFlight(this.control, hash, this.workerSlot, untilMs)) return null;
     return new Flight(this.control, hash, this.workerSlot);
   }
@@ -74,9 +78,7 @@ export class Flights {
   /** Claims the key for an answer that is asked for again, of whatever cost: who misses it meanwhile waits only if that is worth while. */
   beginRefresh(hash: number, { costMs }: VerdictSlot, nowMs: number): Flight | null {
     const isWorth = costMs !== null && costMs >= Limits.sharedMissMsMin;
-    const untilMs = isWorth ? nowMs + Math.min(this.waitMsMax, Limits.refreshMsMax) : nowMs;
-    if (!claimFlight(this.control, hash, this.workerSlot, untilMs)) return null;
-    return new Flight(this.control, hash, this.workerSlot);
+    return this.claim(hash, isWorth ? nowMs + Math.min(this.waitMsMax, Limits.refreshMsMax) : nowMs);
   }
 
   /** Milliseconds to wait, if somebody asks the origin for this key: the waiter gets a turn when that is over. Else 0. */

@@ -9,7 +9,6 @@ import { type Reason, Reasons } from '../shared/reasons.ts';
 import { Remedies } from '../shared/remedies.ts';
 import { stripComments } from '../shared/shape.ts';
 import type { AttachedCache } from './cache-link.ts';
-import { seesAllWrites } from './consistency.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
@@ -137,12 +136,12 @@ function entryRow(
   const block = reader.find(hash, prefix, tail, 0, tail.length);
   const bytes = block === 0 ? 0 : reader.framesBytes(block);
   const admission = block === 0 ? 0 : reader.word(block, Block.ADMISSION);
-  const fences =
-    block === 0 || !seesAllWrites(consistency.level) ? 0 : entryRound(control, reader, block, databaseFence);
+  const asksFences = block !== 0 && consistency.asksFences(consistency.level, freshRound);
+  const fencedRound = asksFences ? entryRound(control, reader, block, databaseFence) : 0;
   const filledRound = block === 0 ? 0 : reader.filledRound(block);
   leaveEpoch(control, epochWord);
   if (block === 0) return null;
-  const needed = consistency.level === 'bounded' ? 0 : Math.max(consistency.neededRound(), fences);
+  const needed = consistency.neededRound(consistency.level, fencedRound);
   const age = `${bytes} bytes, ${admissionAgeS(admission, clock.nowMs())} s old`;
   if (freshRound < needed) return `${age}, ${spelled('cache.fenced')}`;
   return freshRound < filledRound ? `${age}, ${spelled('cache.unconfirmed')}` : `${age}, fresh enough`;

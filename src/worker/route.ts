@@ -35,6 +35,8 @@ export class Router implements Reader {
   /** Where it stands in line for somebody else's answer, and until when. */
   private line: ReadLine | null = null;
   private lineUntilMs = 0;
+  /** Until when it waits for a round. */
+  private roundUntilMs: number | null = null;
   /** What the party was answered that the statement in front followed in. */
   shared: Offer | null = null;
 
@@ -76,7 +78,9 @@ export class Router implements Reader {
       if (order.isSynced) return false;
       outcome = 'statement.protocol';
     }
+    if (outcome === 'notFound' && this.missUntilMs === null) this.runtime.secondTier?.ask(session);
     if (outcome === 'notFound' && this.waitsForMiss()) return false;
+    if (isBehind(outcome) && this.waitsForRound()) return false;
     if ((outcome === 'notFound' || isBehind(outcome)) && this.standsInLine(outcome)) return false;
     if (this.hold.mustWait(batch)) return false;
     if (!session.reaches(batch)) return false;
@@ -94,11 +98,32 @@ export class Router implements Reader {
     if (runtime.config.cache.singleFlightWaitMs === 0 || !session.order.isQuiet) return false;
     const nowMs = runtime.clock.nowMs();
     if (this.missUntilMs !== null && nowMs >= this.missUntilMs) return false;
-    const waitMs = runtime.flights.wait(runtime.hits.missedHash, session, nowMs);
+    const waitMs = runtime.flights.wait(runtime.hits.missed.hash, session, nowMs);
     if (waitMs === 0) return false;
     if (this.missUntilMs !== null) return true;
     this.missUntilMs = nowMs + waitMs;
     session.turnLater(waitMs);
+    return true;
+  }
+
+  /**
+   * Whether the answer lacks nothing but a round that its session's floor asks for, and may wait for that. The origin's answer would raise the floor
+   * again: a busy session would not hit any more.
+   */
+  private waitsForRound(): boolean {
+    const { session, runtime } = this;
+    const { consistency, liveCache: cache } = session;
+    const { round } = runtime.hits.missed;
+    if (consistency.level !== 'monotonic' || round !== consistency.floorRound) return false;
+    if (cache === null || !session.order.isQuiet) return false;
+    const nowMs = runtime.clock.nowMs();
+    if (this.roundUntilMs === null) {
+      this.roundUntilMs = nowMs + Limits.floorWaitMsMax;
+      session.turnLater(Limits.floorWaitMsMax);
+    }
+    if (nowMs >= this.roundUntilMs) return false;
+    askForAwaitedRound(round, cache, true);
+    runtime.roundWaits.join(cache, round, session);
     return true;
   }
 
@@ -120,13 +145,13 @@ export class Router implements Reader {
       this.leaveLine();
       return false;
     }
-    const { missedHash } = runtime.hits;
-    if (missedHash === 0 || !session.order.isQuiet) return false;
-    this.line = runtime.readLines.join(missedHash, this, nowMs);
+    const { hash, round: lacked } = runtime.hits.missed;
+    if (hash === 0 || !session.order.isQuiet) return false;
+    this.line = runtime.readLines.join(hash, this, nowMs);
     if (this.line === null) return false;
     const cache = session.liveCache;
     if (isBehind(why) && cache !== null) {
-      const round = Math.min(runtime.hits.missedRound, startedRound(runtime.control) + 1);
+      const round = Math.min(lacked, startedRound(runtime.control) + 1);
       askForAwaitedRound(round, cache, why === 'cache.unconfirmed');
     }
     const waitMs = Math.min(Limits.readLineMsMax, runtime.config.cache.singleFlightWaitMs);
@@ -151,6 +176,7 @@ export class Router implements Reader {
   /** The statement in front is on its way: nothing of its waiting is left. */
   private goesOn(): void {
     this.missUntilMs = null;
+    this.roundUntilMs = null;
     this.shared = null;
     if (this.line !== null) this.leaveLine();
   }

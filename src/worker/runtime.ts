@@ -35,6 +35,8 @@ import { OriginPools } from './pool-registry.ts';
 import { PooledSession } from './pooled-session.ts';
 import { ReadLines } from './read-lines.ts';
 import { Refresher } from './refresh.ts';
+import { RoundWaits } from './round-waits.ts';
+import { SecondTier } from './second-tier.ts';
 import { HitPath } from './serve.ts';
 import type { Session } from './session.ts';
 import { Timing } from './timing.ts';
@@ -63,6 +65,9 @@ export class Runtime {
   readonly poller: Poller | null;
   readonly flights: Flights;
   readonly readLines = new ReadLines();
+  readonly roundWaits = new RoundWaits();
+  /** Null: there are no other nodes to ask. */
+  readonly secondTier: SecondTier | null;
   readonly hits: HitPath;
   readonly forwarder: Forwarder;
   readonly examples = new ExampleTexts();
@@ -101,6 +106,8 @@ export class Runtime {
     });
     this.flights = new Flights(this.control, init.workerSlot, init.config.cache.singleFlightWaitMs);
     this.pools = init.config.pool.mode === 'transaction' ? new OriginPools(this) : null;
+    const { tier2 } = init.config;
+    this.secondTier = tier2 === null ? null : new SecondTier(this, tier2);
     this.hits = new HitPath(this);
     this.forwarder = new Forwarder(this);
     this.refresher = new Refresher(this, () => this.sessions.keys());

@@ -31,6 +31,7 @@ import { beginsLikeExecute } from './execute-text.ts';
 import { askForRound } from './fence.ts';
 import { FewStatements } from './few-statements.ts';
 import { type KeyPrefix, mayHoldComment } from './key-prefix.ts';
+import { MissedKey } from './missed-key.ts';
 import type { Outcome } from './outcome.ts';
 import { textKey } from './prepared-by-sql.ts';
 import { renew, slotOfStatement } from './resolving.ts';
@@ -58,9 +59,7 @@ export class HitPath {
   private ageMs = 0;
   /** Of the statement that is looked at. */
   private hints: Hints | null = null;
-  /** Of the key that was not found, or not to be used yet, and the round that its answer lacks; 0: none. */
-  missedHash = 0;
-  missedRound = 0;
+  readonly missed = new MissedKey();
   private entries = 0;
   /** An answer was somebody else's, fresh from the origin. */
   hasShared = false;
@@ -121,7 +120,7 @@ export class HitPath {
 
   private reset(): void {
     this.entries = 0;
-    this.missedHash = 0;
+    this.missed.clear();
     this.hasShared = false;
     this.shapeCount = 0;
     this.defined.clear();
@@ -341,7 +340,9 @@ export class HitPath {
     }
     const block = reader.find(hash, prefix.bytes, tail, start, end);
     // Stored by a statement without the hint: the next answer takes its place, and stays.
-    if (block === 0 || (this.hints?.pin === true && !reader.isPinned(block))) return this.lacks(hash, 0, 'notFound');
+    const isPinned = this.hints?.pin === true;
+    if (block === 0 || (isPinned && !reader.isPinned(block)))
+      return this.missed.absent(hash, isPinned ? null : prefix.bytes, tail, start, end, this.bound);
     const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
     if (this.cache.bypass.takes(shape)) return 'cache.bypass';
     const form = prefix.bytes[4];
@@ -358,13 +359,8 @@ export class HitPath {
     const level = this.hints?.level ?? consistency.level;
     const lacked = lackedRound(this.runtime.control, this.cache, consistency, level, this.freshRound, block);
     if (lacked === 0) return 'served';
-    return this.lacks(hash, lacked, reader.filledRound(block) >= lacked ? 'cache.unconfirmed' : 'cache.fenced');
-  }
-
-  private lacks(hash: number, round: number, why: Outcome): Outcome {
-    this.missedHash = hash;
-    this.missedRound = round;
-    return why;
+    this.missed.behind(hash, lacked);
+    return reader.filledRound(block) >= lacked ? 'cache.unconfirmed' : 'cache.fenced';
   }
 
   private say(bytes: Buffer): void {

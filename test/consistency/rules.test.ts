@@ -25,6 +25,17 @@ it('the tests that it names are there', () => {
   expect(missing).toEqual([]);
 });
 
+it('what its mutants change stands in the sources, once', () => {
+  const sources = path.join(tests, '../src');
+  const lost = rules.flatMap(({ id, mutants }) =>
+    mutants
+      .flatMap(({ edits }) => edits)
+      .filter(({ file, from }) => readFileSync(path.join(sources, file), 'utf8').split(from).length !== 2)
+      .map(({ file, from }) => `${id}: ${file}: ${from}`),
+  );
+  expect(lost).toEqual([]);
+});
+
 it('the page about them names each of them', () => {
   const page = read('consistency/README.md');
   expect(rules.filter(({ id }) => !page.includes(`| ${id} `)).map(({ id }) => id)).toEqual([]);

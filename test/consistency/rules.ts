@@ -274,7 +274,13 @@ export const rules: readonly Rule[] = [
     mutants: [
       {
         without: 'the insert position (the flush position instead)',
-        edits: [edit('cache/round.ts', 'pg_current_wal_insert_lsn()', 'pg_current_wal_flush_lsn()')],
+        edits: [
+          edit(
+            'cache/round.ts',
+            'FROM (SELECT pg_catalog.pg_current_wal_insert_lsn()',
+            'FROM (SELECT pg_catalog.pg_current_wal_flush_lsn()',
+          ),
+        ],
         test: 'system/clock.test.ts',
         name: 'covers commits that were acknowledged before they were flushed',
         runsMax: 3,

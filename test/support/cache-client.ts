@@ -143,6 +143,7 @@ export class CacheClient {
       keyBytes: prefix.length + tail.length,
       rowDescriptionBytes: 0,
       isRefresh: false,
+      costMs: 0,
       filledRound: 1,
       bytes: new Uint8Array(Buffer.concat([prefix, tail, Buffer.from(answer)])),
     };

@@ -5,7 +5,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { CacheStore } from '../../src/cache/store.ts';
 import { monotonicClock } from '../../src/shared/clock.ts';
-import { openControl, startRound } from '../../src/shared/memory/control.ts';
+import { openControl, startedRound, startRound } from '../../src/shared/memory/control.ts';
 import { entryFenceSlots } from '../../src/shared/memory/fences.ts';
 import { Control, consumedWord, Store, StoreState } from '../../src/shared/memory/layout.ts';
 import { encodeAdmission } from '../../src/shared/memory/shape-hits.ts';
@@ -16,6 +16,7 @@ import type {
   DatabaseHold,
   Offer,
   OfferBatch,
+  SharedAnswerRequest,
   Verdict,
 } from '../../src/shared/messages.ts';
 import type { RemoteService } from '../../src/worker/cache-link.ts';
@@ -41,6 +42,12 @@ export interface FakeCache {
   refresh(text: string): void;
   /** Verdicts are given only while open. */
   hold(held: boolean): void;
+  /** Questions for other nodes' answers. */
+  readonly asked: SharedAnswerRequest[];
+  /** What becomes of these: without it there are none. */
+  whenAsked(fetch: (request: SharedAnswerRequest) => Promise<number>): void;
+  /** Stores another node's answer; the round that confirms it. */
+  take(request: SharedAnswerRequest, frames: Buffer): number;
 }
 
 /** All reads have one. */
@@ -85,6 +92,8 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   let release: () => void = () => undefined;
   let released = Promise.resolve();
   const contexts = new Map<string, number>();
+  const asked: SharedAnswerRequest[] = [];
+  let fetch = async (_: SharedAnswerRequest): Promise<number> => 0;
   const cancelKeys = new Map<string, () => void>();
 
   const admit = (offer: Offer) => {
@@ -122,6 +131,10 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
       if (!contexts.has(key)) contexts.set(key, contexts.size + 1);
       return { contextId: contexts.get(key)!, reason: null, catalogVersion };
     },
+    fetchShared: (request: SharedAnswerRequest) => {
+      asked.push(request);
+      return fetch(request);
+    },
     analyse: async (request: AnalyseRequest) => {
       analysed.push(request);
       if (held) await released;
@@ -155,6 +168,16 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
       if (block !== 0) store.remove(block);
       const statement = { contextId, text, protocol: 'simple', parameterTypes: [], pin: false } as const;
       port1.postMessage([{ ...statement, hash, key, tailStart: keyBytes }] satisfies CacheNotice);
+    },
+    asked,
+    whenAsked: (wanted) => void (fetch = wanted),
+    take({ hash, key, shape }, frames) {
+      const filledRound = startedRound(control) + 1;
+      store.insert({
+        ...{ hash, key, frames, rowDescriptionBytes: 0, filledRound, fenceSlots: entryFenceSlots([RELATION]) },
+        admission: encodeAdmission(shape, 0),
+      });
+      return filledRound;
     },
     hold(hold) {
       held = hold;

@@ -55,6 +55,7 @@ export function testConfig(origin: { host: string; port: number }, changes: Part
       inPlace: true,
       refreshAhead: false,
     },
+    tier2: null,
     transactions: { lazyBegin: false },
     pool: { mode: 'session', size: 4, idleTimeoutMs: 60_000, waitTimeoutMs: 5_000, waitingMax: 100 },
     limits: { connectionsMax: 100, startupTimeoutMs: 60_000, originConnectTimeoutMs: 5_000, idleTimeoutMs: 0 },

@@ -95,6 +95,7 @@ function makeCache(faults: readonly string[] = []) {
       keyBytes: prefix.length + tail.length,
       rowDescriptionBytes: 0,
       isRefresh: false,
+      costMs: 0,
       filledRound: 1,
       bytes: new Uint8Array(Buffer.concat([prefix, tail, Buffer.from(frames)])),
     };

@@ -79,6 +79,24 @@ describe('settings', () => {
     });
   });
 
+  it('name the servers of a second tier, if there is to be one', () => {
+    expect(load().tier2).toBe(null);
+    const alone = { host: '127.0.0.1', port: 6379, user: undefined, password: undefined, database: 0, tls: false };
+    const timing = { cluster: false, costMsMin: 5, ttlMs: 600_000, timeoutMs: 20 };
+    expect(load({ env: { PGFRESH_TIER2_REDIS: 'redis://127.0.0.1' } }).tier2).toEqual({ nodes: [alone], ...timing });
+    const url = 'rediss://app:secret%40word@redis.example:7000/3';
+    const other = { host: 'redis.example', port: 7000, user: 'app', password: 'secret@word', database: 3, tls: true };
+    expect(load({ flags: { upstream, 'tier2.redis': url } }).tier2?.nodes).toEqual([other]);
+    const name = file(
+      '[tier2]\nredis = ["redis://a:1", "redis://[::1]:2"]\ncluster = true\nmin_cost = "1s"\nttl = "1h"',
+    );
+    expect(load({ file: name }).tier2).toMatchObject({ cluster: true, costMsMin: 1_000, ttlMs: 3_600_000 });
+    expect(load({ file: name }).tier2?.nodes.map(({ host, port }) => [host, port])).toEqual([
+      ['a', 1],
+      ['::1', 2],
+    ]);
+  });
+
   it('can switch the admin page off', () => {
     expect(load({ env: { PGFRESH_ADMIN: 'off' } }).admin).toBeUndefined();
   });
@@ -97,6 +115,18 @@ describe('a wrong configuration is named in one line', () => {
     [{ flags: { upstream, listen: 'localhost' } }, /^--listen: "localhost" is not HOST:PORT/],
     [{ flags: { upstream, 'cache.max_entry': '200MB' } }, /cache.max_entry must be at most a quarter of cache.memory/],
     [{ flags: { upstream, 'restart.backoff_min': '1min' } }, /restart.backoff_min must not exceed/],
+    [
+      { flags: { upstream, 'tier2.redis': 'http://secretword' } },
+      /^--tier2-redis: not the URL of a Redis server; write/,
+    ],
+    [{ flags: { upstream, 'tier2.redis': 'redis://h:0' } }, /^--tier2-redis: "0" is not a number from 1 to 65535/],
+    [{ flags: { upstream, 'tier2.redis': 'redis://h/first' } }, /^--tier2-redis: "first" is not a number/],
+    [{ flags: { upstream, 'tier2.redis': 'redis://a,redis://b' } }, /set tier2.cluster, or give one/],
+    [{ flags: { upstream, 'tier2.redis': 'redis://a/1', 'tier2.cluster': 'true' } }, /a Redis Cluster has database 0/],
+    [
+      { flags: { upstream, 'tier2.redis': 'redis://a', 'cache.single_flight_wait': '0' } },
+      /^tier2.redis needs cache.single_flight_wait/,
+    ],
     [{ file: '/nonexistent/pgfresh.toml' }, /^cannot read \/nonexistent\/pgfresh.toml: ENOENT/],
   ] as const)('%o', (sources, message) => {
     const attempt = () => load(sources as Partial<ConfigSources>);

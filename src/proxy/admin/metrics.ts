@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Supervisor } from '../supervisor.ts';
 import { poolFamilies } from './metrics-pool.ts';
+import { tier2Families } from './metrics-tier2.ts';
 import { type Family, type Sample, workerFamilies } from './metrics-workers.ts';
 import type { Reporter, StatusDocument } from './report.ts';
 
@@ -134,6 +135,7 @@ const families: readonly Family[] = [
   },
   ...workerFamilies,
   ...poolFamilies,
+  ...tier2Families,
   {
     name: 'pgfresh_connections_accepted_total',
     help: 'Client connections accepted',

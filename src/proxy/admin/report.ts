@@ -29,6 +29,8 @@ export interface StatusDocument {
   readonly concurrency: Pick<Plan, 'tcp' | 'unix'> & { readonly threads: number; readonly moved: number };
   /** Connections to the origin that sessions share (pool.mode = transaction). */
   readonly pool: PoolReport;
+  /** What other nodes share with this one; null: it is alone. */
+  readonly tier2: CacheStatus['tier2'];
   /** Of the last two seconds or so. */
   readonly rates: { readonly all: Rate; readonly workers: readonly ({ readonly id: number } & Rate)[] };
   /** Statements that the cache thread had to parse. */
@@ -82,7 +84,7 @@ const downCdc: StatusDocument['cdc'] = {
 };
 
 /** A status is asked for at most this often, however many ask. */
-const statusAgeMsMax = 250;
+export const statusAgeMsMax = 250;
 const statusMsMax = 2_000;
 
 export interface ReporterParts {
@@ -154,6 +156,7 @@ export class Reporter {
         moved: supervisor.balancer?.moved ?? 0,
       },
       pool: this.#pool(),
+      tier2: known?.tier2 ?? null,
       rates: {
         all: this.#rates.of('all'),
         workers: supervisor.workers().map(({ id }) => ({ id, ...this.#rates.of(id - 1) })),
