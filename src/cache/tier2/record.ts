@@ -55,7 +55,7 @@ export function decodeRecord(bytes: Buffer): SharedRecord | null {
 }
 
 /** `pg_snapshot` as text. */
-export function formatSnapshot({ xmin, xmax, running }: OriginSnapshot): string {
+function formatSnapshot({ xmin, xmax, running }: OriginSnapshot): string {
   return `${xmin}:${xmax}:${running.join(',')}`;
 }
 
