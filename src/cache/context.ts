@@ -55,8 +55,9 @@ const text = '::pg_catalog.text';
 const idleTimeout = `pg_catalog.current_setting('idle_session_timeout', true)`;
 const eq = 'OPERATOR(pg_catalog.=)';
 
+/** A look-up by name in a cache of the server; pg_roles is a view, which costs a new session most of a millisecond. */
 function roleOid(role: 'current_user' | 'session_user'): string {
-  return `(SELECT r.oid${text} FROM pg_catalog.pg_roles r WHERE r.rolname ${eq} ${role})`;
+  return `pg_catalog.to_regrole(pg_catalog.quote_ident(${role}))::pg_catalog.oid${text}`;
 }
 
 const temporary = 'pg_catalog.pg_my_temp_schema()';
@@ -86,13 +87,19 @@ const columnsOfDomains = `EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_
  * '0': the temporary schema holds nothing that a name could mean. 'plain': tables, and nothing that makes reading or writing
  * them run a user's code (no views, triggers, rules, policies, domains, calls). 'other': anything.
  */
-const temporarySchema = `CASE
-  WHEN ${temporary} ${eq} 0 THEN '0'
+const kindOfTemporarySchema = `CASE
   WHEN NOT ${inTemporarySchema('pg_class', 'relnamespace')} AND NOT ${inTemporarySchema('pg_type', 'typnamespace')} THEN '0'
   WHEN ${inTemporarySchema('pg_class', 'relnamespace', `(${noneOf('x.relkind', 'r,p,i,I,S')} OR x.relhastriggers OR x.relhasrules OR x.relrowsecurity)`)}
     OR ${inTemporarySchema('pg_type', 'typnamespace', noneOf('x.typtype', 'c,b,e'))}
     OR ${columnsOfDomains} OR ${callsOfTemporaryTables} THEN 'other'
   ELSE 'plain' END`;
+
+/**
+ * Of sessions without a temporary schema, as most are, nothing more is asked; and as what is not run is not planned either if it is a statement of its
+ * own, a new session has its context in half the time, and one that is asked again in a quarter (7.3 → 2.8 ms, 2.5 → 0.8 on a busy machine).
+ */
+const temporarySchema = `CASE WHEN ${temporary} ${eq} 0 THEN '0' ELSE pg_catalog.substring(
+  pg_catalog.query_to_xml($query$SELECT ${kindOfTemporarySchema} AS kind$query$, false, true, '')${text}, '<kind>([0a-z]+)</kind>') END`;
 
 /** Columns of a context row in order; settings follow, then those of applications and their names. */
 const facts = {
