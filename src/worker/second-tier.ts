@@ -64,6 +64,7 @@ export class SecondTier {
     return slotOfText(session, cache, context, { text, parameterTypes: [], protocol: 'simple' });
   }
 
+  /** Counts what it leaves out. */
   private isWorth({ verdict, costMs }: VerdictSlot): boolean {
     if (verdict?.cacheable !== true || (costMs !== null && costMs < this.config.costMsMin)) return false;
     const barren = this.barren[verdict.shape]!;
