@@ -16,6 +16,7 @@ export class MissedKey {
 
   clear(): void {
     this.hash = 0;
+    this.round = 0;
     this.prefix = null;
     this.statement = null;
   }

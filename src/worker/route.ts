@@ -114,7 +114,7 @@ export class Router implements Reader {
     const { session, runtime } = this;
     const { consistency, liveCache: cache } = session;
     const { round } = runtime.hits.missed;
-    if (consistency.level !== 'monotonic' || round !== consistency.floorRound) return false;
+    if (consistency.level !== 'monotonic' || round === 0 || round !== consistency.floorRound) return false;
     if (cache === null || !session.order.isQuiet) return false;
     const nowMs = runtime.clock.nowMs();
     if (this.roundUntilMs === null) {

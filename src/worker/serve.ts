@@ -340,9 +340,9 @@ export class HitPath {
     }
     const block = reader.find(hash, prefix.bytes, tail, start, end);
     // Stored by a statement without the hint: the next answer takes its place, and stays.
-    const isPinned = this.hints?.pin === true;
-    if (block === 0 || (isPinned && !reader.isPinned(block)))
-      return this.missed.absent(hash, isPinned ? null : prefix.bytes, tail, start, end, this.bound);
+    const mustPin = this.hints?.pin === true;
+    if (block === 0 || (mustPin && !reader.isPinned(block)))
+      return this.missed.absent(hash, mustPin ? null : prefix.bytes, tail, start, end, this.bound);
     const shape = shapeOfAdmission(reader.word(block, Block.ADMISSION));
     if (this.cache.bypass.takes(shape)) return 'cache.bypass';
     const form = prefix.bytes[4];
