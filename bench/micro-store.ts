@@ -180,11 +180,10 @@ function benchMemory(): void {
   const frames = Buffer.alloc(FRAMES_BYTES, 1);
   for (let id = 0; id < 1_000_000; id++) empty.insert(entryOf(id, frames));
   const { entries, bytes } = empty.statistics();
+  const booked = empty.books.bytes / entries;
+  print(`${entries} entries: ${(bytes / entries - booked).toFixed(0)} bytes in blocks each, ${booked} booked`);
   const slots = empty.words[Store.BUCKETS]! * BUCKET_SLOTS;
-  print(`${entries} entries: ${(bytes / entries).toFixed(0)} bytes in blocks each`);
-  print(
-    `${slots} slots: 8 bytes of index and 13 of bookkeeping each, ${((13 * slots) / 2 ** 20).toFixed(0)} MiB on top`,
-  );
+  print(`${slots} slots: 8 bytes of index each`);
 }
 
 const parts = { hits: benchHits, inserts: benchInserts, evictions: benchEvictions, memory: benchMemory };

@@ -113,7 +113,7 @@ export class Database {
     this.slot = slot;
     this.header = header;
     this.hash = databaseHash(name);
-    this.index = new DependencyIndex((oid) => this.feed.models.current?.keyColumns(oid) ?? null);
+    this.index = new DependencyIndex((oid) => this.feed.models.current?.keyColumns(oid) ?? null, store.books);
     const changeLog = new ChangeLog();
     const { index } = this;
     const history = options.remote === null ? undefined : new SnapshotHistory();

@@ -23,9 +23,10 @@
  * further shapes depend on every row. Bounds that cost precision, never correctness.
  */
 import { Limits } from '../shared/limits.ts';
+import { Books } from './books.ts';
 import type { Dependency, EqualityTerm, RangeTerm } from './dependency.ts';
-import { DependencyPool, ENTRY, NONE } from './dependency-pool.ts';
-import { RangeIndex } from './range-index.ts';
+import { DependencyPool, NONE } from './dependency-pool.ts';
+import { INTERVAL_BYTES, RangeIndex } from './range-index.ts';
 import { rankOf } from './rank.ts';
 import type { RowView } from './row-view.ts';
 import { boundedTerms, everyRow, type Signature, type SignatureShape, signatureKey, usefulKeys } from './signature.ts';
@@ -50,20 +51,26 @@ export class DependencyIndex {
   readonly #relations = new Map<number, Relation>();
   readonly #signatures = new Map<number, Signature>();
   readonly #identityOf: IdentityOf;
+  readonly #books: Books;
+  /** What of the books' bytes is this index's. */
+  #booked = 0;
   readonly #tuple = new TupleHash();
   readonly #fallBacks = new Map<number, { rows: number; entries: number }>();
   #signatureFree: number[] = [];
-  #signatureTop = ENTRY + 1;
+  #signatureTop = 0;
   /** Entries matched for lack of knowledge, ever. */
   #unknown = 0;
-  #entries = 0;
+  /** In all range indexes. */
+  #intervals = 0;
 
-  constructor(identityOf: IdentityOf) {
+  constructor(identityOf: IdentityOf, books = new Books()) {
     this.#identityOf = identityOf;
+    this.#books = books;
   }
 
+  /** Entries filed: all but those that depend on nothing. */
   get entries(): number {
-    return this.#entries;
+    return this.#pool.entries;
   }
 
   get bytes(): number {
@@ -84,21 +91,18 @@ export class DependencyIndex {
 
   /** Files an entry; a block that is there already must have been removed first. */
   add(block: number, dependencies: readonly Dependency[]): void {
-    if (this.#pool.findEntry(block) !== NONE) throw new Error(`block ${block} is in the dependency index already`);
-    const entry = this.#pool.obtainEntry(block);
-    this.#entries++;
+    if (this.#pool.has(block)) throw new Error(`block ${block} is in the dependency index already`);
     for (const dependency of dependencies) {
       const sharing = dependencies.reduce((n, { relation }) => (relation === dependency.relation ? n + 1 : n), 0);
-      this.#file(entry, dependency, Math.max(1, Math.floor(Limits.tuplesPerEntryMax / sharing)));
+      this.#file(block, dependency, Math.max(1, Math.floor(Limits.tuplesPerEntryMax / sharing)));
     }
+    this.#book();
   }
 
   /** Forgets an entry; unknown blocks (entries that depend on nothing) are nothing to do. */
   remove(block: number): void {
-    const entry = this.#pool.findEntry(block);
-    if (entry === NONE) return;
-    this.#entries--;
-    this.#pool.dropEntry(entry, (id, emptied) => this.#left(id, emptied));
+    this.#pool.drop(block, (id, emptied) => this.#left(id, emptied));
+    this.#book();
   }
 
   /** Forgets all entries at once, whatever their number. */
@@ -107,8 +111,15 @@ export class DependencyIndex {
     this.#relations.clear();
     this.#signatures.clear();
     this.#signatureFree = [];
-    this.#signatureTop = ENTRY + 1;
-    this.#entries = 0;
+    this.#signatureTop = 0;
+    this.#intervals = 0;
+    this.#book();
+  }
+
+  #book(): void {
+    const bytes = this.#pool.cost + this.#intervals * INTERVAL_BYTES;
+    this.#books.bytes += bytes - this.#booked;
+    this.#booked = bytes;
   }
 
   /**
@@ -200,7 +211,7 @@ export class DependencyIndex {
     return this.#pool.collect(this.#pool.find(id, this.#tuple.hash, this.#tuple.check), into, max);
   }
 
-  #file(entry: number, dependency: Dependency, tuplesMax: number): void {
+  #file(block: number, dependency: Dependency, tuplesMax: number): void {
     const { relation, range } = dependency;
     const terms = boundedTerms(dependency.terms, tuplesMax);
     const isRange = terms.length === 0 && range !== undefined;
@@ -213,36 +224,38 @@ export class DependencyIndex {
       keyColumns: known?.columns ?? null,
       uses: dependency.uses ?? null,
     });
-    if (signature.columns.length === 0) this.#fileTuples(entry, signature, signature.id, []);
-    else if (signature.ranges !== null) this.#fileRange(entry, signature, signature.ranges, range!);
-    else this.#fileTuples(entry, signature, signature.id, terms);
-    if (signature.keyed) for (const key of known!.keys) this.#fileTuple(entry, signature, signature.projectionId, key);
+    if (signature.columns.length === 0) this.#fileTuples(block, signature, signature.id, []);
+    else if (signature.ranges !== null) this.#fileRange(block, signature, signature.ranges, range!);
+    else this.#fileTuples(block, signature, signature.id, terms);
+    if (signature.keyed) for (const key of known!.keys) this.#fileTuple(block, signature, signature.projectionId, key);
     else if (signature.projected.length > 0) {
       const projected = terms.filter((term) => signature.projected.includes(term.column));
-      this.#fileTuples(entry, signature, signature.projectionId, projected);
+      this.#fileTuples(block, signature, signature.projectionId, projected);
     }
   }
 
-  #fileRange(entry: number, signature: Signature, ranges: RangeIndex, range: RangeTerm): void {
-    const group = this.#fileTuple(entry, signature, signature.id, [String(range.low), String(range.high)]);
+  #fileRange(block: number, signature: Signature, ranges: RangeIndex, range: RangeTerm): void {
+    const group = this.#fileTuple(block, signature, signature.id, [String(range.low), String(range.high)]);
+    const before = ranges.size;
     ranges.add(group, range);
+    this.#intervals += ranges.size - before;
   }
 
-  #fileTuple(entry: number, signature: Signature, id: number, values: readonly (string | null)[]): number {
+  #fileTuple(block: number, signature: Signature, id: number, values: readonly (string | null)[]): number {
     this.#tuple.begin(id);
     for (const value of values) this.#tuple.add(value);
     const group = this.#pool.obtain(id, this.#tuple.hash, this.#tuple.check);
-    this.#pool.join(entry, group);
+    this.#pool.join(block, group);
     signature.members++;
     return group;
   }
 
   /** One member per tuple of the cartesian product, counted like an odometer. */
-  #fileTuples(entry: number, signature: Signature, id: number, terms: readonly EqualityTerm[]): void {
+  #fileTuples(block: number, signature: Signature, id: number, terms: readonly EqualityTerm[]): void {
     const wheel = new Array<number>(terms.length).fill(0);
     for (;;) {
       const values = terms.map((term, i) => term.values[wheel[i]!] ?? null);
-      this.#fileTuple(entry, signature, id, values);
+      this.#fileTuple(block, signature, id, values);
       let i = terms.length - 1;
       while (i >= 0 && ++wheel[i]! === terms[i]!.values.length) wheel[i--] = 0;
       if (i < 0) return;
@@ -287,7 +300,10 @@ export class DependencyIndex {
   /** An entry left one tuple of a signature; a signature without entries is probed no longer. */
   #left(id: number, emptied: number): void {
     const signature = this.#signatures.get(id)!;
-    if (emptied !== NONE && id === signature.id) signature.ranges?.remove(emptied);
+    if (emptied !== NONE && id === signature.id && signature.ranges !== null) {
+      signature.ranges.remove(emptied);
+      this.#intervals--;
+    }
     if (--signature.members > 0) return;
     this.#signatures.delete(signature.id);
     this.#signatureFree.push(signature.id);

@@ -6,28 +6,29 @@
  *                ▼
  *              member ⇄ member ⇄ member                   member: one entry (block) under one tuple
  *                │ next of the same entry
+ *   heads ─────▶ first member of the entry                (entry-heads.ts)
  *
- * The members of one entry form a second list, whose head is a group of the reserved signature ENTRY, hashed by block number:
- * so one table answers both "who depends on this tuple" and "where is this entry". A tuple is recognised by 64 bits of hash
- * and its signature; two tuples that collide in all of them share a group, which costs a needless invalidation and nothing else.
- * Memory: 36 bytes a group, 20 a member, 4 to 8 a bucket. Single writer, no shared memory.
+ * A tuple is recognised by 64 bits of hash and its signature; two tuples that collide in all of them share a group, which costs a needless invalidation
+ * and nothing else. Memory: 28 bytes a group, 20 a member, 4 to 8 a bucket, 5 to 11 an entry. Single writer, no shared memory.
  */
-import { mix } from './tuple-hash.ts';
+import { EntryHeads } from './entry-heads.ts';
 
-/** Signature under which entries are found by block. */
-export const ENTRY = 0;
 /** No group, no member. Number 0 of both pools is never handed out. */
 export const NONE = 0;
 
-const G = { hash: 0, check: 1, signature: 2, inBucket: 3, first: 4, next: 5, previous: 6, members: 7 } as const;
-const GROUP_WORDS = 8;
+const G = { hash: 0, check: 1, signature: 2, inBucket: 3, first: 4, next: 5, previous: 6 } as const;
+const GROUP_WORDS = 7;
+/** Signature of a group that is none at the moment. */
+const FREE = -1;
 const M = { block: 0, group: 1, next: 2, previous: 3, ofEntry: 4 } as const;
 const MEMBER_WORDS = 5;
 
+/** What a group, a member and an entry cost, with what tables have free. */
+const COST = { group: 4 * GROUP_WORDS + 8, member: 4 * MEMBER_WORDS, entry: 8 } as const;
+
+/** Larger by half. The memory of before is given back at once, not when it is collected: there are tens of megabytes of it. */
 function grown(words: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(words.length * 2);
-  larger.set(words);
-  return larger;
+  return new Int32Array(words.buffer.transfer(4 * Math.ceil(1.5 * words.length)));
 }
 
 export class DependencyPool {
@@ -40,6 +41,7 @@ export class DependencyPool {
   #memberTop = 1;
   #memberFree = NONE;
   #membersUsed = 0;
+  readonly #heads = new EntryHeads((member) => this.#members[member * MEMBER_WORDS]!);
   /** First group of each signature: walked when a row does not tell the signature's columns. */
   readonly #firstOfSignature: number[] = [NONE];
 
@@ -51,8 +53,22 @@ export class DependencyPool {
     return this.#membersUsed;
   }
 
+  /** Of the arrays, with what is free in them. */
   get bytes(): number {
-    return this.#groups.byteLength + this.#members.byteLength + this.#buckets.byteLength;
+    return this.#groups.byteLength + this.#members.byteLength + this.#buckets.byteLength + this.#heads.bytes;
+  }
+
+  /** Of what is in use. */
+  get cost(): number {
+    return COST.group * this.#groupsUsed + COST.member * this.#membersUsed + COST.entry * this.#heads.size;
+  }
+
+  get entries(): number {
+    return this.#heads.size;
+  }
+
+  has(block: number): boolean {
+    return this.#heads.find(block) !== NONE;
   }
 
   find(signature: number, hash: number, check: number): number {
@@ -67,50 +83,42 @@ export class DependencyPool {
     return NONE;
   }
 
-  findEntry(block: number): number {
-    return this.find(ENTRY, mix(block), block);
-  }
-
   /** Finds or makes the group. */
   obtain(signature: number, hash: number, check: number): number {
     const found = this.find(signature, hash, check);
     return found === NONE ? this.#addGroup(signature, hash, check) : found;
   }
 
-  obtainEntry(block: number): number {
-    return this.obtain(ENTRY, mix(block), block);
-  }
-
-  /** Puts the entry into a group and onto its own list. */
-  join(entry: number, group: number): void {
+  /** Puts the entry of this block into a group. */
+  join(block: number, group: number): void {
     const member = this.#takeMember();
-    const groups = this.#groups;
     const members = this.#members;
     const at = member * MEMBER_WORDS;
-    const first = groups[group * GROUP_WORDS + G.first]!;
-    members[at + M.block] = groups[entry * GROUP_WORDS + G.check]!;
+    const first = this.#groups[group * GROUP_WORDS + G.first]!;
+    members[at + M.block] = block;
     members[at + M.group] = group;
     members[at + M.next] = first;
     members[at + M.previous] = NONE;
     if (first !== NONE) members[first * MEMBER_WORDS + M.previous] = member;
-    groups[group * GROUP_WORDS + G.first] = member;
-    members[at + M.ofEntry] = groups[entry * GROUP_WORDS + G.first]!;
-    groups[entry * GROUP_WORDS + G.first] = member;
-    groups[group * GROUP_WORDS + G.members]!++;
-    groups[entry * GROUP_WORDS + G.members]!++;
+    this.#groups[group * GROUP_WORDS + G.first] = member;
+    const head = this.#heads.find(block);
+    // Behind the head, which stays the head.
+    members[at + M.ofEntry] = head === NONE ? NONE : members[head * MEMBER_WORDS + M.ofEntry]!;
+    if (head === NONE) this.#heads.add(member);
+    else members[head * MEMBER_WORDS + M.ofEntry] = member;
   }
 
   /** Takes the entry out of all its groups; `left` is called once for each, with the group if it is no more, else NONE. */
-  dropEntry(entry: number, left: (signature: number, emptied: number) => void): void {
-    let member = this.#groups[entry * GROUP_WORDS + G.first]!;
+  drop(block: number, left: (signature: number, emptied: number) => void): void {
+    let member = this.#heads.find(block);
+    if (member !== NONE) this.#heads.remove(block);
     while (member !== NONE) {
       const next = this.#members[member * MEMBER_WORDS + M.ofEntry]!;
       const group = this.#members[member * MEMBER_WORDS + M.group]!;
       const signature = this.#unlinkMember(member);
-      left(signature, this.#groups[group * GROUP_WORDS + G.signature]! === -1 ? group : NONE);
+      left(signature, this.#groups[group * GROUP_WORDS + G.signature]! === FREE ? group : NONE);
       member = next;
     }
-    this.#dropGroup(entry);
   }
 
   /** Adds the blocks of a group to `into`, as long as that holds fewer than `max`; whether these were all. */
@@ -150,11 +158,10 @@ export class DependencyPool {
     groups[at + G.signature] = signature;
     groups[at + G.inBucket] = this.#buckets[bucket]!;
     groups[at + G.first] = NONE;
-    groups[at + G.members] = 0;
     groups[at + G.previous] = NONE;
     groups[at + G.next] = NONE;
     this.#buckets[bucket] = group;
-    if (signature !== ENTRY) this.#linkSignature(signature, group);
+    this.#linkSignature(signature, group);
     return group;
   }
 
@@ -175,7 +182,7 @@ export class DependencyPool {
     else members[previous * MEMBER_WORDS + M.next] = next;
     if (next !== NONE) members[next * MEMBER_WORDS + M.previous] = previous;
     const signature = this.#groups[group * GROUP_WORDS + G.signature]!;
-    if (--this.#groups[group * GROUP_WORDS + G.members]! === 0) this.#dropGroup(group);
+    if (this.#groups[group * GROUP_WORDS + G.first]! === NONE) this.#dropGroup(group);
     members[at + M.block] = -1;
     members[at + M.next] = this.#memberFree;
     this.#memberFree = member;
@@ -193,9 +200,8 @@ export class DependencyPool {
       while (groups[other * GROUP_WORDS + G.inBucket]! !== group) other = groups[other * GROUP_WORDS + G.inBucket]!;
       groups[other * GROUP_WORDS + G.inBucket] = groups[at + G.inBucket]!;
     }
-    const signature = groups[at + G.signature]!;
-    if (signature !== ENTRY) this.#unlinkSignature(signature, at);
-    groups[at + G.signature] = -1;
+    this.#unlinkSignature(groups[at + G.signature]!, at);
+    groups[at + G.signature] = FREE;
     groups[at + G.next] = this.#groupFree;
     this.#groupFree = group;
     this.#groupsUsed--;
@@ -236,7 +242,7 @@ export class DependencyPool {
     const groups = this.#groups;
     for (let group = 1; group < this.#groupTop; group++) {
       const at = group * GROUP_WORDS;
-      if (groups[at + G.signature]! === -1) continue;
+      if (groups[at + G.signature]! === FREE) continue;
       const bucket = groups[at + G.hash]! & (buckets.length - 1);
       groups[at + G.inBucket] = buckets[bucket]!;
       buckets[bucket] = group;
@@ -251,41 +257,48 @@ export class DependencyPool {
   check(): void {
     let groupsSeen = 0;
     let inGroups = 0;
-    let ofEntries = 0;
     for (let bucket = 0; bucket < this.#buckets.length; bucket++) {
       for (let g = this.#buckets[bucket]!; g !== NONE; g = this.#groups[g * GROUP_WORDS + G.inBucket]!) {
         groupsSeen++;
-        const at = g * GROUP_WORDS;
-        if ((this.#groups[at]! & (this.#buckets.length - 1)) !== bucket) throw new Error(`group ${g}: wrong bucket`);
-        const isEntry = this.#groups[at + G.signature]! === ENTRY;
-        const counted = this.#checkMembers(g, isEntry);
-        if (counted !== this.#groups[at + G.members]!) throw new Error(`group ${g}: members differ`);
-        if (counted === 0 && !isEntry) throw new Error(`group ${g}: empty`);
-        if (isEntry) ofEntries += counted;
-        else inGroups += counted;
+        const hash = this.#groups[g * GROUP_WORDS]!;
+        if ((hash & (this.#buckets.length - 1)) !== bucket) throw new Error(`group ${g}: wrong bucket`);
+        const counted = this.#checkGroup(g);
+        if (counted === 0) throw new Error(`group ${g}: empty`);
+        inGroups += counted;
       }
     }
     if (groupsSeen !== this.#groupsUsed) throw new Error(`groups: ${groupsSeen} reachable, ${this.#groupsUsed} used`);
-    if (inGroups !== this.#membersUsed || ofEntries !== this.#membersUsed) throw new Error('members: lists disagree');
+    if (inGroups !== this.#membersUsed || this.#checkEntries() !== inGroups) throw new Error('members: lists disagree');
   }
 
-  #checkMembers(group: number, isEntry: boolean): number {
+  #checkGroup(group: number): number {
     let counted = 0;
     let previous = NONE;
     let member = this.#groups[group * GROUP_WORDS + G.first]!;
-    while (member !== NONE) {
+    for (; member !== NONE; counted++) {
       const at = member * MEMBER_WORDS;
-      counted++;
-      if (isEntry) {
-        if (this.#members[at]! !== this.#groups[group * GROUP_WORDS + G.check]!)
-          throw new Error(`member ${member}: block`);
-      } else {
-        if (this.#members[at + M.group]! !== group) throw new Error(`member ${member}: group`);
-        if (this.#members[at + M.previous]! !== previous) throw new Error(`member ${member}: back link`);
-      }
+      if (this.#members[at + M.group]! !== group) throw new Error(`member ${member}: group`);
+      if (this.#members[at + M.previous]! !== previous) throw new Error(`member ${member}: back link`);
       previous = member;
-      member = this.#members[at + (isEntry ? M.ofEntry : M.next)]!;
+      member = this.#members[at + M.next]!;
     }
+    return counted;
+  }
+
+  /** Members on the lists of all entries. */
+  #checkEntries(): number {
+    let counted = 0;
+    let entries = 0;
+    this.#heads.forEach((head) => {
+      entries++;
+      const block = this.#members[head * MEMBER_WORDS]!;
+      if (this.#heads.find(block) !== head) throw new Error(`block ${block}: not found`);
+      for (let member = head; member !== NONE; member = this.#members[member * MEMBER_WORDS + M.ofEntry]!) {
+        if (this.#members[member * MEMBER_WORDS]! !== block) throw new Error(`member ${member}: block`);
+        counted++;
+      }
+    });
+    if (entries !== this.#heads.size) throw new Error(`entries: ${entries} found, ${this.#heads.size} counted`);
     return counted;
   }
 }

@@ -54,12 +54,9 @@ export class IndexSlots {
     Atomics.store(this.#words, INDEX_WORD + SLOT_WORDS * slot + 1, 0);
   }
 
-  hashOf(slot: number): number {
-    return this.#words[INDEX_WORD + SLOT_WORDS * slot]!;
-  }
-
-  takeVisited(slot: number): boolean {
-    const at = this.blockAt(slot) * UNIT_WORDS + Block.VISITED;
+  /** Whether a block was read since the last call; forgets it. */
+  takeVisited(block: number): boolean {
+    const at = block * UNIT_WORDS + Block.VISITED;
     const word = this.#words[at]!;
     const visited = (word & VISITED_BIT) !== 0;
     if (visited) this.#words[at] = word & ~VISITED_BIT;
@@ -70,12 +67,12 @@ export class IndexSlots {
    * The slot to give up when both buckets are full: one not visited rather than one visited, then the one filled first.
    * Where all are visited, all are forgiven, as the policy's hand would. One that is pinned only where all are.
    */
-  worseNeighbour(hash: number, isPinned: (slot: number) => boolean): number {
+  worseNeighbour(hash: number, isPinned: (block: number) => boolean): number {
     let worst = -1;
     let worstVisited = true;
     for (const bucket of [hash & this.#mask, secondBucket(hash, this.#mask)]) {
       for (let slot = bucket * BUCKET_SLOTS; slot < (bucket + 1) * BUCKET_SLOTS; slot++) {
-        if (isPinned(slot)) continue;
+        if (isPinned(this.blockAt(slot))) continue;
         const visited = (this.#word(slot, Block.VISITED) & VISITED_BIT) !== 0;
         const worse =
           worst < 0 ||
@@ -91,7 +88,7 @@ export class IndexSlots {
 
   #forgive(hash: number): void {
     for (const bucket of [hash & this.#mask, secondBucket(hash, this.#mask)]) {
-      for (let i = 0; i < BUCKET_SLOTS; i++) this.takeVisited(bucket * BUCKET_SLOTS + i);
+      for (let i = 0; i < BUCKET_SLOTS; i++) this.takeVisited(this.blockAt(bucket * BUCKET_SLOTS + i));
     }
   }
 

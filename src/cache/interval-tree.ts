@@ -9,6 +9,9 @@
  */
 import { mix } from './tuple-hash.ts';
 
+/** Memory of a node. */
+export const NODE_BYTES = 40;
+
 const NONE = 0;
 /** Below every end of an interval. */
 const LOWEST = -(1n << 63n);
@@ -33,7 +36,7 @@ export class IntervalTree {
   }
 
   get bytes(): number {
-    return this.#low.length * 40;
+    return this.#low.length * NODE_BYTES;
   }
 
   /** Files a value under `low … high`, ends included, and gives the number under which it can be removed. */

@@ -12,6 +12,7 @@ import { createLogger, type Logger } from '../shared/log.ts';
 import { watchLoopDelay } from '../shared/loop-delay.ts';
 import { beatCacheHeartbeat, openControl, publishCacheLoopDelay } from '../shared/memory/control.ts';
 import type { CacheControl, CacheInit } from '../shared/messages.ts';
+import { collectWhenSettled } from '../shared/settled-heap.ts';
 import { Analyser } from './analyse/analyser.ts';
 import { Parser } from './analyse/parser.ts';
 import { CacheRuntime } from './runtime.ts';
@@ -48,6 +49,7 @@ const control: CacheControl = {
     log = createLogger(init.config, 'cache');
     const words = openControl(init.control);
     watchLoopDelay((delay) => publishCacheLoopDelay(words, delay));
+    collectWhenSettled();
     const parser = await Parser.load();
     setInterval(() => {
       if (parser.broken) die(new Error('the parser of statements is broken'));

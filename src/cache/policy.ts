@@ -1,5 +1,5 @@
 /**
- * Which entry goes when memory is wanted. An entry is a number that its owner chose (the store: its index slot), so the
+ * Which entry goes when memory is wanted. An entry is a number that its owner chose (entry-numbers.ts), so the
  * queues are typed arrays and need no object per entry.
  */
 import { Ghosts } from './ghosts.ts';

@@ -4,7 +4,8 @@ import type { RetiredBlocks } from '../shared/memory/epochs.ts';
 import { INDEX_WORD, type StoreReader, secondBucket } from '../shared/memory/index-reader.ts';
 import { Block, BUCKET_SLOTS, Store } from '../shared/memory/layout.ts';
 import type { SegregatedFit } from './allocator.ts';
-import { unitsOf } from './block.ts';
+import { entryOf, unitsOf } from './block.ts';
+import type { EntryNumbers } from './entry-numbers.ts';
 import type { EvictionPolicy } from './policy.ts';
 
 export interface StoreParts {
@@ -12,6 +13,7 @@ export interface StoreParts {
   readonly blocks: SegregatedFit;
   readonly retired: RetiredBlocks;
   readonly policy: EvictionPolicy;
+  readonly numbers: EntryNumbers;
   readonly entries: number;
   readonly liveUnits: number;
   readonly retiredUnits: number;
@@ -26,9 +28,13 @@ export function checkStore(parts: StoreParts): void {
   const { used, free } = walkMemory(parts);
   const live = checkIndex(parts, used);
   const queued = new Set<number>();
-  parts.policy.check((slot) => void queued.add(slot));
+  parts.policy.check((entry) => void queued.add(entry));
   ensure(queued.size === live.size, `${queued.size} entries in the queue, ${live.size} in the index`);
-  for (const slot of live.keys()) ensure(queued.has(slot), `slot ${slot} is not in the queue`);
+  for (const block of live.values()) {
+    const entry = entryOf(parts.reader, block);
+    ensure(parts.numbers.blockOf(entry) === block, `block ${block} has number ${entry}, which is another block's`);
+    ensure(queued.has(entry), `entry ${entry} is not in the queue`);
+  }
   checkRetired(parts, used, new Set(live.values()));
   parts.blocks.check((unit, units) => {
     ensure(free.get(unit) === units, `free run ${unit} is listed with ${units} units, not ${free.get(unit)}`);

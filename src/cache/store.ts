@@ -5,7 +5,7 @@
  *
  * An entry is an index slot that points to a block. Blocks are written once, published by one Atomics.store of their
  * number in the slot, and unlinked by another; the memory of an unlinked block waits for its readers (epochs.ts).
- * Everything the writer keeps per entry is in typed arrays numbered by slot, so it is bounded by the index.
+ * What the writer keeps of each entry is in typed arrays by its number (entry-numbers.ts), and counts as if it were in the memory (books.ts).
  *
  * **Room.** When no free memory fits, entries are evicted in batches, in the order of the policy (policy.ts). A reserve is
  * kept free ahead of need, so that an insert does not depend on all workers being between two reads at that moment. If
@@ -17,9 +17,11 @@ import { Limits } from '../shared/limits.ts';
 import type { ControlWords } from '../shared/memory/control.ts';
 import { RetiredBlocks } from '../shared/memory/epochs.ts';
 import { StoreReader } from '../shared/memory/index-reader.ts';
-import { BLOCK_UNIT_BYTES, Store } from '../shared/memory/layout.ts';
+import { BLOCK_UNIT_BYTES, Block, Store } from '../shared/memory/layout.ts';
 import { SegregatedFit } from './allocator.ts';
-import { blockUnits, unitsOf, writeBlock } from './block.ts';
+import { blockUnits, entryOf, setEntryOf, unitsOf, writeBlock } from './block.ts';
+import { Books } from './books.ts';
+import { EntryNumbers } from './entry-numbers.ts';
 import { IndexSlots } from './index-slots.ts';
 import { S3Fifo } from './policy.ts';
 import { checkStore } from './store-check.ts';
@@ -31,7 +33,7 @@ export type RemovalCause = 'evicted' | 'replaced' | 'removed' | 'cleared';
 export interface StoreOptions {
   /** > 0; written to the header. */
   readonly generation: number;
-  /** All of the shared memory; the writer's own bookkeeping comes on top, 7 to 14 % (ADR-002). */
+  /** All of the shared memory. The writer's books count against it, though they are elsewhere. */
   readonly memoryBytes: number;
   readonly control: ControlWords;
   /**
@@ -63,7 +65,7 @@ export interface NewEntry {
 
 export interface StoreStatistics {
   readonly entries: number;
-  /** Memory of the entries, in whole units. */
+  /** Memory of the entries, in whole units, and what books cost. */
   readonly bytes: number;
   /** The most that `bytes` can be. */
   readonly bytesMax: number;
@@ -77,10 +79,14 @@ export interface StoreStatistics {
 
 /** Victims unlinked before reclamation is tried: one look at all epoch words serves a batch. */
 const EVICTION_BATCH = 16;
+/** More of them at once where one new entry has cost more than as many entries give back. */
+const BATCHES_MAX = 64;
 /** Evicted in the order of the policy, or twice what is wanted if that is more, before a stretch of memory is cleared. */
 const SCATTERED_UNITS_MIN = 512;
 /** Blocks looked at for a stretch without a pinned entry; then one is taken that has some. */
 const STRETCH_BLOCKS_MAX = 16_384;
+/** What the books have of each entry: its block, its place in a queue and the mark of that, the policy's memory of it when it is gone. */
+const BOOKED_BYTES = 4 + 8 + 1 + 4;
 /** Retired blocks that make a look at all epoch words worth while. */
 const RECLAIM_BATCH = 32;
 /** Kept free: a 64th of the memory, but in a small store up to a 16th, since a worker may be put to sleep while it reads. */
@@ -92,6 +98,9 @@ export class CacheStore {
   /** Header and index. The rest of the cache thread publishes its words through `publish`. */
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly reader: StoreReader;
+  /** Whoever keeps something of each entry elsewhere says here how much. */
+  readonly books = new Books();
+  readonly #numbers: EntryNumbers;
   readonly #slots: IndexSlots;
   readonly #removed: StoreOptions['removed'];
   readonly #blocks: SegregatedFit;
@@ -120,11 +129,12 @@ export class CacheStore {
     this.#removed = options.removed;
     this.#blocks = new SegregatedFit(this.words, this.words[Store.BLOCKS_START]!, this.words[Store.BLOCKS_END]!);
     this.#retired = new RetiredBlocks(options.control, this.words, options.ignoreReaders === true);
-    const slots = this.#slots;
-    this.#policy = new S3Fifo(slots.count, {
-      takeVisited: (slot) => slots.takeVisited(slot),
-      hashOf: (slot) => slots.hashOf(slot),
-      sizeOf: (slot) => unitsOf(this.reader, slots.blockAt(slot)),
+    const numbers = new EntryNumbers(this.#slots.count);
+    this.#numbers = numbers;
+    this.#policy = new S3Fifo(this.#slots.count, {
+      takeVisited: (entry) => this.#slots.takeVisited(numbers.blockOf(entry)),
+      hashOf: (entry) => this.reader.word(numbers.blockOf(entry), Block.HASH),
+      sizeOf: (entry) => unitsOf(this.reader, numbers.blockOf(entry)),
     });
     const units = this.#blocks.totalUnits;
     this.#reserveUnits = Math.min(units >>> 4, Math.max(units >>> 6, RESERVE_UNITS.low), RESERVE_UNITS.max);
@@ -190,7 +200,7 @@ export class CacheStore {
   statistics(): StoreStatistics {
     return {
       entries: this.#entries,
-      bytes: this.#liveUnits * BLOCK_UNIT_BYTES,
+      bytes: this.#liveUnits * BLOCK_UNIT_BYTES + this.books.bytes,
       bytesMax: this.#blocks.totalUnits * BLOCK_UNIT_BYTES,
       retiredBytes: this.#retiredUnits * BLOCK_UNIT_BYTES,
       evicted: this.#evicted,
@@ -206,6 +216,7 @@ export class CacheStore {
       blocks: this.#blocks,
       retired: this.#retired,
       policy: this.#policy,
+      numbers: this.#numbers,
       entries: this.#entries,
       liveUnits: this.#liveUnits,
       retiredUnits: this.#retiredUnits,
@@ -215,40 +226,54 @@ export class CacheStore {
   #link(hash: number, block: number): void {
     let slot = this.#slots.freeSlot(hash);
     if (slot < 0) {
-      slot = this.#slots.worseNeighbour(hash, (each) => this.#policy.isPinned(each));
+      slot = this.#slots.worseNeighbour(hash, (each) => this.#isPinned(each));
       this.#evict(slot);
     }
+    const entry = this.#numbers.take(block);
+    setEntryOf(this.reader, block, entry);
     this.#slots.link(slot, hash, block);
     this.#entries++;
-    this.#admit(slot, block);
+    this.books.bytes += BOOKED_BYTES;
+    this.#admit(entry, block);
   }
 
-  /** The entry keeps its slot, its visit and, unless one of the two asks to be pinned, its place in the queue. */
+  /** The entry keeps its slot, its number, its visit and, unless one of the two asks to be pinned, its place in the queue. */
   #replace(old: number, block: number): void {
-    const slot = this.#slots.slotOf(old);
+    const entry = entryOf(this.reader, old);
     const isOrdinary = !this.reader.isPinned(old) && !this.reader.isPinned(block);
-    if (this.#slots.takeVisited(slot)) this.reader.markVisited(block);
-    if (!isOrdinary) this.#leaveQueue(slot, old);
-    this.#slots.relink(slot, block);
-    if (isOrdinary) this.#policy.resized(slot, unitsOf(this.reader, old), unitsOf(this.reader, block));
-    else this.#admit(slot, block);
+    if (this.#slots.takeVisited(old)) this.reader.markVisited(block);
+    if (!isOrdinary) this.#leaveQueue(entry, old);
+    setEntryOf(this.reader, block, entry);
+    this.#numbers.rebind(entry, block);
+    this.#slots.relink(this.#slots.slotOf(old), block);
+    if (isOrdinary) this.#policy.resized(entry, unitsOf(this.reader, old), unitsOf(this.reader, block));
+    else this.#admit(entry, block);
     this.#retire(old, 'replaced');
   }
 
   /** One that asks to be pinned is, while those that are take no more than their share. */
-  #admit(slot: number, block: number): void {
+  #admit(entry: number, block: number): void {
     const units = unitsOf(this.reader, block);
     const pinned =
       this.reader.isPinned(block) &&
       this.#pinnedUnits + units <= Limits.pinnedShareMax * this.#blocks.totalUnits &&
       this.#policy.pinnedCount < Limits.pinnedShareMax * this.#slots.count;
     if (pinned) this.#pinnedUnits += units;
-    this.#policy.admit(slot, pinned);
+    this.#policy.admit(entry, pinned);
   }
 
-  #leaveQueue(slot: number, block: number): void {
-    if (this.#policy.isPinned(slot)) this.#pinnedUnits -= unitsOf(this.reader, block);
-    this.#policy.remove(slot);
+  #leaveQueue(entry: number, block: number): void {
+    if (this.#policy.isPinned(entry)) this.#pinnedUnits -= unitsOf(this.reader, block);
+    this.#policy.remove(entry);
+  }
+
+  #isPinned(block: number): boolean {
+    return this.#policy.isPinned(entryOf(this.reader, block));
+  }
+
+  /** The block of the entry that the policy gives up: there is one. */
+  #victim(): number {
+    return this.#numbers.blockOf(this.#policy.victim());
   }
 
   // ── leaving ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,9 +287,12 @@ export class CacheStore {
 
   #unlink(slot: number, cause: RemovalCause): void {
     const block = this.#slots.blockAt(slot);
-    this.#leaveQueue(slot, block);
+    const entry = entryOf(this.reader, block);
+    this.#leaveQueue(entry, block);
     this.#slots.unlink(slot);
+    this.#numbers.release(entry);
     this.#entries--;
+    this.books.bytes -= BOOKED_BYTES;
     this.#retire(block, cause);
   }
 
@@ -306,7 +334,7 @@ export class CacheStore {
   #evictBatch(units: number): void {
     const enough = this.#retiredUnits + units;
     for (let i = 0; i < EVICTION_BATCH && this.#entries > 0 && this.#retiredUnits < enough; i++) {
-      this.#evict(this.#policy.victim());
+      this.#evict(this.#slots.slotOf(this.#victim()));
     }
   }
 
@@ -330,7 +358,7 @@ export class CacheStore {
   /** Where to clear: at the next victim, or behind the first pinned entries after it that leave room between them. */
   #stretchStart(units: number): number {
     const { first, end, tail } = this.#blocks;
-    const victim = this.#slots.blockAt(this.#policy.victim());
+    const victim = this.#victim();
     let start = victim + units > end ? first : victim;
     if (this.#policy.pinnedCount === 0) return start;
     let hasWrapped = start === first;
@@ -339,7 +367,7 @@ export class CacheStore {
       const next = at + (free > 0 ? free : unitsOf(this.reader, at));
       const slot = free > 0 ? -1 : this.#slots.slotOf(at);
       at = next;
-      if (slot < 0 || !this.#policy.isPinned(slot)) continue;
+      if (slot < 0 || !this.#isPinned(this.#slots.blockAt(slot))) continue;
       start = next;
       if (start + units <= end) continue;
       if (hasWrapped) break;
@@ -356,9 +384,17 @@ export class CacheStore {
   }
 
   #keepReserve(): void {
-    if (this.#blocks.freeUnits > this.#blocks.totalUnits >>> 3) this.#setFull(false);
-    const missing = this.#reserveUnits - this.#blocks.freeUnits - this.#retiredUnits;
-    // A little more than is missing, so that not every insert evicts one.
-    if (missing > 0) this.#evictBatch(missing + (this.#reserveUnits >>> 3));
+    if (this.#blocks.freeUnits - this.#bookUnits > this.#blocks.totalUnits >>> 3) this.#setFull(false);
+    for (let batch = 0; batch < BATCHES_MAX && this.#entries > 0; batch++) {
+      const left = this.#blocks.freeUnits + this.#retiredUnits - this.#bookUnits;
+      // A little more than is missing, so that not every insert evicts one.
+      const missing = this.#reserveUnits - left;
+      if (missing > 0) this.#evictBatch(missing + (this.#reserveUnits >>> 3));
+      if (left >= 0) return;
+    }
+  }
+
+  get #bookUnits(): number {
+    return Math.ceil(this.books.bytes / BLOCK_UNIT_BYTES);
   }
 }

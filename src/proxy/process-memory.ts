@@ -7,7 +7,7 @@ import { releaseProgramPages } from './program-pages.ts';
 /** When every thread has loaded what it needs: V8's cache of compiled code is for the flags of then, and without it a thread takes 13 MiB more. */
 const settledMs = 5_000;
 
-/** Heaps grow by less before they are collected, from their next full collection on, and what only starting needed goes. */
+/** Heaps grow by less before they are collected, from their next full collection on (shared/settled-heap.ts), and what only starting needed goes. */
 export function whenSettled(): void {
   setTimeout(() => {
     setFlagsFromString(`--heap-growing-percent=${Limits.heapGrowingPercent}`);

@@ -136,10 +136,12 @@ export const Limits = {
    * faster here (ADR-015).
    */
   youngGenerationMib: 12,
+  /** When a thread has loaded what it needs, and its heap is collected once. */
+  heapSettledMs: 6_000,
   /** How much of what was alive after a full collection may be added to a heap before the next one: V8 lets a small heap grow to four times that (ADR-021). */
   heapGrowingPercent: 50,
   /** What was freed goes back to the system so often, which takes 1 to 4 ms of the main thread. */
-  trimEveryMs: 30_000,
+  trimEveryMs: 10_000,
   workersMax: 64,
   /** Change streams, as many as the store's header has slots (memory/layout.ts). */
   databasesMax: 32,

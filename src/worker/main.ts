@@ -6,6 +6,7 @@ import { createLogger } from '../shared/log.ts';
 import { watchLoopDelay } from '../shared/loop-delay.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { CacheLink, ReasonExamples, SessionSummary, TlsMaterial, WorkerInit } from '../shared/messages.ts';
+import { collectWhenSettled } from '../shared/settled-heap.ts';
 import { Runtime } from './runtime.ts';
 
 let runtime: Runtime | undefined;
@@ -19,6 +20,7 @@ function running(): Runtime {
 
 expose({
   async start(init: WorkerInit): Promise<void> {
+    collectWhenSettled();
     const started = new Runtime(init, createLogger(init.config, `worker-${init.workerId}`));
     runtime = started;
     watchLoopDelay(({ p99Ms, maxMs }) => {

@@ -1,5 +1,5 @@
 import { connect, createServer } from 'node:net';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { rowsOf } from '../support/origin-state.ts';
 import { type Pgfresh, spawnCli, startPgfresh } from '../support/pgfresh.ts';
 import { type Cluster, createDatabase, freePort, run, startCluster } from '../support/postgres.ts';
@@ -140,6 +140,17 @@ const int32 = (...values: number[]): Buffer => {
 };
 
 describe('garbage on the port', () => {
+  let database: Awaited<ReturnType<typeof createDatabase>>;
+  let shared: Pgfresh;
+  beforeAll(async () => {
+    database = await createDatabase(inject('pg18roles'));
+    shared = await startPgfresh({ upstream: database.url });
+  });
+  afterAll(async () => {
+    await shared.stop();
+    await database.drop();
+  });
+
   it.each([
     ['an HTTP request', [Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')]],
     ['an oversized length', [int32(0x7fffffff, 196608), Buffer.alloc(64)]],
@@ -148,26 +159,17 @@ describe('garbage on the port', () => {
     ['an unknown protocol version', [int32(9, 99 << 16), Buffer.from([0])]],
     ['a startup packet without a terminator', [int32(16, 196608), Buffer.from('useruser')]],
   ])('%s ends that connection with an error, and no other', async (_what, chunks) => {
-    const database = await createDatabase(inject('pg18roles'));
-    pgfresh = await startPgfresh({ upstream: database.url });
-    const answer = await exchange(pgfresh.port, chunks);
+    const answer = await exchange(shared.port, chunks);
     expect(String.fromCharCode(answer[0] ?? 0)).toBe('E');
     expect(answer.toString('latin1')).toMatch(/FATAL/);
-    expect(await rowsOf(pgfresh.url, 'SELECT 3')).toEqual([[3]]);
-    await pgfresh.stop();
-    pgfresh = undefined;
-    await database.drop();
+    expect(await rowsOf(shared.url, 'SELECT 3')).toEqual([[3]]);
   });
 
   it('half a startup packet is given up after the startup timeout, and costs no connection of the origin', async () => {
-    const database = await createDatabase(inject('pg18roles'));
     pgfresh = await startPgfresh({ upstream: database.url, env: { PGFRESH_STARTUP_TIMEOUT: '500ms' } });
     const halves = [int32(200, 196608), Buffer.from('user\0post')];
     await exchange(pgfresh.port, halves);
     expect(await rowsOf(pgfresh.url, 'SELECT 4')).toEqual([[4]]);
-    await pgfresh.stop();
-    pgfresh = undefined;
-    await database.drop();
   });
 });
 

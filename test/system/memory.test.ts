@@ -6,9 +6,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from 'vitest';
+import { statusAgeMsMax } from '../../src/proxy/admin/report.ts';
 import { ask, useProxy } from '../support/fixture.ts';
 import { pgbench } from '../support/pgbench.ts';
+import { waitFor } from '../support/wait.ts';
 
 const memoryMib = 16;
 const workers = 3;
@@ -63,4 +66,25 @@ it('a full store, a scan of new statements and many sessions', { timeout: 120_00
 
   const growthMib = residentMib(pid) - idleMib;
   expect(growthMib, `idle: ${Math.round(idleMib)} MiB`).toBeLessThan(1.25 * memoryMib + 120);
+});
+
+it('what must be remembered of an answer counts as its memory', async () => {
+  const client = await proxy.session();
+  /** What it takes when it is the only one there. */
+  async function bytesOf(sql: string): Promise<number> {
+    let bytes = 0;
+    await waitFor(`${sql.slice(0, 60)} to be stored alone`, async () => {
+      await fetch(`${proxy.pgfresh.adminUrl}/flush`, { method: 'POST' });
+      await ask(client, sql);
+      await delay(statusAgeMsMax + 20);
+      const { cache } = await proxy.pgfresh.status();
+      bytes = cache.bytes;
+      return cache.entries === 1;
+    });
+    return bytes;
+  }
+  const ids = Array.from({ length: 100 }, (_, i) => i + 1).join();
+  expect(await bytesOf('SELECT count(*) FROM item WHERE id = 1')).toBeLessThan(1_000);
+  // It is short, as is its answer: what is long is the list of keys that it depends on.
+  expect(await bytesOf(`SELECT count(*) FROM item WHERE id IN (${ids})`)).toBeGreaterThan(5_000);
 });

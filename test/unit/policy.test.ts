@@ -143,10 +143,25 @@ describe('ghosts', () => {
       for (let i = from; i < to; i++) if (ghosts.remembers(finishHash(i), cells / 4)) count++;
       return count / (to - from);
     };
-    for (let i = 1; i <= 4 * cells; i++) ghosts.remember(finishHash(i));
+    for (let i = 1; i <= 4 * cells; i++) {
+      ghosts.remember(finishHash(i));
+      // As often as the store asks: it begins small, and doubles.
+      ghosts.remembers(finishHash(-i), cells / 4);
+    }
     // Of the last eighth nearly all, of those before the last quarter none but by accident.
     expect(remembered(4 * cells - cells / 8, 4 * cells)).toBeGreaterThan(0.8);
     expect(remembered(cells, 3 * cells)).toBeLessThan(0.05);
     expect(remembered(10 * cells, 12 * cells)).toBeLessThan(0.01);
+  });
+
+  it('are remembered when the table doubles', () => {
+    const ghosts = new Ghosts(65_536);
+    for (let i = 1; i <= 1_000; i++) ghosts.remember(finishHash(i));
+    const known = () =>
+      Array.from({ length: 1_000 }, (_, i) => finishHash(i + 1)).filter((h) => ghosts.remembers(h, 1_000));
+    const before = known().length;
+    expect(before).toBeGreaterThan(850);
+    expect(ghosts.remembers(finishHash(5_000), 16_000)).toBe(false);
+    expect(known().length).toBe(before);
   });
 });

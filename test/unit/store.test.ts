@@ -75,7 +75,7 @@ describe('entries', () => {
       expect(reader.copyFrames(block, target, 7, true)).toBe(400);
       expect(target.subarray(7, 407).equals(entry.frames)).toBe(true);
       reader.markVisited(block);
-      expect(slots.takeVisited(slots.slotOf(block))).toBe(true);
+      expect(slots.takeVisited(block)).toBe(true);
       expect(reader.fenceSlot(block, 1)).toBe(2);
     }
   });
@@ -178,6 +178,35 @@ describe('the bound', () => {
         true,
       );
     }
+  });
+
+  it.each([
+    ['each as much as itself', () => 200],
+    ['each ten times as much as itself', () => 2_000],
+    ['some a thousand times as much', (id: number) => (id % 100 === 0 ? 200_000 : 100)],
+  ])('counts what is kept of its entries elsewhere: %s', (_, costOf) => {
+    const costs = new Map<number, number>();
+    const made = make({
+      memoryBytes: 2048 * KB,
+      removed: (block) => {
+        made.store.books.bytes -= costs.get(block)!;
+        costs.delete(block);
+      },
+    });
+    const { bytesMax } = made.store.statistics();
+    let least = Number.POSITIVE_INFINITY;
+    for (let id = 0; id < 20_000; id++) {
+      const block = made.store.insert(numberedEntry(id, 1, 100));
+      // Whatever the one before cost, room was made for it.
+      expect(made.store.statistics().bytes).toBeLessThanOrEqual(bytesMax);
+      if (id > 19_000) least = Math.min(least, made.store.statistics().bytes);
+      costs.set(block, costOf(id));
+      made.store.books.bytes += costOf(id);
+    }
+    expect(least).toBeGreaterThan(0.75 * bytesMax);
+    made.store.check();
+    clearStore(made.store);
+    expect([made.store.books.bytes, made.store.statistics().bytes]).toEqual([0, 0]);
   });
 
   it('holds when the index is full before the memory', () => {

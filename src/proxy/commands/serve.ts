@@ -2,6 +2,7 @@
 import { monotonicClock } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
 import { createLogger } from '../../shared/log.ts';
+import { collectWhenSettled } from '../../shared/settled-heap.ts';
 import { type RunningProxy, startProxy } from '../main.ts';
 import { describeUpstream } from '../origin.ts';
 import { trimRegularly, whenSettled } from '../process-memory.ts';
@@ -15,6 +16,7 @@ export async function serve(config: Config): Promise<void> {
     log,
     onReady: (address) => {
       whenSettled();
+      collectWhenSettled();
       trimRegularly();
       process.stdout.write(`pgfresh ready on ${address}\n`);
     },

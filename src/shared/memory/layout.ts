@@ -126,7 +126,7 @@ export const BUCKET_SLOTS = 8;
  * A block, Int32 words then bytes. Immutable between its publication and its reclamation, except VISITED.
  *
  *   word 0 HASH · 1 KEY_BYTES · 2 FRAMES_BYTES · 3 VISITED · 4 FILLED_ROUND · 5 ADMISSION · 6 ROW_DESCRIPTION_BYTES
- *   7 FENCE_PAIRS (n) · then 2n fence slots · then the key, then the frames (each starting at a multiple of 4)
+ *   7 FENCE_PAIRS (n) · 8 ENTRY · then 2n fence slots · then the key, then the frames (each starting at a multiple of 4)
  *
  * The frames are whole backend messages: for a portal `[T] D* C`, T present iff ROW_DESCRIPTION_BYTES > 0.
  */
@@ -145,7 +145,9 @@ export const Block = {
   ADMISSION: 5,
   ROW_DESCRIPTION_BYTES: 6,
   FENCE_PAIRS: 7,
-  HEADER_WORDS: 8,
+  /** For the writer alone: number of the entry in its books (cache/entry-numbers.ts). */
+  ENTRY: 8,
+  HEADER_WORDS: 9,
 } as const;
 
 export const VISITED_BIT = 1;
