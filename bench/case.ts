@@ -171,6 +171,8 @@ export interface RunningPeer {
   readonly name: string;
   /** Its version, where it is not our own. */
   readonly version?: string;
+  /** The PostgreSQL behind it, where that is none that it shares with the others. */
+  readonly origin?: Pick<Origin, 'pid'>;
   readonly port: number;
   readonly unixFolder: string;
   readonly counters?: () => Promise<Counters>;

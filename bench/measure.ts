@@ -66,7 +66,7 @@ async function startMeter({ peer, origin }: Pick<Stage, 'peer' | 'origin'>): Pro
   const before = readClock();
   return {
     async stop() {
-      const cpu = sharesBetween(before, readClock(), peer.child?.pid ?? null, origin.pid);
+      const cpu = sharesBetween(before, readClock(), peer.child?.pid ?? null, (peer.origin ?? origin).pid);
       const countersAfter = await peer.counters?.();
       return { cpu, hitRatio: countersBefore && countersAfter ? hitRatioBetween(countersBefore, countersAfter) : null };
     },

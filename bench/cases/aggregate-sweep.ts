@@ -1,6 +1,6 @@
 import type { BenchCase, Cell } from '../case.ts';
 import { warmSecondsOfWrites } from '../data.ts';
-import { direct } from '../peers/direct.ts';
+import { directApart } from '../peers/direct.ts';
 import { pgfreshOne } from '../peers/pgfresh.ts';
 
 /** Group g has g rows. */
@@ -26,19 +26,17 @@ function cell(size: number, writePercent: number): Cell {
   };
 }
 
+const setup = [
+  'CREATE TABLE facts (id int PRIMARY KEY, g int NOT NULL, value int NOT NULL)',
+  ...sizes.map((size) => `INSERT INTO facts SELECT ${size} * 10 + i, ${size}, i FROM generate_series(1, ${size}) AS i`),
+  'CREATE INDEX ON facts (g)',
+];
+
 export const aggregateSweep: BenchCase = {
   name: 'aggregate-sweep',
   shows: 'A sum over 1 to 100,000 rows, read only and with 1 % writes to those rows: whether there is a cliff.',
-  setup: [
-    'CREATE TABLE facts (id int PRIMARY KEY, g int NOT NULL, value int NOT NULL)',
-    ...sizes.map(
-      (size) => `INSERT INTO facts SELECT ${size} * 10 + i, ${size}, i FROM generate_series(1, ${size}) AS i`,
-    ),
-    'CREATE INDEX ON facts (g)',
-  ],
+  setup,
   unit: 'rate',
-  lifetime: 'turn',
-  roundsMax: 3,
-  peers: () => [direct, pgfreshOne],
+  peers: () => [directApart(setup), pgfreshOne],
   cells: [0, 1].flatMap((writePercent) => sizes.map((size) => cell(size, writePercent))),
 };

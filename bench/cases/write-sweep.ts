@@ -1,6 +1,6 @@
 import type { BenchCase, Cell, Mode } from '../case.ts';
 import { accountsSql, keyCount, pointSql, updateSql, warmSecondsOfWrites } from '../data.ts';
-import { direct } from '../peers/direct.ts';
+import { directApart } from '../peers/direct.ts';
 import { pgfreshOne } from '../peers/pgfresh.ts';
 
 /** Writes to the keys that are read, or to other rows of the same table. */
@@ -22,14 +22,14 @@ function cell(line: keyof typeof writers, percent: number, mode: Mode = 'prepare
   };
 }
 
+const setup = accountsSql(2 * keyCount);
+
 export const writeSweep: BenchCase = {
   name: 'write-sweep',
   shows: 'Reads by key with 0 to 50 % writes to the same keys and to other keys of the table.',
-  setup: accountsSql(2 * keyCount),
+  setup,
   unit: 'rate',
-  lifetime: 'turn',
-  roundsMax: 3,
-  peers: () => [direct, pgfreshOne],
+  peers: () => [directApart(setup), pgfreshOne],
   cells: [
     ...[0, 1, 10, 50].map((percent) => cell('same keys', percent)),
     ...[1, 10, 50].map((percent) => cell('other keys', percent)),

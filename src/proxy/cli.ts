@@ -67,9 +67,11 @@ function program(): Command {
     settingKeys,
   ).action((_options: Options, command: Command) => serve(configOf(command)));
   addSettings(
-    root.command('doctor').description('check what the origin needs and what is left on it'),
+    root
+      .command('doctor')
+      .description('check what the origin needs and what is left on it, and the Redis of several nodes'),
     // The admin page of a pgfresh that runs here has counted what a replica identity costs.
-    [...originKeys, 'admin'],
+    [...originKeys, 'admin', 'tier2.redis', 'tier2.cluster'],
   )
     .option('--install', 'make the event trigger by which DDL tells of itself (superuser)')
     .option('--uninstall', 'remove it')

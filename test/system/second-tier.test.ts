@@ -7,7 +7,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { statusAgeMsMax } from '../../src/proxy/admin/report.ts';
 import { rowsOf } from '../support/origin-state.ts';
-import { type Pgfresh, type Status, startPgfresh } from '../support/pgfresh.ts';
+import { type Pgfresh, type Status, spawnCli, startPgfresh } from '../support/pgfresh.ts';
 import { type Cluster, run, startCluster } from '../support/postgres.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait.ts';
@@ -299,6 +299,22 @@ describe('Redis', () => {
     } finally {
       await node.stop();
     }
+  });
+
+  it.each([false, true])('is looked at by doctor (a Cluster: %s)', async (cluster) => {
+    const redis = await startRedis({ cluster });
+    const lines = async () => {
+      const flags = ['--upstream', database.url, '--tier2-redis', redis.url, ...(cluster ? ['--tier2-cluster'] : [])];
+      const { lines: printed, exited } = spawnCli(['doctor', ...flags]);
+      expect((await exited).code).toBe(0);
+      return printed.join('\n');
+    };
+    expect(await lines()).toMatch(/^ {2}ok {3}redis 127\.0\.0\.1:\d+ answers$/m);
+    redis.pause();
+    expect(await lines()).toMatch(/^ {2}note redis .* does not answer \(.+\), .*remedy/m);
+    redis.resume();
+    await redis.kill();
+    expect(await lines()).toMatch(/^ {2}note redis .* does not answer \(.*(ECONNREFUSED|is closed).*remedy/m);
   });
 
   it('may be a Cluster', async () => {

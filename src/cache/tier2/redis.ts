@@ -4,12 +4,13 @@
  *
  *   up ──FAILURES_MAX in a row──▶ resting for REST_MS ──▶ up            the connection itself is ioredis's: it comes back by itself
  */
-import { Cluster, Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../../shared/clock.ts';
-import type { RedisNode, SecondTierConfig } from '../../shared/config.ts';
+import type { SecondTierConfig } from '../../shared/config.ts';
 import { toError } from '../../shared/errors.ts';
 import { Limits } from '../../shared/limits.ts';
 import type { Logger } from '../../shared/log.ts';
+import { connectRedis } from '../../shared/redis-client.ts';
 
 /** What the second tier needs of Redis. */
 export interface RemoteBytes {
@@ -33,7 +34,6 @@ export interface RedisTraffic {
 
 const FAILURES_MAX = 3;
 const REST_MS = 1_000;
-const RECONNECT_MS_MAX = 2_000;
 
 export class RedisBytes implements RemoteBytes {
   readonly #client: Redis | Cluster;
@@ -56,7 +56,7 @@ export class RedisBytes implements RemoteBytes {
     this.#clock = clock;
     this.#log = log;
     this.#ttlMs = config.ttlMs;
-    this.#client = clientOf(config);
+    this.#client = connectRedis(config);
     this.#client.on('ready', () => this.#turned(true, null));
     this.#client.on('close', () => this.#turned(false, null));
     this.#client.on('error', (error: Error) => this.#turned(false, error));
@@ -142,30 +142,3 @@ export class RedisBytes implements RemoteBytes {
 }
 
 /** Connects by itself, also after a failure; what cannot be sent at once fails at once. */
-function clientOf({ nodes, cluster, timeoutMs }: SecondTierConfig): Redis | Cluster {
-  const first = nodes[0]!;
-  const retryStrategy = (attempt: number): number => Math.min(RECONNECT_MS_MAX, 100 * 2 ** Math.min(attempt, 10));
-  const common = { enableOfflineQueue: false } as const;
-  const connection = {
-    ...common,
-    ...credentialsOf(first),
-    commandTimeout: timeoutMs,
-    connectTimeout: RECONNECT_MS_MAX,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-  };
-  if (!cluster)
-    return new Redis({ ...connection, host: first.host, port: first.port, db: first.database, retryStrategy });
-  const startupNodes = nodes.map(({ host, port }) => ({ host, port }));
-  // The internal connections of a cluster wait for themselves.
-  const redisOptions = { ...connection, enableOfflineQueue: true };
-  return new Cluster(startupNodes, { ...common, redisOptions, clusterRetryStrategy: retryStrategy });
-}
-
-function credentialsOf({ user, password, tls, host }: RedisNode) {
-  return {
-    ...(user !== undefined && { username: user }),
-    ...(password !== undefined && { password }),
-    ...(tls && { tls: { servername: host } }),
-  };
-}

@@ -7,6 +7,7 @@ import type { StatusDocument } from '../admin/report.ts';
 import { findLeftovers, type Leftovers } from '../leftovers.ts';
 import { describeUpstream, withOrigin } from '../origin.ts';
 import { installDdlTrigger, uninstallDdlTrigger } from './ddl-trigger.ts';
+import { redisLines } from './doctor-redis.ts';
 
 interface PlainTable {
   readonly name: string;
@@ -49,6 +50,7 @@ export async function doctor(config: Config, { ddlTrigger }: DoctorOptions = {})
     ddlTriggerLine(report.hasDdlTrigger),
     ...tableLines(report.tables),
     ...(await impreciseLines(config.admin)),
+    ...(await redisLines(config.tier2)),
     ...leftoverLines(report.leftovers),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
