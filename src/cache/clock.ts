@@ -10,22 +10,27 @@
  * A query may begin while earlier rounds still wait for the stream, so one position that is slow to be reached does not hold up the
  * next; positions rise, so reaching one reaches all before it.
  *
+ * A round whose snapshot shows nothing but what was applied needs no position (applied-xids.ts).
+ *
  * While the snapshot is that of an earlier round, nothing became visible since (a transaction that ends changes it), so that round's position is enough: what
  * fills the log without a commit, a bulk load in progress above all, keeps nobody waiting for the stream (ADR-018).
  */
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
+import { AppliedXids } from './applied-xids.ts';
 import type { ClockLimits, ClockPorts } from './clock-ports.ts';
 import { changedCatalogs, type Fingerprint, refreshedViews } from './fingerprint.ts';
 import { type NudgedRound, Nudges } from './nudges.ts';
 import { RoundPace } from './pace.ts';
 import type { RoundAnswer } from './round.ts';
+import type { OriginSnapshot } from './settle.ts';
 import { type ProbeAnswer, SnapshotProbe } from './snapshot-probe.ts';
 
 interface WaitingRound extends NudgedRound {
   readonly round: number;
   readonly startMs: number;
   readonly settleStamp: number;
+  readonly snapshot: OriginSnapshot;
 }
 
 /** Everything that `snapshot` shows was in the log before `lsn`. */
@@ -63,6 +68,7 @@ export class FreshnessClock {
   #accepted: Fingerprint | null = null;
   #snapshot: string | null = null;
   #shown: ShownPosition | null = null;
+  readonly #xids = new AppliedXids();
   #configTime: string | null = null;
   #thoroughAfterMs = 0;
   readonly #spacing: RoundPace;
@@ -178,12 +184,13 @@ export class FreshnessClock {
     this.#want(this.#started + 1);
   }
 
-  /** The stream's applied position rose. */
-  applied(lsn: Lsn): void {
-    if (this.#waiting.length === 0 || lsn < this.#waiting[0]!.target) return;
+  /** The stream's applied position rose. @param xid of the transaction that was applied, 32 bits; null where it was none */
+  applied(lsn: Lsn, xid: number | null): void {
+    if (xid !== null) this.#xids.add(xid);
+    if (this.#waiting.length === 0 || !this.#isReached(this.#waiting[0]!, lsn)) return;
     this.#watchForJump();
     let reached: WaitingRound | undefined;
-    while (this.#waiting.length > 0 && this.#waiting[0]!.target <= lsn) reached = this.#waiting.shift();
+    while (this.#waiting.length > 0 && this.#isReached(this.#waiting[0]!, lsn)) reached = this.#waiting.shift();
     if (reached !== undefined) this.#complete(reached);
     if (this.#wanted > this.#started) this.#schedule();
   }
@@ -212,6 +219,7 @@ export class FreshnessClock {
     if (jumpMs <= this.#limits.jumpMs) return;
     this.#waiting = [];
     this.#shown = null;
+    this.#xids.clear();
     this.#jumps++;
     this.#ports.onJump(jumpMs);
     this.#want(this.#started + 1);
@@ -280,7 +288,8 @@ export class FreshnessClock {
     if (counts && this.#isAsExpected(asked.published, answer)) {
       const { round, startMs } = asked;
       const isHurried = round <= this.#hurried;
-      this.#await({ round, startMs, settleStamp, target, askedMs: nowMs, isHurried });
+      const { snapshot } = answer;
+      this.#await({ round, startMs, settleStamp, snapshot, target, askedMs: nowMs, isHurried });
     }
     if (this.#wanted > this.#started) this.#schedule();
   }
@@ -333,8 +342,12 @@ export class FreshnessClock {
     this.#ports.onRefreshed(refreshed);
   }
 
+  #isReached({ target, snapshot }: WaitingRound, lsn: Lsn): boolean {
+    return target <= lsn || this.#xids.cover(snapshot);
+  }
+
   #await(waiting: WaitingRound): void {
-    if (waiting.target <= this.#ports.appliedLsn()) {
+    if (this.#isReached(waiting, this.#ports.appliedLsn())) {
       this.#waiting = [];
       this.#complete(waiting);
       return;
@@ -344,7 +357,8 @@ export class FreshnessClock {
     this.#nudges.arm();
   }
 
-  #complete({ round, startMs, settleStamp }: WaitingRound): void {
+  #complete({ round, startMs, settleStamp, snapshot }: WaitingRound): void {
+    this.#xids.haveAll(snapshot);
     this.#rounds++;
     this.#fresh = round;
     this.#ports.publish(round, startMs, settleStamp);

@@ -279,7 +279,7 @@ export class StreamLife {
       // Everybody's messages come then: only where those of DDL are among them.
       messages: this.#hasDdlTrigger,
     });
-    stream.on('applied', (lsn) => this.#clock?.applied(lsn));
+    stream.on('applied', (lsn, xid) => this.#clock?.applied(lsn, xid));
     stream.on('failed', (error) => this.fail(error));
     return stream;
   }

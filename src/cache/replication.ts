@@ -58,8 +58,8 @@ export interface StreamIdentity {
 
 interface ReplicationEvents {
   state: [StreamState];
-  /** The applied position rose. */
-  applied: [Lsn];
+  /** The applied position rose, and by which transaction, if it was one (32 bits). */
+  applied: [Lsn, xid: number | null];
   /** Once: the stream ended without `stop`. */
   failed: [Error];
 }
@@ -89,6 +89,8 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
   readonly #intake: Intake;
   #awaitedLsn: Lsn = 0n;
   #transactions = 0;
+  /** Of the transaction that is being taken in. */
+  #xid = 0;
 
   constructor(options: ReplicationOptions) {
     super();
@@ -262,7 +264,7 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
         this.#decoder.decode(chunk, frame.start);
       } else {
         const rose = this.#position.keepalive(frame.walEnd, this.#decoder.transaction?.finalLsn ?? null);
-        if (rose) this.emit('applied', this.appliedLsn);
+        if (rose) this.emit('applied', this.appliedLsn, null);
         if (frame.replyRequested) this.#sendStatus(false); // C14: at once
       }
     } catch (error) {
@@ -272,14 +274,17 @@ export class ReplicationStream extends EventEmitter<ReplicationEvents> {
 
   #countCommits(sink: ChangeSink): ChangeSink {
     return {
-      begin: (xid) => sink.begin(xid),
+      begin: (xid) => {
+        this.#xid = xid;
+        sink.begin(xid);
+      },
       change: (change) => sink.change(change),
       truncate: (relations) => sink.truncate(relations),
       message: (prefix, content) => sink.message(prefix, content),
       commit: (endLsn) => {
         sink.commit(endLsn);
         this.#transactions++;
-        if (this.#position.commit(endLsn)) this.emit('applied', this.appliedLsn);
+        if (this.#position.commit(endLsn)) this.emit('applied', this.appliedLsn, this.#xid);
       },
     };
   }

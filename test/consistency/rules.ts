@@ -291,6 +291,24 @@ export const rules: readonly Rule[] = [
         test: 'unit/clock.test.ts',
         name: 'waits no further than to the first position with the same snapshot: nothing was committed behind it',
       },
+      {
+        without: 'looking whether the stream told of each transaction that the snapshot shows',
+        edits: [
+          edit(
+            'cache/applied-xids.ts',
+            'for (let xid = covered.xmax; xid < xmax; xid++) if (!isKnown(xid)) return false;',
+            '',
+          ),
+        ],
+        test: 'unit/applied-xids.test.ts',
+        name: 'where the stream told of all that came to be seen since',
+      },
+      {
+        without: 'those that were running in the snapshot of before',
+        edits: [edit('cache/applied-xids.ts', 'return covered.running.every(isKnown);', 'return true;')],
+        test: 'unit/applied-xids.test.ts',
+        name: 'where one that was running is over, only if the stream told of that',
+      },
     ],
   },
   {

@@ -120,10 +120,10 @@ describe('the freshness clock', () => {
     await vi.advanceTimersByTimeAsync(7);
     await asked[0]!.answer({ lsn: 200n });
     expect(seen.fresh).toEqual([]);
-    clock.applied(199n);
+    clock.applied(199n, null);
     expect([seen.fresh, seen.awaited]).toEqual([[], [200n]]);
     origin.applied = 200n;
-    clock.applied(200n);
+    clock.applied(200n, null);
     expect(seen.fresh).toEqual([[1, 1_000_000]]);
     clock.stop();
   });
@@ -150,10 +150,10 @@ describe('the freshness clock', () => {
       await asked[round - 1]?.answer({ lsn: 100n + BigInt(round) });
     }
     expect(asked).toHaveLength(3);
-    clock.applied(102n);
+    clock.applied(102n, null);
     expect(seen.fresh.map(([round]) => round)).toEqual([2]);
     expect(asked).toHaveLength(4);
-    clock.applied(103n);
+    clock.applied(103n, null);
     expect(seen.fresh.map(([round]) => round)).toEqual([2, 3]);
     clock.stop();
   });
@@ -246,7 +246,7 @@ describe('the freshness clock', () => {
         await asked[round - 1]!.answer({ lsn: BigInt(round) * 100n });
         await vi.advanceTimersByTimeAsync(2);
         origin.applied = BigInt(round) * 100n;
-        if (round === 2) clock.applied(origin.applied);
+        if (round === 2) clock.applied(origin.applied, null);
       }
       expect(seen.nudged).toEqual([200n]);
       await vi.advanceTimersByTimeAsync(50);
@@ -363,8 +363,29 @@ describe('the freshness clock', () => {
     clock.request(4, false);
     await asked[3]!.answer({ lsn: 2000n, snapshotText: '7:7:' });
     expect([seen.fresh.length, seen.awaited]).toEqual([2, [1000n, 1000n]]);
-    clock.applied(1000n);
+    clock.applied(1000n, null);
     expect(seen.fresh.map(([round]) => round)).toEqual([1, 2, 4]);
+    clock.stop();
+  });
+
+  it('needs no position where the stream told of every transaction that the snapshot shows', async () => {
+    const { clock, asked, seen, origin } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ lsn: 100n, snapshotText: '50:50:' });
+    clock.request(2, false);
+    await asked[1]!.answer({ lsn: 300n, snapshotText: '52:52:' });
+    // Rolled back, perhaps, or on no published table: nobody knows.
+    clock.applied(200n, 51);
+    expect(seen.fresh.map(([round]) => round)).toEqual([1]);
+    clock.applied(250n, 50);
+    expect(seen.fresh.map(([round]) => round)).toEqual([1, 2]);
+    // Applied before it was shown.
+    origin.applied = 280n;
+    clock.applied(280n, 52);
+    clock.request(3, false);
+    await asked[2]!.answer({ lsn: 400n, snapshotText: '53:53:' });
+    expect(seen.fresh.map(([round]) => round)).toEqual([1, 2, 3]);
+    expect(seen.nudged).toEqual([]);
     clock.stop();
   });
 
@@ -373,7 +394,7 @@ describe('the freshness clock', () => {
     clock.accept(catalog);
     await asked[0]!.answer({ lsn: 200n });
     await vi.advanceTimersByTimeAsync(10);
-    clock.applied(200n);
+    clock.applied(200n, null);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(seen.nudged).toEqual([]);
     clock.stop();
@@ -458,7 +479,7 @@ describe('the freshness clock', () => {
     clock.accept(catalog);
     await asked[0]!.answer({ lsn: 200n });
     origin.skewMs += 60_000;
-    clock.applied(200n);
+    clock.applied(200n, null);
     expect([seen.jumps, seen.fresh]).toEqual([1, []]);
     // A new round is on its way at once; a pause during the question itself counts too.
     origin.skewMs += 60_000;
@@ -466,6 +487,18 @@ describe('the freshness clock', () => {
     expect([seen.jumps, seen.fresh]).toEqual([2, []]);
     await asked[2]!.answer();
     expect(seen.fresh.map(([round]) => round)).toEqual([3]);
+    clock.stop();
+  });
+
+  it('knows of no transaction after a pause of the machine (C14)', async () => {
+    const { clock, asked, seen, origin } = bench();
+    clock.accept(catalog);
+    await asked[0]!.answer({ lsn: 100n, snapshotText: '50:50:' });
+    origin.skewMs = 10_000;
+    clock.applied(150n, 50);
+    clock.request(2, false);
+    await asked[1]!.answer({ lsn: 300n, snapshotText: '51:51:' });
+    expect([seen.jumps, seen.fresh.map(([round]) => round)]).toEqual([1, [1]]);
     clock.stop();
   });
 
