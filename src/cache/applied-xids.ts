@@ -25,7 +25,7 @@ export class AppliedXids {
   }
 
   /** Whether all that it shows has been applied, as far as is known here. */
-  cover({ xmax, running }: OriginSnapshot): boolean {
+  hasAllOf({ xmax, running }: OriginSnapshot): boolean {
     const covered = this.#covered;
     if (covered === null || xmax - covered.xmax > XIDS_MAX) return false;
     const isRunning = new Set(running);
@@ -35,8 +35,8 @@ export class AppliedXids {
     return covered.running.every(isKnown);
   }
 
-  /** All that it shows has been applied. */
-  haveAll(snapshot: OriginSnapshot): void {
+  /** A round with this snapshot is complete: all that it shows has been applied. */
+  completed(snapshot: OriginSnapshot): void {
     if (this.#covered !== null && !showsAllOf(snapshot, this.#covered)) return;
     this.#covered = snapshot;
     for (const xid of this.#applied) {

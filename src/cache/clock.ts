@@ -343,7 +343,7 @@ export class FreshnessClock {
   }
 
   #isReached({ target, snapshot }: WaitingRound, lsn: Lsn): boolean {
-    return target <= lsn || this.#xids.cover(snapshot);
+    return target <= lsn || this.#xids.hasAllOf(snapshot);
   }
 
   #await(waiting: WaitingRound): void {
@@ -358,7 +358,7 @@ export class FreshnessClock {
   }
 
   #complete({ round, startMs, settleStamp, snapshot }: WaitingRound): void {
-    this.#xids.haveAll(snapshot);
+    this.#xids.completed(snapshot);
     this.#rounds++;
     this.#fresh = round;
     this.#ports.publish(round, startMs, settleStamp);

@@ -7,11 +7,11 @@ import { announceSeed, seededRandom } from '../model/random.ts';
 /** All that the first snapshot shows has been applied, and these transactions since. */
 function since(first: string, ...applied: readonly number[]): AppliedXids {
   const xids = new AppliedXids();
-  xids.haveAll(parseSnapshot(first));
+  xids.completed(parseSnapshot(first));
   for (const xid of applied) xids.add(xid);
   return xids;
 }
-const covers = (xids: AppliedXids, snapshot: string): boolean => xids.cover(parseSnapshot(snapshot));
+const covers = (xids: AppliedXids, snapshot: string): boolean => xids.hasAllOf(parseSnapshot(snapshot));
 
 describe('what a snapshot shows has been applied', () => {
   it('where it is what one has shown before', () => {
@@ -53,7 +53,7 @@ describe('what a snapshot shows has been applied', () => {
     const many = Array.from({ length: 10_001 }, (_, i) => 10 + i);
     expect(covers(since('10:10:', ...many), '10011:10011:')).toBe(false);
     const xids = since('10:10:', ...many);
-    xids.haveAll(parseSnapshot('10011:10011:'));
+    xids.completed(parseSnapshot('10011:10011:'));
     xids.add(10_011);
     expect(covers(xids, '10012:10012:')).toBe(true);
   });
@@ -95,12 +95,12 @@ it('is never said of a snapshot that shows more than was applied, whatever the o
       } else {
         const taken = snapshot();
         const isAll = [...isTold].every(([xid, told]) => !told || applied.has(xid) || !isVisible(taken, xid));
-        const isSaid = xids.cover(taken);
+        const isSaid = xids.hasAllOf(taken);
         if (isSaid) expect(isAll).toBe(true);
         if (isSaid) said++;
         // Now and then the position says it, too.
         if (isSaid || (isAll && (first || pick(3) === 0))) {
-          xids.haveAll(taken);
+          xids.completed(taken);
           first = false;
         }
       }
