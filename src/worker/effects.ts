@@ -11,7 +11,7 @@ import { Backend } from '../shared/wire/codes.ts';
 import { encodeQuestion } from '../shared/wire/frontend.ts';
 import { fenceWrites } from './fence.ts';
 import { isReadOnly, type Owed, questionKinds, type SyncGroup } from './owed.ts';
-import type { ReplyEvents } from './reply-order.ts';
+import type { ReplyEvents } from './reply-events.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { mayEndTransaction } from './transaction.ts';

@@ -10,15 +10,25 @@
  */
 import type { Writable } from 'node:stream';
 import { assert } from '../shared/errors.ts';
-import { decodeCommandTag, decodeError, decodeReady, isFatal } from '../shared/wire/backend.ts';
+import {
+  decodeCommandTag,
+  decodeError,
+  decodeReady,
+  type ErrorFields,
+  isFatal,
+  isPlainTag,
+} from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
-import { HEADER_BYTES, WireError } from '../shared/wire/framer.ts';
+import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
 import { type Background, isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
+import type { ReplyEvents } from './reply-events.ts';
 import { WithheldReplies } from './withheld.ts';
 
+/** Messages that may come in pieces when they are long. An error may be, since it repeats the value that it does not like. */
 const streamable = new Uint8Array(256);
 for (const code of [
+  Backend.errorResponse,
   Backend.dataRow,
   Backend.copyData,
   Backend.rowDescription,
@@ -35,43 +45,10 @@ function endsGroup(kind: OwedKind): boolean {
 const QUERY_CANCELED = '57014';
 const QUEUE_EMPTIED_AT = 64;
 
-/** SELECT, INSERT, UPDATE and DELETE, by three letters: tags that nobody acts upon. */
-function isPlainTag(bytes: Buffer, start: number): boolean {
-  const at = start + HEADER_BYTES;
-  switch ((bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!) {
-    case 0x53454c: // SEL
-    case 0x494e53: // INS
-    case 0x555044: // UPD
-    case 0x44454c: // DEL
-      return true;
-    default:
-      return false;
-  }
-}
-
 /** A notice of a statement that is none of the client's; but not that the server is about to end (class 57). */
 function isOfOurs(head: Owed | undefined, code: number, bytes: Buffer, start: number, end: number): boolean {
   if (code !== Backend.noticeResponse || head === undefined || head.group.background === null) return false;
   return !decodeError(bytes, start, end).sqlstate.startsWith('57');
-}
-
-/** What the session does about replies, always before their bytes go on. */
-export interface ReplyEvents {
-  /** ReadyForQuery: everything in `group` has taken effect. */
-  ready(status: number, group: SyncGroup, forClient: boolean): void;
-  /** Not for SELECT, INSERT, UPDATE and DELETE. */
-  commandComplete(owed: Owed, tag: string): void;
-  /** The reply is complete. */
-  answered(owed: Owed): void;
-  /** A message of the extended protocol was answered with an error. */
-  failed(owed: Owed, sqlstate: string): void;
-  /** The origin will never answer this message: it was skipped after an error. */
-  skipped(owed: Owed): void;
-  /** A cancel met a question of ours. `statementBehind`: one of the client's was sent already. */
-  questionCancelled(statementBehind: boolean, group: SyncGroup, message: string): void;
-  /** The origin ends the connection; its words are about to be passed on. */
-  fatal(): void;
-  asynchronous(code: number, bytes: Buffer, start: number, end: number): void;
 }
 
 export class ReplyOrder {
@@ -94,6 +71,8 @@ export class ReplyOrder {
   private streamForward = false;
   private streamHead: Owed | null = null;
   private streamIsOpen = false;
+  /** Of an error that comes in pieces. */
+  private streamError: ErrorFields | null = null;
 
   constructor(events: ReplyEvents, out: OutBuffer) {
     this.events = events;
@@ -236,7 +215,7 @@ export class ReplyOrder {
   frame(code: number, bytes: Buffer, start: number, end: number): void {
     if (isAsynchronous(code)) {
       const head = this.head();
-      if (head !== undefined && code !== Backend.notificationResponse) head.group.broken = true;
+      this.interruptedBy(code);
       this.events.asynchronous(code, bytes, start, end);
       if (!isOfOurs(head, code, bytes, start, end)) this.replies.append(bytes, start, end);
     } else if (code === Backend.errorResponse) {
@@ -251,7 +230,7 @@ export class ReplyOrder {
 
   /** A piece of a frame, mostly of a row. @throws WireError when it does not fit. */
   segment(code: number, bytes: Buffer, start: number, end: number, first: boolean, last: boolean): void {
-    if (first) this.beginStream(code);
+    if (first) this.beginStream(code, bytes, start, end);
     const head = this.streamHead;
     if (head !== null) {
       head.capture?.take(code, bytes, start, end, first);
@@ -259,6 +238,7 @@ export class ReplyOrder {
     }
     if (this.streamForward) this.replies.append(bytes, start, end);
     this.streamIsOpen = this.streamForward && !last;
+    if (last && this.streamError !== null) this.fail(this.streamError);
   }
 
   /** The client has part of a message: words of ours would be read as the rest of it. */
@@ -267,17 +247,32 @@ export class ReplyOrder {
   }
 
   /** Messages that we must understand are refused when too long to assemble; the others may come in pieces. */
-  private beginStream(code: number): void {
+  private beginStream(code: number, bytes: Buffer, start: number, end: number): void {
     this.streamForward = true;
     this.streamHead = null;
-    if (isAsynchronous(code)) return;
+    this.streamError = null;
+    if (isAsynchronous(code)) {
+      this.interruptedBy(code);
+      return;
+    }
     if (streamable[code] !== 1) throw new WireError(`message type 0x${code.toString(16)} from the origin is too long`);
+    if (code === Backend.errorResponse) {
+      this.streamError = this.errorOf(bytes, start, end, true);
+      this.streamForward = !this.isOurs(this.streamError);
+      return;
+    }
     const head = this.expect(code);
     this.streamHead = head;
     this.streamForward = !head.swallow;
     const step = replyStep(head.kind, head.phase, code);
     if (step !== 'done' && step !== null) head.phase = step;
     else this.finish(head);
+  }
+
+  /** A message of its own accord: the answer that it came in is not to be repeated without it. */
+  private interruptedBy(code: number): void {
+    const head = this.head();
+    if (head !== undefined && code !== Backend.notificationResponse) head.group.broken = true;
   }
 
   private expect(code: number): Owed {
@@ -334,23 +329,39 @@ export class ReplyOrder {
   }
 
   private failure(bytes: Buffer, start: number, end: number): void {
-    const error = decodeError(bytes, start, end);
-    const fatal = isFatal(error);
-    const head = this.head();
-    if (head === undefined && !fatal)
+    const error = this.errorOf(bytes, start, end, false);
+    if (!this.isOurs(error)) this.replies.append(bytes, start, end);
+    this.fail(error);
+  }
+
+  /** @param isCut its first piece alone is there */
+  private errorOf(bytes: Buffer, start: number, end: number, isCut: boolean): ErrorFields {
+    const error = decodeError(bytes, start, end, isCut);
+    if (isFatal(error)) this.events.fatal();
+    else if (this.head() === undefined)
       throw new WireError(`the origin sent an error that nothing asked for: ${error.message}`);
-    const swallow = head !== undefined && head.sink !== null && !fatal;
+    return error;
+  }
+
+  /** It answers a question of ours. */
+  private isOurs(error: ErrorFields): boolean {
+    const sink = this.head()?.sink ?? null;
+    return sink !== null && !isFatal(error);
+  }
+
+  /** What follows from an error of which every byte has come. */
+  private fail(error: ErrorFields): void {
+    this.streamError = null;
     this.copyIn = false;
-    if (fatal) this.events.fatal();
-    if (!swallow) this.replies.append(bytes, start, end);
-    else if (error.sqlstate === QUERY_CANCELED) {
+    const head = this.head();
+    if (head === undefined || isFatal(error)) return;
+    if (head.sink !== null && error.sqlstate === QUERY_CANCELED) {
       this.events.questionCancelled(
         this.queue.some((owed) => owed !== undefined && !owed.swallow),
         head.group,
         error.message,
       );
     }
-    if (head === undefined || fatal) return;
     head.group.broken = true;
     if (head.kind === 'sync') return;
     if (head.kind === 'query' || head.kind === 'functionCall') head.phase = 'failed';

@@ -74,6 +74,22 @@ class Bench {
       if (letter === 'D' || letter === 'd') this.order.segment(frame[0]!, frame, 0, frame.length, true, true);
       else this.order.frame(frame[0]!, frame, 0, frame.length);
     }
+    return this.seen();
+  }
+
+  /** One reply in pieces: what the client got before the last of them, and what was logged until then. */
+  receiveInPieces(letter: string, cuts: readonly number[]): { before: string[]; got: string } {
+    const frame = frames[letter]!;
+    const ends = [...cuts, frame.length];
+    let before: string[] = [];
+    for (const [i, end] of ends.entries()) {
+      before = [...this.log];
+      this.order.segment(frame[0]!, frame, ends[i - 1] ?? 0, end, i === 0, i === ends.length - 1);
+    }
+    return { before, got: this.seen() };
+  }
+
+  private seen(): string {
     this.order.flush(this.client);
     const got: Buffer = this.client.read() ?? none;
     let seen = '';
@@ -251,6 +267,60 @@ it('keeps background work to itself, notices included, and counts as free meanwh
   expect(bench.order.isFree).toBe(false);
   expect(bench.receive('3ZTNDCZ')).toBe('TNDCZ');
   expect(bench.order.isQuiet).toBe(true);
+});
+
+describe('an error in pieces', () => {
+  it('skips to the Sync once all of it is there', () => {
+    for (let cut = 40; cut < frames['E']!.length; cut++) {
+      const bench = new Bench();
+      bench.send('PBEX');
+      bench.receive('1');
+      const { before, got } = bench.receiveInPieces('E', [cut]);
+      expect([before, got]).toEqual([['parsed'], 'E']);
+      expect(bench.log).toEqual(['parsed', 'failed bind', 'skipped execute']);
+      expect(bench.receive('Z')).toBe('Z');
+      expect(bench.order.isQuiet).toBe(true);
+    }
+  });
+
+  it('is part of a message for as long as it comes', () => {
+    const bench = new Bench();
+    bench.send('Q');
+    const frame = frames['E']!;
+    bench.order.segment(frame[0]!, frame, 0, 40, true, false);
+    expect(bench.order.isInsideFrame).toBe(true);
+    bench.order.segment(frame[0]!, frame, 40, frame.length, false, true);
+    expect(bench.order.isInsideFrame).toBe(false);
+    expect(bench.receive('Z')).toBe('EZ');
+    expect(bench.log).toEqual(['ready:true:true']);
+  });
+
+  it('that ends the connection is known as such from its first piece on', () => {
+    const bench = new Bench();
+    expect(bench.receiveInPieces('F', [40, 42])).toEqual({ before: ['fatal'], got: 'E' });
+  });
+
+  it('is kept from the client when it answers a question of ours', () => {
+    const bench = new Bench();
+    const sink = { row: () => undefined, done: () => undefined };
+    bench.order.oweQuestion(['execute'], [sink], sink);
+    const { before, got } = bench.receiveInPieces('X', [40]);
+    expect([before, got]).toEqual([[], '']);
+    expect(bench.log).toContain('question cancelled, statement behind: false');
+  });
+
+  it('that nothing asked for is none', () => {
+    expect(() => new Bench().receiveInPieces('E', [40])).toThrow(/nothing asked for: division/);
+  });
+
+  it('and a notice in pieces keep the answer from being stored', () => {
+    const bench = new Bench();
+    bench.send('Q');
+    expect(bench.receive('TD')).toBe('TD');
+    expect(bench.receiveInPieces('N', [8]).got).toBe('N');
+    expect(bench.receive('CZ')).toBe('CZ');
+    expect(bench.log).toContain('ready:true:true');
+  });
 });
 
 it('tells the end of background work for its time from a cancel', () => {

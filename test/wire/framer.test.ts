@@ -77,6 +77,20 @@ describe('framer', () => {
     expect(collector.frames).toEqual([long]);
   });
 
+  it('begins a long message with as much as it may hold, however that comes', () => {
+    const long = serialize.query('x'.repeat(10_000));
+    for (const step of [1, 3, 999, 5_000]) {
+      const firsts: number[] = [];
+      const sink: FrameSink = {
+        frame: () => expect.unreachable(),
+        segment: (_code, _bytes, start, end, first) => void (first && firsts.push(end - start)),
+      };
+      const framer = new Framer(sink, frontendCodes, noneStreamed, 1000);
+      for (let at = 0; at < long.length; at += step) framer.push(long, at, Math.min(long.length, at + step));
+      expect(firsts).toEqual([1000]);
+    }
+  });
+
   it('refuses lengths and codes that no server sends, before keeping a byte of the body', () => {
     const push = (...bytes: number[]) => {
       const framer = new Framer(new Collector(), backendCodes, streamedBackendCodes);

@@ -19,14 +19,21 @@ export interface ErrorFields {
   readonly message: string;
 }
 
-/** Fields V (or S), C and M of an ErrorResponse or NoticeResponse. @throws WireError */
-export function decodeError(bytes: Buffer, start: number, end: number): ErrorFields {
+/**
+ * Fields V (or S), C and M of an ErrorResponse or NoticeResponse. Of one that `isCut` off at `end`, the last field is as much as there is.
+ * @throws WireError
+ */
+export function decodeError(bytes: Buffer, start: number, end: number, isCut = false): ErrorFields {
   let severity = '';
   let sqlstate = '';
   let message = '';
   let at = start + HEADER_BYTES;
   while (at < end && bytes[at] !== 0) {
     const field = bytes[at];
+    if (isCut && nulAt(bytes, at + 1, end) < 0) {
+      if (field === 0x4d) message = bytes.toString('utf8', at + 1, end);
+      break;
+    }
     const { text, next } = cstring(bytes, at + 1, end);
     if (field === 0x56 || (field === 0x53 && severity === '')) severity = text;
     else if (field === 0x43) sqlstate = text;
@@ -34,6 +41,20 @@ export function decodeError(bytes: Buffer, start: number, end: number): ErrorFie
     at = next;
   }
   return { severity, sqlstate, message };
+}
+
+/** Whether a CommandComplete is that of SELECT, INSERT, UPDATE or DELETE, by three letters: tags that nobody acts upon. */
+export function isPlainTag(bytes: Uint8Array, start: number): boolean {
+  const at = start + HEADER_BYTES;
+  switch ((bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!) {
+    case 0x53454c: // SEL
+    case 0x494e53: // INS
+    case 0x555044: // UPD
+    case 0x44454c: // DEL
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** FATAL and PANIC end the connection. */

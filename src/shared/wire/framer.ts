@@ -4,8 +4,8 @@
  *   chunk   ┃…tail of frame 1┃ frame 2 ┃ frame 3 ┃ head of fr…┃
  *             └ from `held`    └ in place, no copy  └ kept in `held` (or handed on at once, when its code is streamed)
  *
- * A length is checked before a byte of the body is kept, so that what is held never exceeds `assembledBytesMax`: longer frames, and
- * frames whose code is streamed, are handed on in segments as they arrive.
+ * A length is checked before a byte of the body is kept, and what is held never exceeds `assembledBytesMax`: frames whose code is streamed
+ * are handed on in segments as they arrive, and longer frames, too, once so many bytes of them are there.
  */
 import { Limits } from '../limits.ts';
 
@@ -97,7 +97,7 @@ export class Framer {
       else this.sink.frame(code, bytes, at, at + length);
       return at + length;
     }
-    if (this.streamed[code] !== 1 && length <= this.assembledBytesMax) return this.hold(bytes, at, end);
+    if (this.streamed[code] !== 1) return this.hold(bytes, at, end);
     this.streamCode = code;
     this.streamLeft = length;
     return this.stream(bytes, at, end, true);
@@ -110,7 +110,7 @@ export class Framer {
     return stop;
   }
 
-  /** Adds to the held frame as much as it lacks, and hands it on once it is whole. */
+  /** Adds to the held frame as much as it lacks, and hands it on once it is whole, or once so much of it is there as may be held. */
   private hold(bytes: Buffer, at: number, end: number): number {
     if (this.heldBytes < HEADER_BYTES) {
       at = this.keep(bytes, at, Math.min(end, at + HEADER_BYTES - this.heldBytes));
@@ -118,20 +118,17 @@ export class Framer {
     }
     const length = frameBytes(this.held, 0, this.codes);
     const code = this.held[0]!;
-    if (this.streamed[code] === 1 || length > this.assembledBytesMax) {
+    const wanted = this.streamed[code] === 1 ? this.heldBytes : Math.min(length, this.assembledBytesMax);
+    at = this.keep(bytes, at, Math.min(end, at + wanted - this.heldBytes));
+    if (this.heldBytes < wanted) return at;
+    this.heldBytes = 0;
+    if (wanted === length && this.streamed[code] !== 1) this.sink.frame(code, this.held, 0, length);
+    else {
       this.streamCode = code;
-      this.streamLeft = length - this.heldBytes;
-      const bytesHeld = this.heldBytes;
-      this.heldBytes = 0;
-      this.sink.segment(code, this.held, 0, bytesHeld, true, this.streamLeft === 0);
-      return at;
+      this.streamLeft = length - wanted;
+      this.sink.segment(code, this.held, 0, wanted, true, this.streamLeft === 0);
     }
-    at = this.keep(bytes, at, Math.min(end, at + length - this.heldBytes));
-    if (this.heldBytes === length) {
-      this.heldBytes = 0;
-      this.sink.frame(code, this.held, 0, length);
-      if (this.held.length > 4096) this.held = NOTHING;
-    }
+    if (this.held.length > 4096) this.held = NOTHING;
     return at;
   }
 

@@ -391,6 +391,12 @@ export class Generator {
         }
       },
       () => this.say(query(`SELECT id, repeat('y', ${filler.length}) FROM fixed WHERE id < 4 ORDER BY id`)),
+      () => this.say(query(`SELECT 1; SELECT repeat('z', ${filler.length})::int; SELECT 2`)),
+      () => {
+        this.parse('', { sql: 'SELECT $1::int', parameters: ['text'] });
+        this.say({ kind: 'bind', portal: '', statement: '', values: [filler], results: [] });
+        this.execute('');
+      },
     ];
     pick(random, steps)();
   }
