@@ -32,6 +32,8 @@ export interface SessionBaggage {
   readonly cancelPacket: Uint8Array | null;
   readonly consistency: CarriedConsistency;
   readonly statementsSeen: number;
+  /** `Transaction.listens`. */
+  readonly listens: boolean;
   /** Of the cache thread that the resolutions are of; 0: none. */
   readonly generation: number;
   readonly statements: readonly CarriedStatement[];

@@ -43,7 +43,10 @@ export class ReplyEffects implements ReplyEvents {
   asynchronous(code: number, bytes: Buffer, start: number, end: number): void {
     if (code === Backend.parameterStatus) this.parameterStatus(bytes, start, end);
     // C18: a notification may overtake the acknowledgement of the write that it tells of.
-    else if (code === Backend.notificationResponse) this.raiseFloor();
+    else if (code === Backend.notificationResponse) {
+      this.session.transaction.listens = true;
+      this.raiseFloor();
+    }
   }
 
   parameterStatus(bytes: Buffer, start: number, end: number): void {
@@ -88,6 +91,8 @@ export class ReplyEffects implements ReplyEvents {
   commandComplete(owed: Owed, tag: string): void {
     const { statements, transaction, settings, portals, router } = this.session;
     router.hold.complete(tag);
+    if (tag === 'LISTEN') transaction.listens = true;
+    else if (tag === 'DISCARD ALL') transaction.listens = false;
     if (tag === 'DEALLOCATE') statements.deallocated(owed.closes);
     else if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') statements.deallocatedAll();
     else if (tag === 'PREPARE') {

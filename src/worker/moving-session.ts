@@ -67,6 +67,7 @@ export class MovableSession extends Session {
     this.settings.utf8 = baggage.utf8;
     if (baggage.cancelPacket !== null) this.lateCancel.packet = Buffer.from(baggage.cancelPacket);
     this.consistency = SessionConsistency.from(baggage.consistency);
+    this.transaction.listens = baggage.listens;
     this.statementsSeen = this.statementsBefore = baggage.statementsSeen;
     this.unpack(baggage);
     this.runtime.count(Counter.originConnections, 1);
@@ -105,7 +106,7 @@ export class MovableSession extends Session {
     return {
       ...{ user: this.user, database: this.database, backendPid: settings.backendPid, utf8: settings.utf8 },
       ...{ cancelPacket: this.lateCancel.packet, consistency: consistency.carried },
-      statementsSeen: this.statementsSeen,
+      ...{ statementsSeen: this.statementsSeen, listens: this.transaction.listens },
       generation: cache?.generation ?? 0,
       statements: held.statements.map((statement) => carry(statement, cache, cache && settings.current(cache))),
       unnamed: held.unnamed === null ? -1 : held.statements.indexOf(held.unnamed),

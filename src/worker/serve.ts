@@ -204,7 +204,8 @@ export class HitPath {
   private command(command: BlockCommand, source: Buffer, start: number, end: number): Outcome {
     const { transactions, cache } = this.runtime.config;
     const isFresh = this.ageMs <= cache.maxStalenessMs;
-    const mayHold = isFresh && !this.probing && (transactions.lazyBegin || command.kind === 'end');
+    const mayBegin = transactions.lazyBegin && !this.session.transaction.listens;
+    const mayHold = isFresh && !this.probing && (mayBegin || command.kind === 'end');
     const isHeld = mayHold && this.steps.command(command, this.entries === 0, source, start, end);
     if (!isHeld) return 'statement.transactionControl';
     this.say(command.complete);

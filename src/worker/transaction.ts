@@ -156,6 +156,8 @@ export class Transaction {
   /** The BEGIN that the origin has not got yet. */
   private heldText: string | null = null;
   private isPlain = false;
+  /** The session may be told of notifications, which come between transactions alone: no BEGIN is kept from the origin. */
+  listens = false;
   /** A query of the block was answered or analysed here, and none by the origin that is known of (`first-snapshot.ts`). */
   owesSnapshot = false;
 
