@@ -88,6 +88,11 @@ export interface Cell {
   readonly quick?: boolean;
   /** Fewer rounds than the case has. */
   readonly roundsMax?: number;
+  /**
+   * What a measurement takes at least where the load is pgbench's: with many clients, the cold first statement of each session is much of a second.
+   * Not in a quick run.
+   */
+  readonly secondsMin?: number;
   /** What one measurement takes where the load is a function, for the plan of the run; the run's `--seconds` when absent. */
   readonly secondsPlanned?: number;
   /** By name, which peers it runs on; all of the case's when absent. */

@@ -87,9 +87,13 @@ export function loader(stage: Omit<Stage, 'load'>): Stage['load'] {
   };
 }
 
+/** Of one measurement by pgbench. */
+export const secondsOf = (cell: Cell, { seconds, quick }: { seconds: number; quick: boolean }): number =>
+  quick ? seconds : Math.max(seconds, cell.secondsMin ?? seconds);
+
 /** Runs a cell once, in the unit of its case. */
 export async function measureCell(each: Pick<BenchCase, 'unit'>, cell: Cell, stage: Stage): Promise<Sample> {
   if (typeof cell.load === 'function') return cell.load(stage);
-  const sample = await stage.load(cell.load);
+  const sample = await stage.load(cell.load, secondsOf(cell, stage));
   return each.unit === 'time' ? { ...sample, value: sample.latencyMs?.mean ?? Number.NaN } : sample;
 }

@@ -1,5 +1,6 @@
 /** What a run is about to do, and how long that takes on a quiet machine: said before it begins. */
 import type { BenchCase, Cell, PeerSpec } from './case.ts';
+import { secondsOf } from './measure.ts';
 import { clockText } from './progress.ts';
 import { cellsOf, peersOf, type RunOptions, roundsOf } from './runner.ts';
 
@@ -12,8 +13,10 @@ const warmings = 1.3;
 
 type Plan = Pick<RunOptions, 'workers' | 'quick' | 'rounds' | 'seconds'>;
 
-const measurementOf = (cell: Cell, { seconds }: Plan): number =>
-  typeof cell.load === 'function' ? Math.max(seconds, cell.secondsPlanned ?? seconds) : seconds + besideMeasurement;
+const measurementOf = (cell: Cell, plan: Plan): number =>
+  typeof cell.load === 'function'
+    ? Math.max(plan.seconds, cell.secondsPlanned ?? plan.seconds)
+    : secondsOf(cell, plan) + besideMeasurement;
 
 function warmingOf(cell: Cell, peer: PeerSpec, { quick }: Plan): number {
   if (typeof cell.load === 'function' || cell.cold === true) return 0;

@@ -14,7 +14,7 @@ function conditionsText(conditions: Conditions): string {
     `* Date ${conditions.date}, commit ${conditions.commit}${quick ? ', quick run' : ''}`,
     `* Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.system}`,
     `* Versions: ${known.join(' · ')}`,
-    `* ${rounds} interleaved rounds of ${seconds} s each (some cases fewer), seed ${seed}; medians over the rounds`,
+    `* ${rounds} interleaved rounds of ${seconds} s each (some cells fewer, those of the targets for hits 2 s), seed ${seed}; medians over the rounds`,
     '* Everything on one machine: load, proxy and origin share its cores; pgbench with one thread',
     `* Every proxy reaches the origin by TCP on loopback. PostgreSQL: ${conditions.originSettings.join(', ')}`,
   ].join('\n');

@@ -10,8 +10,8 @@ const clientCounts = [1, 8, 32, 128];
 const transports: readonly Transport[] = ['tcp', 'unix', 'tls'];
 /** pgpool has a process for each client, and not so many (peers/pgpool.ts). */
 const crowd = 128;
-/** What the targets are about (8 and 32 clients over TCP) is measured in every round, the rest in fewer. */
-const [roundsElsewhere, roundsOfCrowd] = [3, 2];
+/** What the targets are about (8 and 32 clients over TCP) is measured in every round and for longer, the rest in fewer. */
+const [roundsElsewhere, roundsOfCrowd, secondsOfTargets] = [3, 2, 2];
 
 /** Over TCP everybody, as far as it says something; elsewhere the two ends of the scale and pgfresh with all its workers. */
 function isPeerOf(peer: string, clients: number, transport: Transport, most: string): boolean {
@@ -31,7 +31,7 @@ const cell = (mode: Mode, clients: number, transport: Transport): Cell => ({
   quick: clients === 8 && transport === 'tcp',
   runsOn: (peer, options) => isPeerOf(peer, clients, transport, `pgfresh-${options.workers.at(-1)}`),
   ...(transport === 'tcp' && (clients === 8 || clients === 32)
-    ? {}
+    ? { secondsMin: secondsOfTargets }
     : { roundsMax: clients === crowd ? roundsOfCrowd : roundsElsewhere }),
 });
 
