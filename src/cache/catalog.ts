@@ -97,9 +97,24 @@ export interface CatalogClient {
  */
 export async function loadCatalog(client: CatalogClient, fingerprintSql: string): Promise<Catalog> {
   const mayIdentify = firstValue(await client.query(probeQuery)) === 'true';
-  const json = firstValue(await client.query(catalogQuery(fingerprintSql, mayIdentify)));
-  return buildCatalog(JSON.parse(json) as RawCatalog);
+  const text = catalogQuery(fingerprintSql, mayIdentify);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return buildCatalog(JSON.parse(firstValue(await client.query(text))) as RawCatalog);
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !isOfDropped(error)) throw error;
+    }
+  }
 }
+
+/** In a storm of DDL; the storm is noticed by the next round, too. */
+const ATTEMPTS_MAX = 5;
+
+/**
+ * internal_error: pg_get_viewdef and its like look at the catalog of now, not of the statement's snapshot, and find no relation any more
+ * ("could not open relation with OID …") where another session has dropped it meanwhile.
+ */
+const isOfDropped = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'XX000';
 
 function firstValue(result: unknown): string {
   const rows: unknown = Array.isArray(result) ? result : (result as { rows?: unknown }).rows;

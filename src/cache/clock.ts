@@ -68,6 +68,8 @@ export class FreshnessClock {
   #accepted: Fingerprint | null = null;
   #snapshot: string | null = null;
   #shown: ShownPosition | null = null;
+  /** Tables that the last round which looked did not see published, though they should be. */
+  #missed: readonly number[] = [];
   readonly #xids = new AppliedXids();
   #configTime: string | null = null;
   #thoroughAfterMs = 0;
@@ -314,13 +316,16 @@ export class FreshnessClock {
     if (answer.fingerprint !== null && !configChanged) this.#acceptRefreshed(answer.fingerprint);
     const changed = answer.fingerprint === null ? [] : changedCatalogs(this.#accepted!, answer.fingerprint);
     if (configChanged) changed.push('configuration');
+    // Dropped, or taken out for the key that it lost (shared/ddl-trigger.ts), while the catalog was being loaded: a second look tells.
+    const isMissedAgain = missing.some((oid) => this.#missed.includes(oid));
+    if (answer.published !== null) this.#missed = missing;
+    if (missing.length > 0 && !isMissedAgain) changed.push('pg_publication_rel');
     if (changed.length > 0) {
       this.#state = State.awaitingCatalog;
       this.#snapshot = null;
       this.#ports.onCatalogChanged(changed);
       return false;
     }
-    // Behind the catalog: DDL may have taken a table out that lost its key (shared/ddl-trigger.ts). If not, the next round still misses it.
     if (missing.length > 0) {
       this.stop();
       this.#ports.onPublicationAltered(missing);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type Catalog, familyOf, hasUsableIdentity, loadCatalog, type Relation } from '../../src/cache/catalog.ts';
 import { Bench, catalogOf, connect } from '../support/analysis.ts';
 import { createDatabase } from '../support/postgres.ts';
+import { waitFor } from '../support/wait.ts';
 import { schema } from '../unit/analyse-corpus.ts';
 
 describe.each(['pg15', 'pg18'] as const)('the catalog of %s', (version) => {
@@ -92,6 +93,36 @@ describe.each(['pg15', 'pg18'] as const)('the catalog of %s', (version) => {
     const seen = await catalogOf(database.url);
     expect([...seen.relationNames.keys()].filter((name) => name.startsWith('pg_temp'))).toEqual([]);
     await client.query('DROP TABLE pg_temp.customers');
+  });
+
+  it('is loaded again when a view is dropped while it is being described', async () => {
+    await client.query('CREATE VIEW public.doomed AS SELECT 1 AS one');
+    const loader = await connect(database.url);
+    const [{ pid }] = (await loader.query('SELECT pg_backend_pid() AS pid')).rows as [{ pid: number }];
+    await client.query('BEGIN; DROP VIEW public.doomed');
+    const loading = loadCatalog(loader, `'x'`);
+    await waitFor('the loader to wait for the view', async () => {
+      const { rows } = await client.query('SELECT cardinality(pg_blocking_pids($1)) AS blocking', [pid]);
+      return (rows[0] as { blocking: number }).blocking > 0;
+    });
+    await client.query('COMMIT');
+    expect((await loading).relationNames.get('public')!.has('doomed')).toBe(false);
+    await loader.end();
+  });
+
+  it('is given up when the origin cannot describe it', async () => {
+    const said = Object.assign(new Error('could not open relation with OID 1'), { code: 'XX000' });
+    let asked = 0;
+    const query = async (): Promise<never[][] | string[][]> => {
+      if (asked++ === 0) return [['true']];
+      throw said;
+    };
+    await expect(loadCatalog({ query }, `'x'`)).rejects.toThrow(said);
+    expect(asked).toBe(6);
+    said.code = '42501';
+    asked = 0;
+    await expect(loadCatalog({ query }, `'x'`)).rejects.toThrow(said);
+    expect(asked).toBe(2);
   });
 
   it('reads rows given as arrays, too', async () => {

@@ -62,7 +62,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
         onRetained: (bytes) => seen.retained.push(bytes),
         onCatalogChanged: (catalogs) => {
           seen.changed.push(...catalogs);
-          if (catalogs.every((catalog) => shared.includes(catalog))) void load();
+          if (catalogs.every((catalog) => shared.includes(catalog) || catalog === 'pg_publication_rel')) void load();
         },
         onRefreshed: () => undefined,
         onPublicationAltered: (missing) => seen.altered.push([...missing]),

@@ -458,9 +458,29 @@ describe('the freshness clock', () => {
     origin.published = new Set([1, 2]);
     clock.accept(catalog);
     await asked[0]!.answer({ published: new Set([2, 3]) });
+    expect([seen.changed, seen.altered, seen.fresh]).toEqual([[['pg_publication_rel']], [], []]);
+    clock.accept(catalog);
+    await asked[1]!.answer({ published: new Set([2, 3]) });
     expect([seen.altered, seen.fresh]).toEqual([[[1]], []]);
     clock.accept(catalog);
-    expect(asked).toHaveLength(1);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('goes on when a look at the catalog says why a published table is missing: it was dropped after the last one', async () => {
+    const { clock, asked, seen, origin } = bench();
+    origin.published = new Set([1, 2]);
+    clock.accept(catalog);
+    await asked[0]!.answer({ published: new Set([2]) });
+    origin.published = new Set([2]);
+    clock.accept(catalog);
+    await asked[1]!.answer({ published: new Set([2]) });
+    expect([seen.altered, seen.fresh.length]).toEqual([[], 1]);
+    // Another one is missed for the first time again.
+    origin.published = new Set([2, 3]);
+    clock.request(9, false);
+    await asked[2]!.answer({ published: new Set([2]), snapshotText: '7:7:' });
+    expect(seen.altered).toEqual([]);
+    clock.stop();
   });
 
   it('does not miss tables that were added or taken out while the question was on its way', async () => {
