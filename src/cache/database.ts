@@ -224,7 +224,7 @@ export class Database {
       remote: remote!,
       costMsMin: config.tier2!.costMsMin,
       history,
-      era: () => this.feed.era,
+      era: () => this.feed.life?.era ?? null,
       model: () => this.feed.models.current,
       tokenOf: (settleStamp) => this.#tokenOf(settleStamp),
       nextRound: () => startedRound(control) + 1,

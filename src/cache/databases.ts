@@ -125,6 +125,13 @@ export class Databases {
     return Promise.race([this.#leaveHeld().then(() => false), cancelled]);
   }
 
+  /** `StreamLife.lookOver`; a failure is the stream's own, and known there. */
+  async lookOver(name: string): Promise<void> {
+    await this.named(name)
+      ?.feed.life?.lookOver()
+      .catch(() => undefined);
+  }
+
   /** Somebody asks for the end of a statement, perhaps one that is held. */
   cancel(cancelKey: string): void {
     this.#holds.cancel(cancelKey);

@@ -166,9 +166,9 @@ export class Feed {
     await Promise.all([this.#life?.stop(), this.#suspension]);
   }
 
-  /** `StreamLife.era` of now. */
-  get era(): string | null {
-    return this.#life?.era ?? null;
+  /** The one of now; null between two. */
+  get life(): StreamLife | null {
+    return this.#life;
   }
 
   get isSuspended(): boolean {

@@ -6,25 +6,27 @@
  *
  * The catalog comes before the diagnosis so that `explain` has something to say about an origin that cannot stream.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
+import { rowsOnlyTags } from '../shared/ddl-tags.ts';
 import { ddlTriggerSql } from '../shared/ddl-trigger.ts';
 import { diagnose, firstProblem } from '../shared/diagnose.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
 import { type ControlWords, startRound } from '../shared/memory/control.ts';
 import { type Catalog, loadCatalog } from './catalog.ts';
-import { originFacts } from './catalog-query.ts';
 import type { ChangeSink } from './change.ts';
 import { FreshnessClock } from './clock.ts';
 import { ControlConnection } from './control-connection.ts';
 import { fingerprintSql, parseFingerprint } from './fingerprint.ts';
+import { eraOfOneServer } from './one-server.ts';
 import { publicationName, temporarySlotName } from './origin-names.ts';
 import { Publication } from './publication.ts';
 import { ReplicationStream } from './replication.ts';
 import { askRound, askSnapshot, nudgeOrigin } from './round.ts';
 import type { Settler } from './settle.ts';
-import { StreamError } from './stream-error.ts';
+import { publicationAltered, StreamError } from './stream-error.ts';
 import type { TableRefusal } from './tables.ts';
 
 export interface LifeOptions {
@@ -58,11 +60,6 @@ export interface LifeOptions {
   readonly onEnded: (error: Error) => void;
 }
 
-/** DDL that mostly changes nothing of what a statement means. A round says what it was, and comes once the commit is visible. */
-const rowsOnlyTags = new Set([
-  ...['REFRESH MATERIALIZED VIEW', 'CREATE INDEX', 'DROP INDEX', 'ALTER INDEX', 'REINDEX'],
-]);
-
 const ROUND_TIMEOUT_MS = 5_000;
 /** Catalog of a large database; waits of ALTER PUBLICATION are bounded by lock_timeout. */
 const WORK_TIMEOUT_MS = 60_000;
@@ -71,8 +68,9 @@ const STATUS_MS = 1_000;
 const barrierPoll = { pollMsMin: 2, pollMsMax: 250 };
 /** A read that goes to the origin costs both processes and the worker more than one answered here: measured in ADR-022. */
 const roundPace = { factor: 3, readMs: 0.05, gapMsMax: 25 };
-/** A catalog that keeps changing is loaded again only after this many times what the last load took. */
+/** A catalog that keeps changing is loaded again only after this many times what the last load took. Published tables are looked over meanwhile. */
 const RELOAD_PACE = 3;
+const LOOK_OVER_MS = 50;
 
 export class StreamLife {
   readonly #options: LifeOptions;
@@ -192,7 +190,7 @@ export class StreamLife {
     this.#stream = this.#makeStream();
     await this.#stream.start();
     this.#stillWanted();
-    await this.#checkIdentity(catalog);
+    this.#era = await eraOfOneServer(catalog, this.#stream.identity!, this.#rounds!);
     this.#stillWanted();
     this.#clock = this.#makeClock(catalog.serverVersion);
     this.#options.onStreaming();
@@ -201,36 +199,25 @@ export class StreamLife {
     this.#clock.accept(parseFingerprint(catalog.fingerprint));
   }
 
-  /**
-   * The stream and the rounds must come from the server whose catalog was read: behind one name there may be several, as a primary and the
-   * standby that was promoted in its place, which have one system identifier (C9).
-   */
-  async #checkIdentity({ systemIdentifier, postmasterStart }: Catalog): Promise<void> {
-    const { systemId, timeline, postmasterStart: streamStart } = this.#stream!.identity!;
-    const facts = [originFacts.postmasterStart, 'pg_catalog.pg_is_in_recovery()', originFacts.statisticsReset];
-    const [rounds] = await this.#rounds!.query(`SELECT ${facts.join(', ')}`);
-    const isSame =
-      (systemIdentifier === null || systemIdentifier === systemId) &&
-      streamStart === postmasterStart &&
-      rounds![0] === postmasterStart &&
-      rounds![1] === 'f';
-    if (isSame) {
-      this.#era = `${systemId} ${timeline} ${streamStart} ${rounds![2]}`;
-      return;
-    }
-    const which = `system ${systemId}, timeline ${timeline}`;
-    throw new StreamError(
-      'OTHER_SERVER',
-      `our connections reached different servers (the change stream: ${which})`,
-      null,
-    );
-  }
-
   /** DDL has told of itself on the stream. */
   ddlSeen(tag: string): void {
     if (this.#over) return;
     if (rowsOnlyTags.has(tag)) this.#clock?.look();
     else this.#clock?.catalogChanged();
+  }
+
+  /**
+   * C23: DDL was answered that may have taken a table's replica identity. Resolves once no such table is published any more. What may be stored from
+   * here on was read under a catalog that no round has judged yet, and the next one will find changed.
+   */
+  async lookOver(): Promise<void> {
+    if (this.#over || !(await this.#publication?.hasUnfit())) return;
+    this.#clock?.catalogChanged();
+    await this.#dropUnfit();
+  }
+
+  async #dropUnfit(): Promise<void> {
+    this.#options.onTablesRefused(await this.#publication!.revalidate());
   }
 
   async #lookForDdlTrigger(): Promise<boolean> {
@@ -313,7 +300,7 @@ export class StreamLife {
         onRetained: (bytes) => this.#checkRetained(bytes),
         onCatalogChanged: (catalogs) => void this.#reload(catalogs),
         onRefreshed: (oids) => this.#options.onRefreshed(oids),
-        onPublicationAltered: (missing) => this.fail(alteredError(missing)),
+        onPublicationAltered: (missing) => this.fail(publicationAltered(missing)),
         onJump: () => this.#options.onFrozen(),
         onError: (error) => this.fail(error),
       },
@@ -374,8 +361,11 @@ export class StreamLife {
   async #reload(catalogs: readonly string[]): Promise<void> {
     this.#options.onCatalogStale(catalogs);
     try {
-      this.#options.onTablesRefused(await this.#publication!.revalidate());
-      await this.#pause(this.#loadedMs + RELOAD_PACE * this.#loadMs - this.#options.clock.nowMs());
+      await this.#dropUnfit();
+      for (let leftMs = this.#reloadInMs; leftMs > 0; leftMs = this.#reloadInMs) {
+        await delay(Math.min(leftMs, LOOK_OVER_MS));
+        await this.#dropUnfit();
+      }
       const catalog = await this.#load();
       if ((await this.#lookForDdlTrigger()) !== this.#hasDdlTrigger) {
         throw new StreamError('DDL_TRIGGER', 'the event trigger for DDL was installed or removed', null);
@@ -386,15 +376,7 @@ export class StreamLife {
     }
   }
 
-  #pause(delayMs: number): Promise<void> {
-    return delayMs <= 0 ? Promise.resolve() : new Promise((resolve) => void setTimeout(resolve, delayMs));
+  get #reloadInMs(): number {
+    return this.#loadedMs + RELOAD_PACE * this.#loadMs - this.#options.clock.nowMs();
   }
-}
-
-function alteredError(missing: readonly number[]): StreamError {
-  return new StreamError(
-    'PUBLICATION_ALTERED',
-    `somebody took tables out of pgfresh's publication, or dropped it (oids ${missing.slice(0, 10).join(', ')})`,
-    'leave the publications that begin with pgfresh_ alone while pgfresh runs',
-  );
 }

@@ -131,6 +131,14 @@ export class Publication {
     return this.#run(() => this.#dropUnfit());
   }
 
+  /** Whether `revalidate` would find something to do. */
+  hasUnfit(): Promise<boolean> {
+    return this.#run(async () => {
+      const facts = await readFacts(this.#options.sql, this.#published);
+      return [...this.#published].some((oid) => refusalOf(oid, facts.get(oid), this.#options.user) !== null);
+    });
+  }
+
   /** Removes the publication from the origin. */
   drop(): Promise<void> {
     return this.#run(async () => {

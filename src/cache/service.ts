@@ -56,6 +56,7 @@ export class Service {
       holdDatabase: (hold) => databases.hold(workerSlot, hold),
       cancelHold: async (cancelKey) => databases.cancel(cancelKey),
       unholdDatabase: async (id, isGone) => databases.unhold(workerSlot, id, isGone),
+      lookOver: (name) => databases.lookOver(name),
       contextQuery: (name) => this.contextQuery(name),
       internContext: (name, row) => this.internContext(name, row),
       analyse: (request) => this.analyse(request),

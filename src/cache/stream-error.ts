@@ -12,6 +12,14 @@ export class StreamError extends PgfreshError {
   }
 }
 
+export function publicationAltered(missing: readonly number[]): StreamError {
+  return new StreamError(
+    'PUBLICATION_ALTERED',
+    `somebody took tables out of pgfresh's publication, or dropped it (oids ${missing.slice(0, 10).join(', ')})`,
+    'leave the publications that begin with pgfresh_ alone while pgfresh runs',
+  );
+}
+
 /** @throws StreamError when `work` takes longer than `deadlineMs`; a later failure of it is then nobody's. */
 export async function withDeadline<T>(work: Promise<T>, deadlineMs: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

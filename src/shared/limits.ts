@@ -92,6 +92,8 @@ export const Limits = {
   hintStalenessMsMax: 60_000,
   /** How long an acknowledgement may wait for the verdict that says what was written; and how much behind it. */
   verdictWaitMsMax: 100,
+  /** The same for tables that may have lost their replica identity. */
+  lookOverWaitMsMax: 1_000,
   withheldBytesMax: 256 * 1024,
   /** A miss that takes the origin less than this is not worth waiting for, when somebody else has sent the same. */
   sharedMissMsMin: 2,

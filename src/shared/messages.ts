@@ -287,6 +287,8 @@ export interface CacheService {
   /** A CancelRequest has come to a worker, not necessarily that of the session. The hold's promise resolves with true. */
   cancelHold(cancelKey: string): Promise<void>;
   unholdDatabase(id: number, isGone: boolean): Promise<void>;
+  /** DDL was answered there that may have taken a table's replica identity: resolves once no such table is published any more (C23). */
+  lookOver(database: string): Promise<void>;
   /** The statement that a worker runs on a session's origin connection to learn its context. */
   contextQuery(database: string): Promise<{ readonly sql: string; readonly catalogVersion: number } | null>;
   internContext(database: string, row: ContextRow): Promise<ContextAnswer>;

@@ -40,6 +40,7 @@ export type RemoteService = Pick<
   | 'holdDatabase'
   | 'cancelHold'
   | 'unholdDatabase'
+  | 'lookOver'
   | 'contextQuery'
   | 'internContext'
   | 'analyse'

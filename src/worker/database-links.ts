@@ -95,6 +95,11 @@ export class DatabaseLinks {
     return (isGone) => void attachment.service.unholdDatabase(id, isGone).then(nothing, nothing);
   }
 
+  /** `CacheService.lookOver`, also where it fails; null: there is no cache thread. */
+  lookOver(name: string): Promise<void> | null {
+    return this.attachment?.service.lookOver(name).then(nothing, nothing) ?? null;
+  }
+
   /** A CancelRequest, which may be for a statement that is held for the cache thread: the origin knows nothing of that yet. */
   cancel(packet: Buffer): void {
     this.attachment?.service.cancelHold(packet.toString('hex')).then(nothing, nothing);

@@ -2,6 +2,7 @@
  * What replies of the origin do before they are passed on: statements and settings are kept honest, fences are raised for
  * what was written (C15), captured answers are offered.
  */
+import { identityTags } from '../shared/ddl-tags.ts';
 import { Limits } from '../shared/limits.ts';
 import { startedRound } from '../shared/memory/control.ts';
 import { countReason } from '../shared/memory/counters.ts';
@@ -34,6 +35,10 @@ export class ReplyEffects implements ReplyEvents {
   /** The origin has said why it ends the connection. */
   fatalSeen = false;
   private withheldTimer: NodeJS.Timeout | undefined;
+  /** A table may have lost its replica identity since the last end of a transaction. */
+  private identityInDoubt = false;
+  /** How often the cache thread is looking after such tables just now. */
+  private looks = 0;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -100,6 +105,7 @@ export class ReplyEffects implements ReplyEvents {
       // Another one in the same string is one of which nothing is known.
       owed.prepares = null;
     } else if (tag === 'DECLARE CURSOR' || tag.startsWith('CLOSE CURSOR')) portals.clear();
+    if (identityTags.has(tag)) this.identityInDoubt = true;
     if (settings.state === 'unusable' && settingTags.has(tag)) settings.forget();
     if (!mayEndTransaction(tag)) return;
     // C15: a transaction ended inside a batch; its writes are visible now, though ReadyForQuery is to come.
@@ -119,6 +125,7 @@ export class ReplyEffects implements ReplyEvents {
     if (consistency.level === 'monotonic' && forClient) this.raiseFloor();
     this.session.router.hold.look();
     if (transaction.isIdle) {
+      this.lookOver();
       this.acknowledge();
       consistency.transactionEnded();
       portals.clear();
@@ -166,28 +173,46 @@ export class ReplyEffects implements ReplyEvents {
     }
   }
 
+  /** C23: whoever is told that the DDL is done may write the table at once, here or elsewhere. */
+  private lookOver(): void {
+    if (!this.identityInDoubt) return;
+    this.identityInDoubt = false;
+    const look = this.runtime.databases.lookOver(this.session.home.name);
+    if (look === null) return;
+    this.looks++;
+    void look.then(() => {
+      this.looks--;
+      this.goOn();
+    });
+  }
+
   /** Before the word of a transaction's end goes on: what was written is fenced, and for that it must be known. */
   private acknowledge(): void {
     const { transaction, order } = this.session;
     const awaited = transaction.written.awaited;
-    if (awaited === null || order.replies.bytes > Limits.withheldBytesMax) {
+    const isClear = awaited === null && this.looks === 0;
+    if (isClear || order.replies.bytes > Limits.withheldBytesMax) {
       this.settle();
       return;
     }
     if (order.replies.isHolding) return;
     order.replies.hold();
-    this.withheldTimer = setTimeout(() => this.session.turn(() => this.settle()), Limits.verdictWaitMsMax);
-    this.awaitVerdict(awaited);
+    const waitMs = this.looks > 0 ? Limits.lookOverWaitMsMax : Limits.verdictWaitMsMax;
+    this.withheldTimer = setTimeout(() => this.session.turn(() => this.settle()), waitMs);
+    if (awaited !== null) this.awaitVerdict(awaited);
   }
 
   private awaitVerdict(slot: VerdictSlot): void {
-    slot.whenDecided(() => {
-      const { transaction, order } = this.session;
-      if (!order.replies.isHolding) return;
-      const next = transaction.written.awaited;
-      if (next === null) this.session.turn(() => this.settle());
-      else this.awaitVerdict(next);
-    });
+    slot.whenDecided(() => this.goOn());
+  }
+
+  /** Something that replies were withheld for is there. */
+  private goOn(): void {
+    const { transaction, order } = this.session;
+    if (!order.replies.isHolding) return;
+    const next = transaction.written.awaited;
+    if (next !== null) this.awaitVerdict(next);
+    else if (this.looks === 0) this.session.turn(() => this.settle());
   }
 
   /** Fences what was written, and lets its acknowledgement go. */

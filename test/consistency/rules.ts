@@ -616,7 +616,7 @@ export const rules: readonly Rule[] = [
           edit(
             'cache/life.ts',
             'this.#options.onTablesRefused(await this.#publication!.revalidate());',
-            'this.#options.onTablesRefused([]);',
+            'await this.#publication!.hasUnfit();',
           ),
         ],
         test: 'system/origin-safety.test.ts',

@@ -121,6 +121,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
       new Promise((resolve) => void cancelKeys.set(String(cancelKey), () => resolve(true))),
     cancelHold: async (key: string) => cancelKeys.get(key)?.(),
     unholdDatabase: async () => undefined,
+    lookOver: async () => undefined,
     contextQuery: async () => ({
       sql: "SELECT pg_catalog.pg_backend_pid()::text, '0', current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
       catalogVersion,
