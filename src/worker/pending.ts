@@ -4,18 +4,22 @@
  *   settled ─▶ after Parse ─▶ after Query ─▶ after Close      `value` is what holds when all of them succeed
  *      └ the origin has answered up to here     each is confirmed, or undone (skipped after an error in front of it)
  */
+/** Changes that were settled are forgotten together, once they are so many and half of the array. */
+const SHIFTED_AT = 64;
+
 export class Pending<T> {
   private settled: T;
   /** Made when first needed: most values are changed while nothing is under way. */
-  private changes: T[] | null = null;
+  private changes: (T | undefined)[] | null = null;
+  /** Where the oldest stands: to shift a long array moves all of it, and a pipeline may be of any length. */
+  private first = 0;
 
   constructor(value: T) {
     this.settled = value;
   }
 
   get value(): T {
-    const { changes } = this;
-    return changes === null || changes.length === 0 ? this.settled : changes[changes.length - 1]!;
+    return this.isSettled ? this.settled : (this.changes!.at(-1) as T);
   }
 
   /** What holds as far as the origin has answered. */
@@ -24,7 +28,7 @@ export class Pending<T> {
   }
 
   get isSettled(): boolean {
-    return this.changes === null || this.changes.length === 0;
+    return this.changes === null || this.changes.length === this.first;
   }
 
   /** What the origin has answered so far makes it this; changes under way follow. */
@@ -40,11 +44,22 @@ export class Pending<T> {
 
   /** The oldest change took effect. */
   confirm(): void {
-    if (!this.isSettled) this.settled = this.changes!.shift() as T;
+    if (this.isSettled) return;
+    this.settled = this.changes![this.first] as T;
+    this.shift();
   }
 
   /** The oldest change never happened. */
   undo(): void {
-    this.changes?.shift();
+    if (!this.isSettled) this.shift();
+  }
+
+  private shift(): void {
+    const changes = this.changes!;
+    changes[this.first++] = undefined;
+    if (this.first < changes.length && this.first < SHIFTED_AT) return;
+    if (this.first * 2 < changes.length) return;
+    changes.splice(0, this.first);
+    this.first = 0;
   }
 }

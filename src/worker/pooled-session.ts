@@ -186,8 +186,8 @@ export class PooledSession extends AttachingSession {
 
   // ── giving it up ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  override turn(effect?: () => void): void {
-    super.turn(effect);
+  override turn(effect?: () => void, bytesRead = 0): void {
+    super.turn(effect, bytesRead);
     if (!this.turning && this.pooled !== null && this.state === 'ready') this.letGo(this.pooled);
   }
 

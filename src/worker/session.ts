@@ -62,7 +62,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
   protected startupPacket: Buffer | null = null;
   home: DatabaseLink;
   protected tunnelled = false;
-  private readonly balance = new Balance();
+  private readonly balance = new Balance(() => this.turn());
   protected clientEnded = false;
   protected draining = false;
   protected turning = false;
@@ -81,7 +81,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     this.consistency = new SessionConsistency(runtime.config.consistency);
     this.lateCancel = new LateCancel(runtime.originTarget, runtime.readBuffer);
     this.link = new ClientLink(arrival, runtime.readBuffer, {
-      bytes: (count) => this.turn(() => this.clientBytes(count)),
+      bytes: (count) => this.turn(() => this.clientBytes(count), count),
       drained: () => this.turn(),
       ended: () => this.turn(() => this.clientEnd()),
       closed: () => this.turn(() => this.clientClosed()),
@@ -126,7 +126,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
   }
 
   /** Everything that happens to a session happens in a turn: effects, then `pump`, then one write per socket. */
-  turn(effect?: () => void): void {
+  turn(effect?: () => void, bytesRead = 0): void {
     if (this.turning) {
       effect?.();
       return;
@@ -144,7 +144,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
     this.pending.update(this.order.length > 0 && this.origin !== null);
     const holdsClient = this.state !== 'ending' && this.input.isBlocked;
-    this.balance.update(this.client, this.origin?.socket ?? null, holdsClient, this.state !== 'ending');
+    this.balance.update(this.client, this.origin?.socket ?? null, holdsClient, this.state !== 'ending', bytesRead);
   }
 
   /** A turn after a while, if the session is still there. */
@@ -307,7 +307,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
       const isRaw = this.state === 'tunnelling' && this.framer.atBoundary;
       if (isRaw) this.order.passThrough(this.runtime.readBuffer, 0, count);
       else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);
-    });
+    }, count);
   }
 
   drained(): void {

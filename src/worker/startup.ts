@@ -8,9 +8,14 @@ import { decodeStartup } from '../shared/wire/frontend.ts';
 
 export type FirstPacket =
   | { readonly kind: 'ssl' | 'gssEncryption' }
+  /** Terminate: the client has changed its mind before it said who it is. */
+  | { readonly kind: 'terminate' }
   | { readonly kind: 'cancel'; readonly packet: Buffer }
   | { readonly kind: 'startup'; readonly packet: Buffer; readonly parameters: ReadonlyMap<string, string> }
   | { readonly kind: 'unsupported'; readonly major: number; readonly minor: number };
+
+/** `X` and the first bytes of the length that follows it, read as a length. */
+const TERMINATE_LENGTH = 0x58000000;
 
 export class StartupReader {
   private held: Buffer = NOTHING;
@@ -31,6 +36,7 @@ export class StartupReader {
   next(): FirstPacket | null {
     if (this.held.length < 4) return null;
     const length = this.held.readInt32BE(0);
+    if (length === TERMINATE_LENGTH) return this.held.length > 4 ? { kind: 'terminate' } : null;
     if (length < 8 || length > Limits.startupPacketBytesMax) throw new WireError('invalid length of startup packet');
     if (this.held.length < length) return null;
     const packet = this.held.subarray(0, length);

@@ -110,6 +110,10 @@ export class Entrance {
       case 'cancel':
         this.events.cancel(packet.packet);
         return false;
+      case 'terminate':
+        // As PostgreSQL, for which this is a packet of an impossible length.
+        this.events.turnAway('the client left before it began', null);
+        return false;
       case 'unsupported':
         this.refuse(unsupportedProtocol(packet.major, packet.minor));
         return false;

@@ -1,5 +1,7 @@
 // Lesson 23: health checks that connect and close, SSLRequest and GSSENCRequest, unknown protocol options, slow-loris.
 import { connect } from 'node:net';
+import { setImmediate as nextRound } from 'node:timers/promises';
+import { serialize } from 'pg-protocol';
 import { expect, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
 import { rowsOf } from '../support/origin-state.ts';
@@ -46,6 +48,34 @@ it('connecting and closing, also after an SSLRequest or GSSENCRequest, opens not
     expect(await talk([gssEncRequest, sslRequest])).toBe('NN');
   }
   expect((await rowsOf(proxy.originUrl, connections))[0]![0]).toBe(before);
+});
+
+/** What the port answers to `chunks`, sent one after the other, until it closes. */
+function answerTo(port: number, chunks: readonly Buffer[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true }, async () => {
+      for (const chunk of chunks) {
+        socket.write(chunk);
+        await nextRound();
+      }
+    });
+    socket.on('data', (data) => {
+      answer += data.toString('latin1');
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+// Found with the tests of pg 4 ("quick disconnect"): connect() and end().
+it.each([
+  ['in one piece', [serialize.end()]],
+  ['in two', [serialize.end().subarray(0, 4), serialize.end().subarray(4)]],
+])('Terminate before the startup packet, %s, is answered with nothing, as by the origin', async (_how, chunks) => {
+  const expected = await answerTo(Number(new URL(proxy.originUrl).port), chunks);
+  expect(expected).toBe('');
+  expect(await answerTo(proxy.pgfresh.port, chunks)).toBe(expected);
 });
 
 /** Protocol 3.`minor` with an option that no server knows. */
