@@ -110,7 +110,7 @@ export interface RawCatalog {
   readonly collations: readonly (readonly [string, string])[] | null;
   readonly roles: readonly (readonly [number, string])[] | null;
   readonly views: readonly (readonly [number, string | null])[] | null;
-  readonly policies: readonly (readonly [number, string])[] | null;
+  readonly policies: readonly (readonly [number, string | null])[] | null;
   readonly sqlFunctions: readonly SqlFunction[] | null;
 }
 

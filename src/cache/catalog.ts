@@ -139,7 +139,7 @@ function buildCatalog(raw: RawCatalog): Catalog {
   const types = new Types(raw.types ?? [], raw.casts ?? []);
   const views = new Map((raw.views ?? []).map(([oid, sql]) => [oid, sql ?? '']));
   const policies = new Map<number, string[]>();
-  for (const [relation, expression] of raw.policies ?? []) push(policies, relation, expression);
+  for (const [relation, expression] of raw.policies ?? []) push(policies, relation, expression ?? '');
   const sqlFunctions = new Map((raw.sqlFunctions ?? []).map((routine) => [routine.oid, routine]));
   const sources = [
     ...views.values(),

@@ -319,6 +319,7 @@ export class Feed {
     const { header, analyserOf, nextContextId, nextVerdictId } = this.#options;
     // The first catalog of a life replaces what an earlier life left; the store is empty then.
     if (this.models.current !== null || header.catalogVersion === 0) this.#voidModel();
+    this.tables.forgetRefusals();
     const { catalogVersion } = header;
     const analyser = analyserOf(catalog);
     this.models.replace(new CatalogModel({ catalog, catalogVersion, analyser, nextContextId, nextVerdictId }));
@@ -327,7 +328,6 @@ export class Feed {
   #voidModel(): void {
     this.models.void();
     this.#options.header.raiseCatalogVersion();
-    this.tables.forgetRefusals();
   }
 
   #streaming(life: StreamLife): void {

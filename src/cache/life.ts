@@ -85,6 +85,8 @@ export class StreamLife {
   #roundSkewMs = 0;
   #loadMs = 0;
   #hasDdlTrigger = false;
+  /** Tables taken out of the publication so far. */
+  #refused = 0;
   #era: string | null = null;
   #loadedMs = Number.NEGATIVE_INFINITY;
 
@@ -214,10 +216,14 @@ export class StreamLife {
     if (this.#over || !(await this.#publication?.hasUnfit())) return;
     this.#clock?.catalogChanged();
     await this.#dropUnfit();
+    // A catalog that was loaded meanwhile may find them fit again, and what is refused is refused until the next one.
+    this.#clock?.catalogChanged();
   }
 
   async #dropUnfit(): Promise<void> {
-    this.#options.onTablesRefused(await this.#publication!.revalidate());
+    const refusals = await this.#publication!.revalidate();
+    this.#refused += refusals.length;
+    this.#options.onTablesRefused(refusals);
   }
 
   async #lookForDdlTrigger(): Promise<boolean> {
@@ -237,6 +243,7 @@ export class StreamLife {
     const { config, onTablesLive } = this.#options;
     return new Publication({
       sql: this.#work!,
+      looks: this.#rounds!,
       name: this.#names.publication,
       user: config.cdcUpstream.user,
       lockTimeoutMs: config.cdc.lockTimeoutMs,
@@ -366,11 +373,13 @@ export class StreamLife {
         await delay(Math.min(leftMs, LOOK_OVER_MS));
         await this.#dropUnfit();
       }
+      const refusedBefore = this.#refused;
       const catalog = await this.#load();
       if ((await this.#lookForDdlTrigger()) !== this.#hasDdlTrigger) {
         throw new StreamError('DDL_TRIGGER', 'the event trigger for DDL was installed or removed', null);
       }
       this.#clock!.accept(parseFingerprint(catalog.fingerprint));
+      if (this.#refused > refusedBefore) this.#clock!.catalogChanged();
     } catch (error) {
       this.fail(toError(error));
     }

@@ -118,6 +118,8 @@ export const Limits = {
   pooledStatementsMax: 1_000,
   /** How long a client's statement may wait for its session's settings to be read. */
   contextWaitMsMax: 20,
+  /** The same where the catalog has to be loaded first. */
+  catalogWaitMsMax: 5,
   /** Length of a statement shown as an example of a reason. */
   exampleCharsMax: 300,
   /** Entries of one statement that `explain` lists, and contexts in which it looks for them. */

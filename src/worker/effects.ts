@@ -265,7 +265,8 @@ export class ReplyEffects implements ReplyEvents {
       session.settings.noStream(cache);
       return;
     }
-    if (session.settings.beginLearning(nowMs)) session.turnLater(Limits.contextWaitMsMax);
+    const waitMs = session.settings.beginLearning(nowMs, sql === 'pending');
+    if (waitMs > 0) session.turnLater(waitMs);
     if (sql === 'pending') return;
     const sink = session.settings.ask(cache, database, again);
     session.order.oweQuestion(questionKinds, Array(questionKinds.length).fill(sink), sink);

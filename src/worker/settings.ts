@@ -65,6 +65,8 @@ export class Settings {
   private changes = 0;
   private learningUntilMs = 0;
   private learningFor = -1;
+  /** The last wait was for the catalog. */
+  private waitedForLoad = false;
   /** The session's `idle_session_timeout`, as last heard; 0: none. */
   originIdleMsMax = 0;
   /** Of BackendKeyData; the context query must be answered by the same process (C9). */
@@ -145,19 +147,23 @@ export class Settings {
 
   /**
    * Whether the context is about to be known. The client's next statement is held back for it, once after each change and
-   * for `contextWaitMsMax` at most, since what runs under an unknown context counts as a write of everything.
+   * for `contextWaitMsMax` at most, since what runs under an unknown context counts as a write of everything. For a catalog that is being
+   * loaded it waits only once, and not long: nothing is cached then, and in a storm of DDL every statement would wait.
    */
   isLearning(nowMs: number): boolean {
     const isOpen = this.state === 'unknown' || this.state === 'asking' || this.state === 'interning';
     return isOpen && nowMs < this.learningUntilMs;
   }
 
-  /** True when a wait begins now. */
-  beginLearning(nowMs: number): boolean {
-    if (this.learningFor === this.changes) return false;
+  /** @param isLoading nothing can be asked before the catalog is loaded. @returns for how many milliseconds a wait begins now; 0: none does */
+  beginLearning(nowMs: number, isLoading: boolean): number {
+    const isNew = this.learningFor !== this.changes;
+    if (isLoading ? this.waitedForLoad || !isNew : !this.waitedForLoad && !isNew) return 0;
+    this.waitedForLoad = isLoading;
     this.learningFor = this.changes;
-    this.learningUntilMs = nowMs + Limits.contextWaitMsMax;
-    return true;
+    const waitMs = isLoading ? Limits.catalogWaitMsMax : Limits.contextWaitMsMax;
+    this.learningUntilMs = nowMs + waitMs;
+    return waitMs;
   }
 
   /**

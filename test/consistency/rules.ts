@@ -359,13 +359,7 @@ export const rules: readonly Rule[] = [
     mutants: [
       {
         without: 'the fence at ReadyForQuery',
-        edits: [
-          edit(
-            'worker/effects.ts',
-            'if (transaction.isIdle) {\n      this.acknowledge();',
-            'if (transaction.isIdle) {',
-          ),
-        ],
+        edits: [edit('worker/effects.ts', 'this.lookOver();\n      this.acknowledge();', 'this.lookOver();')],
         test: 'regress/stale-over-a-hung-stream.test.ts',
         name: 'a write through pgfresh is seen by every session at once (strong)',
       },
@@ -466,8 +460,8 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/effects.ts',
-            'else if (code === Backend.notificationResponse) this.raiseFloor();',
-            'else if (code === Backend.notificationResponse) this.runtime.originOut.position();',
+            'this.session.transaction.listens = true;\n      this.raiseFloor();',
+            'this.session.transaction.listens = true;',
           ),
         ],
         test: 'consistency/c18-monotonic.test.ts',
@@ -615,12 +609,24 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'cache/life.ts',
-            'this.#options.onTablesRefused(await this.#publication!.revalidate());',
-            'await this.#publication!.hasUnfit();',
+            'const refusals = await this.#publication!.revalidate();',
+            'const refusals = (await this.#publication!.hasUnfit()) ? [] : [];',
           ),
         ],
         test: 'system/origin-safety.test.ts',
         name: 'lets a table that loses its primary key be updated',
+      },
+      {
+        without: 'looking before DDL is acknowledged',
+        edits: [
+          edit(
+            'worker/effects.ts',
+            'if (identityTags.has(tag)) this.identityInDoubt = true;',
+            'if (identityTags.size === 0) this.identityInDoubt = true;',
+          ),
+        ],
+        test: 'regress/identity-lost-through-the-proxy.test.ts',
+        name: 'its primary key',
       },
     ],
   },

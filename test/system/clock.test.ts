@@ -101,6 +101,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
     sink = new RecordingSink();
     publication = new Publication({
       sql: work,
+      looks: work,
       name: names.publication,
       user: 'postgres',
       lockTimeoutMs: 1_000,

@@ -35,6 +35,7 @@ describe.each([15, 18] as const)('the publication on PostgreSQL %i', (version) =
   const make = (sql = maintenance, user = 'postgres', name = 'pgfresh_test'): Publication =>
     new Publication({
       sql,
+      looks: sql,
       name,
       user,
       lockTimeoutMs: 300,
@@ -270,6 +271,15 @@ describe.each([15, 18] as const)('the publication on PostgreSQL %i', (version) =
       await run(database.url, `DROP OWNED BY ${role}`);
       await run(database.url, `DROP ROLE ${role}`);
     }
+  });
+
+  it('knows whether it holds a table that may not be in it, who ever put it there', async () => {
+    await publication.ensure([await oid('item')]);
+    expect(await publication.hasUnfit()).toBe(false);
+    await control.query('ALTER TABLE public.item REPLICA IDENTITY NOTHING');
+    expect(await publication.hasUnfit()).toBe(true);
+    await publication.revalidate();
+    expect(await publication.hasUnfit()).toBe(false);
   });
 
   it('is gone after drop', async () => {
