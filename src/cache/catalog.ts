@@ -3,6 +3,7 @@
  * have 32 bits); names are exactly as in the catalog.
  */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { type RawCatalog, type RawRelation, Routines, type SqlFunction, Types } from './catalog-objects.ts';
 import { catalogQuery, probeQuery, USER_OID_MIN } from './catalog-query.ts';
 import { settingsNamedIn } from './key-settings.ts';
@@ -91,8 +92,8 @@ export interface CatalogClient {
 }
 
 /**
- * Loads the snapshot. `fingerprintSql`: an SQL expression or one-column SELECT, cast to text here. Two statements: one
- * asks what may be asked, the other gets everything in one snapshot.
+ * Loads the snapshot, once nobody holds a lock that it would have to wait for. `fingerprintSql`: an SQL expression or one-column SELECT, cast to
+ * text here. Two statements: one asks what may be asked, the other gets everything in one snapshot.
  * @throws what the client throws; TypeError when the answer is not the catalog query's.
  */
 export async function loadCatalog(client: CatalogClient, fingerprintSql: string): Promise<Catalog> {
@@ -102,7 +103,9 @@ export async function loadCatalog(client: CatalogClient, fingerprintSql: string)
     try {
       return buildCatalog(JSON.parse(firstValue(await client.query(text))) as RawCatalog);
     } catch (error) {
-      if (attempt === ATTEMPTS_MAX || !isOfDropped(error)) throw error;
+      const code = (error as { code?: unknown } | null)?.code;
+      if (code === LOCK_NOT_AVAILABLE) await delay(catalogLockMs);
+      else if (code !== INTERNAL_ERROR || attempt >= ATTEMPTS_MAX) throw error;
     }
   }
 }
@@ -111,10 +114,17 @@ export async function loadCatalog(client: CatalogClient, fingerprintSql: string)
 const ATTEMPTS_MAX = 5;
 
 /**
- * internal_error: pg_get_viewdef and its like look at the catalog of now, not of the statement's snapshot, and find no relation any more
+ * pg_get_viewdef and its like look at the catalog of now, not of the statement's snapshot, and find no relation any more
  * ("could not open relation with OID …") where another session has dropped it meanwhile.
  */
-const isOfDropped = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'XX000';
+const INTERNAL_ERROR = 'XX000';
+
+/**
+ * lock_timeout of the connection that loads. To describe a view is to lock what it reads until the statement ends: we wait for a lock much shorter
+ * than deadlock_timeout (1 s), so that it is never the application's transaction that ends for a deadlock with us.
+ */
+export const catalogLockMs = 250;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 function firstValue(result: unknown): string {
   const rows: unknown = Array.isArray(result) ? result : (result as { rows?: unknown }).rows;

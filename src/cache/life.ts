@@ -15,7 +15,7 @@ import { diagnose, firstProblem } from '../shared/diagnose.ts';
 import { toError } from '../shared/errors.ts';
 import type { Lsn } from '../shared/lsn.ts';
 import { type ControlWords, startRound } from '../shared/memory/control.ts';
-import { type Catalog, loadCatalog } from './catalog.ts';
+import { type Catalog, catalogLockMs, loadCatalog } from './catalog.ts';
 import type { ChangeSink } from './change.ts';
 import { FreshnessClock } from './clock.ts';
 import { ControlConnection } from './control-connection.ts';
@@ -70,6 +70,7 @@ const barrierPoll = { pollMsMin: 2, pollMsMax: 250 };
 const roundPace = { factor: 3, readMs: 0.05, gapMsMax: 25 };
 /** A catalog that keeps changing is loaded again only after this many times what the last load took. Published tables are looked over meanwhile. */
 const RELOAD_PACE = 3;
+const LOAD_MS_MAX = 1_000;
 const LOOK_OVER_MS = 50;
 
 export class StreamLife {
@@ -163,6 +164,7 @@ export class StreamLife {
   async #connect(): Promise<void> {
     this.#rounds = await this.#open('rounds', ROUND_TIMEOUT_MS);
     this.#work = await this.#open('work', WORK_TIMEOUT_MS);
+    await this.#work.query(`SET lock_timeout = ${catalogLockMs}`);
   }
 
   async #open(purpose: string, timeoutMs: number): Promise<ControlConnection> {
@@ -359,7 +361,8 @@ export class StreamLife {
     const catalog = await loadCatalog(this.#work!, fingerprintSql);
     this.#stillWanted();
     this.#loadedMs = clock.nowMs();
-    this.#loadMs = this.#loadedMs - startMs;
+    // It may have waited for somebody's locks.
+    this.#loadMs = Math.min(LOAD_MS_MAX, this.#loadedMs - startMs);
     onCatalog(catalog);
     return catalog;
   }
