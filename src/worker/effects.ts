@@ -37,8 +37,8 @@ export class ReplyEffects implements ReplyEvents {
   private withheldTimer: NodeJS.Timeout | undefined;
   /** A table may have lost its replica identity since the last end of a transaction. */
   private identityInDoubt = false;
-  /** How often the cache thread is looking after such tables just now. */
-  private looks = 0;
+  /** The cache thread is looking after such tables; whichever look was asked for last counts. It may die over it. */
+  private look: Promise<void> | null = null;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -178,10 +178,10 @@ export class ReplyEffects implements ReplyEvents {
     if (!this.identityInDoubt) return;
     this.identityInDoubt = false;
     const look = this.runtime.databases.lookOver(this.session.home.name);
-    if (look === null) return;
-    this.looks++;
-    void look.then(() => {
-      this.looks--;
+    this.look = look;
+    void look?.then(() => {
+      if (this.look !== look) return;
+      this.look = null;
       this.goOn();
     });
   }
@@ -190,14 +190,14 @@ export class ReplyEffects implements ReplyEvents {
   private acknowledge(): void {
     const { transaction, order } = this.session;
     const awaited = transaction.written.awaited;
-    const isClear = awaited === null && this.looks === 0;
+    const isClear = awaited === null && this.look === null;
     if (isClear || order.replies.bytes > Limits.withheldBytesMax) {
       this.settle();
       return;
     }
     if (order.replies.isHolding) return;
     order.replies.hold();
-    const waitMs = this.looks > 0 ? Limits.lookOverWaitMsMax : Limits.verdictWaitMsMax;
+    const waitMs = this.look === null ? Limits.verdictWaitMsMax : Limits.lookOverWaitMsMax;
     this.withheldTimer = setTimeout(() => this.session.turn(() => this.settle()), waitMs);
     if (awaited !== null) this.awaitVerdict(awaited);
   }
@@ -212,13 +212,14 @@ export class ReplyEffects implements ReplyEvents {
     if (!order.replies.isHolding) return;
     const next = transaction.written.awaited;
     if (next !== null) this.awaitVerdict(next);
-    else if (this.looks === 0) this.session.turn(() => this.settle());
+    else if (this.look === null) this.session.turn(() => this.settle());
   }
 
   /** Fences what was written, and lets its acknowledgement go. */
   private settle(): void {
     const { transaction, order } = this.session;
     clearTimeout(this.withheldTimer);
+    this.look = null;
     this.fence();
     // A block begun behind the acknowledgement may have written, too: that counts again when it ends.
     if (transaction.isIdle) transaction.written.clear();

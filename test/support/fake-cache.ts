@@ -37,6 +37,8 @@ export interface FakeCache {
   /** Whether a nudge is followed by a round at once (the default). */
   followNudges(follow: boolean): void;
   setState(state: StoreState): void;
+  /** As when the thread dies over a look at the publication. */
+  ignoreLooks(): void;
   setCatalogVersion(version: number): void;
   /** Has an answer to a simple query, which somebody has got before, leave the store, and asks for it again. */
   refresh(text: string): void;
@@ -89,6 +91,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   let follow = true;
   let consumed = 0;
   let held = false;
+  const ignoresLooks = false;
   let release: () => void = () => undefined;
   let released = Promise.resolve();
   const contexts = new Map<string, number>();
@@ -121,7 +124,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
       new Promise((resolve) => void cancelKeys.set(String(cancelKey), () => resolve(true))),
     cancelHold: async (key: string) => cancelKeys.get(key)?.(),
     unholdDatabase: async () => undefined,
-    lookOver: async () => undefined,
+    lookOver: () => (ignoresLooks ? new Promise<void>(() => undefined) : Promise.resolve()),
     contextQuery: async () => ({
       sql: "SELECT pg_catalog.pg_backend_pid()::text, '0', current_user::text, pg_catalog.current_setting('search_path'), pg_catalog.current_setting('timezone')",
       catalogVersion,
@@ -156,6 +159,9 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
       store.publish(Store.FRESH_ROUND, round);
     },
     followNudges: (wanted) => void (follow = wanted),
+    ignoreLooks() {
+      ignoresLooks = true;
+    },
     setState: (state) => store.publish(Store.STATE, state),
     setCatalogVersion(version) {
       catalogVersion = version;

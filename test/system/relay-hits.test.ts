@@ -204,6 +204,15 @@ describe('hits', () => {
     client.close();
   });
 
+  it('are not waited for after DDL when the cache thread has died over its look at the publication', async () => {
+    const client = await connect();
+    cache.ignoreLooks();
+    await client.query('ALTER TABLE t ALTER v SET STATISTICS 50');
+    // Each would be held back for as long as the first, which is longer in all than a test may take.
+    for (let i = 0; i < 100; i++) await client.query("SELECT 'next'");
+    await client.end();
+  });
+
   it('stop for a fenced table until a round has passed the write, in every session', async () => {
     const [writer, reader] = [await connect(), await connect()];
     await untilHit(() => reader.query(byText));
