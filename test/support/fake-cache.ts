@@ -91,7 +91,7 @@ export function attachFakeCache(runtime: Runtime, generation = 1): FakeCache {
   let follow = true;
   let consumed = 0;
   let held = false;
-  const ignoresLooks = false;
+  let ignoresLooks = false;
   let release: () => void = () => undefined;
   let released = Promise.resolve();
   const contexts = new Map<string, number>();
