@@ -209,7 +209,7 @@ describe('hits', () => {
     cache.ignoreLooks();
     await client.query('ALTER TABLE t ALTER v SET STATISTICS 50');
     // Each would be held back for as long as the first, which is longer in all than a test may take.
-    for (let i = 0; i < 100; i++) await client.query("SELECT 'next'");
+    for (let i = 0; i < 100; i++) await client.query(`SELECT 'next', ${i}`);
     await client.end();
   });
 
