@@ -2,7 +2,7 @@
 // extended batch; COPY failing half-way. Direct and through pgfresh, cold and warm: the same messages.
 import { expect, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
-import { connectRaw, serialize, statement } from '../support/raw-client.ts';
+import { serialize, statement, transcript } from '../support/raw-client.ts';
 
 const proxy = useProxy(
   'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 9) AS i',
@@ -94,15 +94,8 @@ const exchanges: readonly { readonly what: string; readonly send: readonly Buffe
 ];
 
 it.each(exchanges)('$what', async ({ send, ready }) => {
-  const printed = async (url: string) => {
-    const client = await connectRaw(url);
-    client.send(...send);
-    const frames = await client.until('Z', ready);
-    client.close();
-    return frames.map(({ code, body }) => `${code} ${body.toString('latin1')}`);
-  };
-  const expected = await printed(proxy.originUrl);
+  const expected = await transcript(proxy.originUrl, send, ready);
   for (const pass of ['cold', 'warm', 'warmer', 'warmest']) {
-    expect({ pass, messages: await printed(proxy.url) }).toEqual({ pass, messages: expected });
+    expect({ pass, messages: await transcript(proxy.url, send, ready) }).toEqual({ pass, messages: expected });
   }
 });

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../src/shared/limits.ts';
 import { useProxy } from '../support/fixture.ts';
-import { connectRaw, serialize, statement } from '../support/raw-client.ts';
+import { serialize, statement, transcript } from '../support/raw-client.ts';
 
 const bytes = 5 * Limits.assembledFrameBytesMax;
 const setup = `CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 9) AS i;
@@ -78,16 +78,9 @@ describe.each([
   ['transaction', pooled],
 ])('pool.mode = %s', (_mode, proxy) => {
   it.each(exchanges)('$what', async ({ send, ready }) => {
-    const printed = async (url: string) => {
-      const client = await connectRaw(url);
-      client.send(...send);
-      const frames = await client.until('Z', ready);
-      client.close();
-      return frames.map(({ code, body }) => `${code} ${body.toString('latin1')}`);
-    };
-    const expected = await printed(proxy.originUrl);
+    const expected = await transcript(proxy.originUrl, send, ready);
     for (const pass of ['cold', 'warm', 'warmer', 'warmest']) {
-      const messages = await printed(proxy.url);
+      const messages = await transcript(proxy.url, send, ready);
       // Not as one comparison: what differs is too long to be printed.
       expect({ pass, codes: messages.map(([code]) => code) }).toEqual({ pass, codes: expected.map(([code]) => code) });
       expect(messages.every((message, i) => message === expected[i])).toBe(true);

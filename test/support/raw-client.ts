@@ -83,6 +83,15 @@ export async function connectRaw(url: string): Promise<RawClient> {
 }
 
 /** Letters of the messages, in order: the shape of an exchange. */
+/** All that the server says on a connection of its own to what is sent, up to so many ReadyForQuery: code and body of each message. */
+export async function transcript(url: string, send: readonly Buffer[], ready: number): Promise<string[]> {
+  const client = await connectRaw(url);
+  client.send(...send);
+  const frames = await client.until('Z', ready);
+  client.close();
+  return frames.map(({ code, body }) => `${code} ${body.toString('latin1')}`);
+}
+
 export const codes = (frames: readonly Frame[]): string => frames.map(({ code }) => code).join('');
 
 /** Values of a DataRow, as they are. */
