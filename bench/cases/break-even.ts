@@ -48,7 +48,6 @@ export const breakEven: BenchCase = {
     'One client, one statement: the cost at the origin, as a hit and as a miss, and the share of hits from which on the cache pays.',
   setup: accountsSql(),
   unit: 'time',
-  roundsMax: 3,
   peers: ({ quick }) => (quick ? [direct, relay, pgfreshOne] : [direct, relay, pgbouncer, pgpool, pgfreshOne]),
   cells: [[known, knownKeySql] as const, [fresh, newKeySql] as const].map(([name, sql]) => ({
     name,

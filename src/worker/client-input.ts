@@ -21,6 +21,8 @@ export interface Batch {
   readonly count: number;
   /** False: more frames of the same batch follow, held back no longer. */
   readonly ended: boolean;
+  /** Nothing that the client has sent is behind it. */
+  readonly isLast: boolean;
 }
 
 export interface BatchSink {
@@ -40,6 +42,7 @@ class MutableBatch implements Batch {
   at: number[] = [];
   count = 0;
   ended = false;
+  isLast = false;
 }
 
 const LONG_HEAD_BYTES = 4096;
@@ -176,7 +179,7 @@ export class ClientInput {
       at += length;
       if (batchEndCodes[code] === 1) {
         if (length > HEADER_BYTES && hasNoBody(code)) throw new WireError('invalid message format');
-        return this.offer(bytes, start, at, true) ? at : start;
+        return this.offer(bytes, start, at, true, at === end) ? at : start;
       }
     }
     if (batch.count > 0 && end - start > Limits.heldBatchBytesMax)
@@ -199,12 +202,13 @@ export class ClientInput {
     return stop;
   }
 
-  private offer(bytes: Buffer, start: number, end: number, ended: boolean): boolean {
+  private offer(bytes: Buffer, start: number, end: number, ended: boolean, isLast = false): boolean {
     const batch = this.batch;
     batch.bytes = bytes;
     batch.start = start;
     batch.end = end;
     batch.ended = ended;
+    batch.isLast = isLast;
     const taken = this.sink.batch(batch);
     if (!taken) this.blocked = true;
     return taken;

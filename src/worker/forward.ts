@@ -78,13 +78,15 @@ export class Forwarder {
     const { bytes, start, at, count } = batch;
     const { names, order } = session;
     const { openGroup: group, isQuiet: isAlone } = order;
+    if (names === null) this.runtime.originOut.append(bytes, start, batch.end);
+    // The origin works while it is noted here what it owes; a pipeline is sent with one write.
+    if (names === null && batch.isLast) session.sendToOrigin();
     for (let i = 0; i < count; i++) {
       const from = start + at[i]!;
       const to = i + 1 < count ? start + at[i + 1]! : batch.end;
       if (names === null) this.frame(bytes, from, to);
       else names.pass(bytes, from, to, () => this.frame(bytes, from, to));
     }
-    if (names === null) this.runtime.originOut.append(bytes, start, batch.end);
     if (isAlone && batch.ended) this.runtime.timing.begin(group);
   }
 
@@ -259,9 +261,8 @@ export class Forwarder {
     const statement = statements.get(bind.statement);
     const portal: Portal = { statement, work: this.work(statement, bytes) };
     portals.set(bind.portal, portal);
-    this.bound = null;
-    if (bind.portal !== '') return;
-    this.bound = portal;
+    this.bound = bind.portal === '' ? portal : null;
+    if (this.bound === null) return;
     this.described = null;
     this.executed = false;
     this.tailStart = bind.tailStart;
@@ -275,10 +276,8 @@ export class Forwarder {
       if (target.name === '') this.described = owed;
       return;
     }
-    const owed = this.session.order.oweExtended(
-      bytes[start + 5] === 0x50 ? 'describePortal' : 'describeStatement',
-      false,
-    );
+    const kind = bytes[start + 5] === 0x50 ? 'describePortal' : 'describeStatement';
+    const owed = this.session.order.oweExtended(kind, false);
     if (!isTarget || owed === null || !this.trusted) return;
     const statement = this.session.statements.get(target.name);
     if (statement === null || !this.isResolvedHere(statement)) return;

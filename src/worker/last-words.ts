@@ -1,6 +1,7 @@
 /** What a session says of its own accord when it ends. */
 import type { Upstream } from '../shared/config.ts';
 import type { ErrorToSend } from '../shared/wire/backend.ts';
+import { WireError } from '../shared/wire/framer.ts';
 
 /** Answer to SSLRequest and GSSENCRequest: go on in the clear. */
 export const REFUSED: Buffer = Buffer.from('N');
@@ -31,4 +32,10 @@ export function originLost(upstream: Upstream, isConnecting: boolean, error: Err
     sqlstate: '08006',
     message: `pgfresh ${what} the origin ${upstream.host}:${upstream.port}${why}`,
   };
+}
+
+/** What was thrown while the session's own business was done, or the messages of either side were read. */
+export function failed(error: unknown): ErrorToSend {
+  const message = error instanceof Error ? error.message : String(error);
+  return { severity: 'FATAL', sqlstate: error instanceof WireError ? error.code : 'XX000', message };
 }

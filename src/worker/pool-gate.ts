@@ -89,7 +89,7 @@ export class PoolGate {
   /** A Bind of which [start, end) has come. */
   judgeBind(bytes: Buffer, start: number, end: number): PinReason | 'wait' | null {
     const at = [0];
-    return this.judge({ bytes, start, end, at, count: 1, ended: false });
+    return this.judge({ bytes, start, end, at, count: 1, ended: false, isLast: false });
   }
 
   /** A statement in doubt: its pin, 'wait' while that is not known. */

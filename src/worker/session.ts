@@ -18,7 +18,7 @@ import { parseLevel, SessionConsistency } from './consistency.ts';
 import type { DatabaseLink } from './database-links.ts';
 import { ReplyEffects } from './effects.ts';
 import { Activity } from './idle.ts';
-import { originLost, shutdown, startupTimedOut } from './last-words.ts';
+import { failed, originLost, shutdown, startupTimedOut } from './last-words.ts';
 import { LateCancel } from './late-cancel.ts';
 import { Origin, type OriginEvents } from './origin.ts';
 import { PendingCount } from './pending-count.ts';
@@ -141,10 +141,14 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     }
     this.turning = false;
     this.order.flush(this.client);
-    if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
+    this.sendToOrigin();
     this.pending.update(this.order.length > 0 && this.origin !== null);
-    const holdsClient = this.state !== 'ending' && this.input.isBlocked;
-    this.balance.update(this.client, this.origin?.socket ?? null, holdsClient, this.state !== 'ending', bytesRead);
+    const { client, origin, input, state } = this;
+    this.balance.update(client, origin?.socket ?? null, input.isBlocked, state !== 'ending', bytesRead);
+  }
+
+  sendToOrigin(): void {
+    if (this.origin !== null) this.runtime.originOut.flush(this.origin.socket);
   }
 
   /** A turn after a while, if the session is still there. */
@@ -178,9 +182,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
   private fail(error: unknown): void {
     if (!(error instanceof WireError)) this.runtime.log.error({ err: error, peer: this.link.peer }, 'session failed');
     this.runtime.count(Counter.protocolErrors);
-    const message = error instanceof Error ? error.message : String(error);
-    const sqlstate = error instanceof WireError ? error.code : 'XX000';
-    this.finish({ severity: 'FATAL', sqlstate, message });
+    this.finish(failed(error));
   }
 
   protected step(event: SessionEvent): boolean {
@@ -320,9 +322,8 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
       this.runtime.count(Counter.originConnections, -1);
       if (this.state === 'ending' || this.state === 'closed') return;
       const isTold = this.effects.fatalSeen || this.clientEnded || this.state === 'tunnelling';
-      const words = originLost(this.runtime.config.upstream, this.state === 'connecting', error);
       this.origin = null;
-      this.finish(isTold ? null : words);
+      this.finish(isTold ? null : originLost(this.runtime.config.upstream, this.state === 'connecting', error));
     });
   }
 
