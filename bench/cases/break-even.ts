@@ -2,7 +2,6 @@ import type { BenchCase, CellResult, Derived } from '../case.ts';
 import { accountsSql, knownKeySql, newKeySql, warmSecondsOfMisses } from '../data.ts';
 import { direct } from '../peers/direct.ts';
 import { relay } from '../peers/node-server.ts';
-import { pgbouncer } from '../peers/pgbouncer.ts';
 import { isPgfresh, pgfreshOne } from '../peers/pgfresh.ts';
 import { pgpool } from '../peers/pgpool.ts';
 import { median } from '../statistics.ts';
@@ -48,7 +47,7 @@ export const breakEven: BenchCase = {
     'One client, one statement: the cost at the origin, as a hit and as a miss, and the share of hits from which on the cache pays.',
   setup: accountsSql(),
   unit: 'time',
-  peers: ({ quick }) => (quick ? [direct, relay, pgfreshOne] : [direct, relay, pgbouncer, pgpool, pgfreshOne]),
+  peers: ({ quick }) => (quick ? [direct, relay, pgfreshOne] : [direct, relay, pgpool, pgfreshOne]),
   cells: [[known, knownKeySql] as const, [fresh, newKeySql] as const].map(([name, sql]) => ({
     name,
     load: { mode: 'prepared', clients: 1, transport: 'tcp', scripts: [{ sql }] },

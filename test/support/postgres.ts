@@ -41,14 +41,22 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-/** Below those that the kernel gives to outgoing connections (`ip_local_port_range`): one of these could take it before it is listened on. */
-const ports = { first: 15_000, count: 17_000 };
+/**
+ * Below those that the kernel gives to outgoing connections (`ip_local_port_range`): one of these could take it before it is listened on.
+ * Test files that run side by side have ports of their own for the same reason.
+ */
+const ports = { first: 15_000, count: 4_000, parts: 4 };
+const part = Number(process.env['VITEST_POOL_ID'] ?? 0) % ports.parts;
+/** Not given twice: who has asked for one may not listen on it yet. */
+const given = new Set<number>();
 
 /** A port of the loopback that nobody listens on. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = ports.first + randomInt(ports.count);
-    if (await isFree(port)) return port;
+    const port = ports.first + part * ports.count + randomInt(ports.count);
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
 }
 
