@@ -11,7 +11,7 @@ import { decodeParameterStatus } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import { encodeQuestion } from '../shared/wire/frontend.ts';
 import { fenceWrites } from './fence.ts';
-import { isReadOnly, type Owed, questionKinds, type SyncGroup } from './owed.ts';
+import { isReadOnly, type Owed, questionKinds, type SyncGroup, unknownWork } from './owed.ts';
 import type { ReplyEvents } from './reply-events.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -233,6 +233,12 @@ export class ReplyEffects implements ReplyEvents {
     const { control, config } = this.runtime;
     if (config.faults.includes('fence')) return;
     fenceWrites(control, transaction.written, consistency, home, config.faults);
+  }
+
+  /** An error of ours: what was being done may have been sent before it was noted, and counts as a write of anything. */
+  broken(error: unknown, peer: string): void {
+    this.runtime.log.error({ err: error, peer }, 'session failed');
+    this.session.order.openGroup.works.push(unknownWork);
   }
 
   /** The connection ends with replies owed: what they would have acknowledged may have happened. */

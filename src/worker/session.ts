@@ -180,7 +180,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
 
   /** A failure of the client or the origin ends this session; one of ours does too, and is logged. */
   private fail(error: unknown): void {
-    if (!(error instanceof WireError)) this.runtime.log.error({ err: error, peer: this.link.peer }, 'session failed');
+    if (!(error instanceof WireError)) this.effects.broken(error, this.link.peer);
     this.runtime.count(Counter.protocolErrors);
     this.finish(failed(error));
   }
