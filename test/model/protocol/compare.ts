@@ -3,6 +3,7 @@
  * beyond those that both databases have from their template. So is the place in the server's source that refuses a message in a failed block (25P02): where the
  * server lacks what the client prepared or bound here, it refuses our message about that instead of the client's.
  */
+import { withoutStateError } from './query-in-pipeline.ts';
 
 export interface ServerMessage {
   readonly code: string;
@@ -67,7 +68,8 @@ const shown = (line: string | undefined): string =>
 /** Null when equal; otherwise what was said around the first difference. */
 export function difference(direct: Buffer, proxied: Buffer, oidMax: number): string | null {
   if (direct.equals(proxied)) return null;
-  const [a, b] = [direct, proxied].map((bytes) => cut(bytes).map((message) => masked(message, oidMax)));
+  const lines = (bytes: Buffer) => cut(bytes).map((message) => masked(message, oidMax));
+  const [a, b] = withoutStateError(lines(direct), lines(proxied));
   const length = Math.max(a!.length, b!.length);
   for (let i = 0; i < length; i++) {
     if (a![i] === b![i] || isEitherRefusal(a![i], b![i])) continue;

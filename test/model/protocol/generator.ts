@@ -6,6 +6,7 @@ import type { Random } from '../random.ts';
 import { withoutDangling } from './dangling.ts';
 import type { Message, Value } from './message.ts';
 import type { Profile } from './profile.ts';
+import { withRollbacks } from './query-in-pipeline.ts';
 import {
   controlTexts,
   errorTexts,
@@ -56,7 +57,7 @@ export class Generator {
     const steps = 1 + this.random.skewed(5);
     for (let i = 0; i < steps; i++) this.step();
     this.close();
-    return withoutDangling(this.messages);
+    return withRollbacks(withoutDangling(this.messages));
   }
 
   private chance(share: number): boolean {
@@ -70,7 +71,7 @@ export class Generator {
   /** Ends what is open, and takes back most settings. */
   private close(): void {
     if (this.isOpen()) this.say(sync);
-    if (this.mayBeInTransaction || this.queriesInSequence()) this.say(query('ROLLBACK'));
+    if (this.mayBeInTransaction) this.say(query('ROLLBACK'));
     if (this.changedSettings && this.chance(0.9)) {
       this.say(query('RESET ROLE'), query(pick(this.random, ['RESET ALL', 'DISCARD ALL'])));
     }
@@ -80,19 +81,6 @@ export class Generator {
   private isOpen(): boolean {
     const last = this.messages.findLast(({ kind }) => kind !== 'query' && kind !== 'call');
     return last !== undefined && last.kind !== 'sync';
-  }
-
-  /**
-   * Whether a Query stands between an extended message and its Sync. PostgreSQL 18 goes on with the pipeline's transaction then, and ends the Sync in a state
-   * that makes the next statement fail with XX000, whatever it is.
-   */
-  private queriesInSequence(): boolean {
-    let isOpen = false;
-    return this.messages.some(({ kind }) => {
-      const isWhole = kind === 'query' || kind === 'call';
-      if (!isWhole) isOpen = kind !== 'sync';
-      return isWhole && isOpen;
-    });
   }
 
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────────────────────
