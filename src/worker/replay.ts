@@ -8,14 +8,22 @@ import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
-import { questionKinds } from './owed.ts';
+import { questionKinds, type ReplySink } from './owed.ts';
 import { isWorthComparing, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { type Resolution, type Statement, sameResolution } from './statement.ts';
 
-/** Texts after which SQL sees or changes prepared statements: the origin must have them all. */
+/** Texts by which SQL sees or changes prepared statements: the origin must have them all. */
 const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
+
+/** A text that gives up all of them: what the origin lacks it need not have. */
+const givesUpAll = /^\s*(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\s*;?\s*$/i;
+
+const seesStatements = (sql: string): boolean => statementSql.test(sql) && !givesUpAll.test(sql);
+
+/** One that cannot be made any more (the search path is another, a column is gone) is missed by nobody, mostly. */
+const nobody: ReplySink = { row: () => undefined, done: () => undefined };
 
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -30,7 +38,10 @@ export class Replayer {
   private session!: Session;
   private cache: AttachedCache | null = null;
   private context: Resolution | null = null;
+  /** What the batch needs: without it, it fails. */
   private lacking: Lacking[] = [];
+  /** Other statements that SQL of the batch may see. */
+  private visible: Statement[] = [];
   /** Names that the batch gives up or gives anew: what they stood for is not needed. */
   private readonly closed = new Set<string>();
   /** The batch makes the unnamed statement itself. */
@@ -52,7 +63,7 @@ export class Replayer {
     const { settings } = session;
     const isTrusted = cache !== null && !settings.inDoubt;
     this.look(session, cache, isTrusted ? settings.presumed(cache) : null, batch);
-    return this.lacking.length > 0 || this.needsPortal || this.isInDoubt;
+    return this.lacking.length > 0 || this.visible.length > 0 || this.needsPortal || this.isInDoubt;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
@@ -60,6 +71,7 @@ export class Replayer {
     this.look(session, cache, context, batch);
     const { order } = session;
     this.closePortal(session, batch.bytes[batch.start]!);
+    for (const statement of this.visible) this.sendVisible(statement, context);
     for (const lacking of this.lacking) {
       if (lacking === 'close') this.closeUnnamed();
       else this.send(lacking, context);
@@ -87,6 +99,7 @@ export class Replayer {
     this.cache = cache;
     this.context = context;
     this.lacking = [];
+    this.visible = [];
     this.closed.clear();
     this.unnamedIsNew = false;
     this.portalIsNew = false;
@@ -116,15 +129,15 @@ export class Replayer {
     if (code === Frontend.query) {
       this.portalIsNew = true;
       if (mayBeSkipped) this.provide('');
-      if (statements.hasLocalOnly && statementSql.test(bytes.toString('utf8', start + HEADER_BYTES, end))) {
-        this.provideAll();
-      }
+      // The text ends with a NUL.
+      const seesThem = () => seesStatements(bytes.toString('utf8', start + HEADER_BYTES, end - 1));
+      if (statements.hasLocalOnly && seesThem()) this.provideAll();
     } else if (code === Frontend.bind) {
       if (!frontend.decodeBind(bytes, start, end, bind)) return;
       this.provide(bind.statement);
       if (bind.portal === '') this.portalIsNew = true;
       const statement = statements.hasLocalOnly ? statements.get(bind.statement) : null;
-      if (statement !== null && statementSql.test(statement.text)) this.provideAll();
+      if (statement !== null && seesStatements(statement.text)) this.provideAll();
     } else if (code === Frontend.describe || code === Frontend.close) {
       if (!frontend.decodeTarget(bytes, start, end, target)) return;
       if (!target.isStatement) {
@@ -142,13 +155,13 @@ export class Replayer {
       if (parse.name === '') this.unnamedIsNew = true;
       // It may be run further on in the batch, when these are no longer in front of it.
       const { textStart, textEnd } = parse;
-      if (statements.hasLocalOnly && statementSql.test(bytes.toString('latin1', textStart, textEnd))) this.provideAll();
+      if (statements.hasLocalOnly && seesStatements(bytes.toString('latin1', textStart, textEnd))) this.provideAll();
     } else if (code === Frontend.execute) {
       if (!frontend.decodeExecute(bytes, start, end, execute)) return;
       if (execute.portal === '') this.usePortal();
       if (!statements.hasLocalOnly) return;
       const statement = portals.get(execute.portal)?.statement ?? null;
-      if (statement !== null && statementSql.test(statement.text)) this.provideAll();
+      if (statement !== null && seesStatements(statement.text)) this.provideAll();
     }
   }
 
@@ -158,10 +171,10 @@ export class Replayer {
   }
 
   private provideAll(): void {
-    for (const { name } of this.session.statements.localOnly()) this.provide(name);
+    for (const { name } of this.session.statements.localOnly()) this.provide(name, this.visible);
   }
 
-  private provide(name: string): void {
+  private provide(name: string, among: Lacking[] = this.lacking): void {
     if ((name === '' && this.unnamedIsNew) || this.closed.has(name)) return;
     const { statements } = this.session;
     // There a Parse under way will hardly succeed, and then the name stands for what it stood for before, which the origin may lack.
@@ -175,7 +188,7 @@ export class Replayer {
       this.resolvedBefore(missing, this.context);
       return;
     }
-    this.lacking.push(missing);
+    among.push(missing);
   }
 
   /** What was resolved under an older catalog is renewed where it can be: then the origin lacks it, and else it has what the client means. */
@@ -233,14 +246,31 @@ export class Replayer {
     this.runtime.originOut.appendAll(frontend.encodeCloseStatement(''));
   }
 
-  private send(statement: Statement, context: Resolution | null): void {
+  /** Where nothing is open, its failure is nobody's but ours. */
+  private sendVisible(statement: Statement, context: Resolution | null): void {
+    const { order } = this.session;
+    // The batch needs it, too.
+    if (this.lacking.includes(statement)) return;
+    if (order.isInSequence) {
+      this.send(statement, context);
+      return;
+    }
+    this.send(statement, context, nobody);
+    order.oweSync(true);
+    this.runtime.originOut.appendAll(frontend.SYNC);
+  }
+
+  private send(statement: Statement, context: Resolution | null, sink: ReplySink | null = null): void {
     const { order, statements, names } = this.session;
     if (statement.origin === 'outdated' && statement.name !== '' && names === null) {
       order.oweExtended('close', true);
       this.runtime.originOut.appendAll(frontend.encodeCloseStatement(statement.name));
     }
     const owed = order.oweExtended('parse', true);
-    if (owed !== null) statements.parseSent(owed, statement);
+    if (owed !== null) {
+      owed.sink = sink;
+      statements.parseSent(owed, statement);
+    }
     this.resolvedBefore(statement, context);
     this.runtime.originOut.appendAll(names === null ? statement.parse : names.parseOf(statement));
   }
