@@ -6,6 +6,8 @@ export interface CarriedStatement {
   /** The Parse message as it came. */
   readonly parse: Uint8Array;
   readonly origin: 'absent' | 'held' | 'outdated';
+  /** What the client was told of it (told.ts). */
+  readonly told: { readonly parameters: number; readonly rows: number };
   /** Where it was resolved, if that is the context of now; a null verdict: it has not come. */
   readonly resolution: {
     readonly contextId: number;

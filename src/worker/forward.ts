@@ -40,7 +40,7 @@ const noSlots: readonly VerdictSlot[] = [];
 
 export class Forwarder {
   private readonly runtime: Runtime;
-  private readonly replayer: Replayer;
+  readonly replayer: Replayer;
   private session!: Session;
   private cache: AttachedCache | null = null;
   /** Presumed, for analysis; `trusted`: not in doubt. */
@@ -193,7 +193,9 @@ export class Forwarder {
     const isText = frontend.decodeQuery(bytes, start, end, text);
     const sql = isText ? bytes.toString('utf8', text.start, text.end) : '';
     const stripped = stripComments(sql);
-    const execution = session.statements.hasPreparedBySql ? this.executionOf(stripped) : null;
+    const execution = session.statements.hasPreparedBySql
+      ? executionOf(session, this.cache, this.trusted ? this.context : null, stripped)
+      : null;
     const begins = isText && this.begins(blockCommand(bytes, text.start, text.end));
     const work = execution === null ? this.workOfText(sql, isText, begins) : this.workOf(execution);
     const { slot } = work;
@@ -216,10 +218,6 @@ export class Forwarder {
     const { prefix, tail } = key;
     const hash = keyHash(prefix.hash, tail, 0, tail.length);
     this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, hints);
-  }
-
-  private executionOf(sql: string): Execution | null {
-    return executionOf(this.session, this.cache, this.trusted ? this.context : null, sql);
   }
 
   private workOfText(sql: string, isText: boolean, begins: boolean): Work {
@@ -259,6 +257,7 @@ export class Forwarder {
     if (!isBind) return;
     if (bind.portal === '') transaction.portal.replacedBy(owed);
     const statement = statements.get(bind.statement);
+    if (owed !== null) owed.fault = statement?.fault ?? null;
     const portal: Portal = { statement, work: this.work(statement, bytes) };
     portals.set(bind.portal, portal);
     this.bound = bind.portal === '' ? portal : null;
@@ -278,9 +277,10 @@ export class Forwarder {
     }
     const kind = bytes[start + 5] === 0x50 ? 'describePortal' : 'describeStatement';
     const owed = this.session.order.oweExtended(kind, false);
-    if (!isTarget || owed === null || !this.trusted) return;
-    const statement = this.session.statements.get(target.name);
-    if (statement === null || !this.isResolvedHere(statement)) return;
+    const statement = isTarget ? this.session.statements.get(target.name) : null;
+    if (statement === null || owed === null) return;
+    owed.fault = statement.fault;
+    if (!this.trusted || !this.isResolvedHere(statement)) return;
     const slot = this.slotOfStatement(statement);
     if (!this.mayOffer || !this.isCapturable(slot)) return;
     const prefix = statement.descriptionPrefix(this.context!.contextId);

@@ -123,6 +123,7 @@ export class MovableSession extends Session {
       made[unnamed] ?? null,
       made[unnamedAtOrigin] ?? null,
     );
+    this.router.remaking.arrived(made);
     for (const statement of made) {
       if (statement.resolution === null && statement.origin !== 'absent') this.unresolved.add(statement);
     }
@@ -130,11 +131,12 @@ export class MovableSession extends Session {
 }
 
 function carry(statement: Statement, cache: AttachedCache | null, context: Resolution | null): CarriedStatement {
-  const { resolution, proof, parse, origin } = statement;
+  const { resolution, proof, parse, origin, told } = statement;
   const isCurrent = cache !== null && context !== null && sameResolution(resolution, context);
   return {
     parse: Uint8Array.from(parse),
     origin: origin === 'sent' ? 'held' : origin,
+    told: { ...told },
     resolution: isCurrent
       ? {
           ...{ contextId: context.contextId, catalogVersion: context.catalogVersion, row: context.row },
@@ -144,12 +146,13 @@ function carry(statement: Statement, cache: AttachedCache | null, context: Resol
   };
 }
 
-function restore({ parse, origin, resolution }: CarriedStatement, link: AttachedCache | null): Statement {
+function restore({ parse, origin, told, resolution }: CarriedStatement, link: AttachedCache | null): Statement {
   const bytes = Buffer.from(parse.buffer, parse.byteOffset, parse.byteLength);
   const view: ParseView = { name: '', textStart: 0, textEnd: 0 };
   decodeParse(bytes, 0, bytes.length, view);
   const statement = new Statement(view, bytes, 0, bytes.length);
   statement.origin = origin;
+  Object.assign(statement.told, told);
   if (resolution === null || link === null) return statement;
   const { verdict, ...where } = resolution;
   const context: Resolution = { link, ...where };

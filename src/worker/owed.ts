@@ -93,6 +93,8 @@ export class SyncGroup {
 export interface ReplySink {
   row(bytes: Buffer, start: number, end: number, last: boolean): void;
   done(failed: boolean): void;
+  /** Gets the ErrorResponse, and with it what a cancel of the client's is told. */
+  failed?(bytes: Buffer, start: number, end: number): void;
 }
 
 /** Something of ours that the client's statements need not wait for: it changes nothing of the session's. */
@@ -152,11 +154,18 @@ export class Owed implements StatementReply {
   /** Listens to the rows; null where nothing is captured. */
   capture: Capture | null = null;
   sink: ReplySink | null = null;
+  /** What the client is told instead of the origin's error (remaking.ts). */
+  fault: Buffer | null = null;
 
   constructor(kind: OwedKind, group: SyncGroup, swallow: boolean) {
     this.kind = kind;
     this.group = group;
     this.swallow = swallow;
+  }
+
+  /** ReadyForQuery is its answer, or the end of it. */
+  get endsGroup(): boolean {
+    return this.kind === 'sync' || this.kind === 'query' || this.kind === 'functionCall';
   }
 }
 

@@ -9,10 +9,10 @@ import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
-import { isWorthComparing, renew, slotOfStatement } from './resolving.ts';
+import { isWorthComparing, madeNow, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type Resolution, type Statement, sameResolution } from './statement.ts';
+import type { Resolution, Statement } from './statement.ts';
 
 /** Texts by which SQL sees or changes prepared statements: the origin must have them all. */
 const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
@@ -64,6 +64,15 @@ export class Replayer {
     const isTrusted = cache !== null && !settings.inDoubt;
     this.look(session, cache, isTrusted ? settings.presumed(cache) : null, batch);
     return this.lacking.length > 0 || this.visible.length > 0 || this.needsPortal || this.isInDoubt;
+  }
+
+  /** What the batch lacks that its client was told of, and that nobody has tried to make (remaking.ts). */
+  untried(session: Session, cache: AttachedCache | null, batch: Batch): Statement | null {
+    this.isNeeded(session, cache, batch);
+    for (const each of [...this.visible, ...this.lacking]) {
+      if (each !== 'close' && each.isTold && each.origin === 'absent') return each;
+    }
+    return null;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
@@ -182,10 +191,11 @@ export class Replayer {
     if (name === '' && statements.isUnnamedInDoubt) this.isInDoubt = true;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
     if (missing === null || this.lacking.includes(missing)) return;
+    if (missing !== 'close' && missing.fault !== null) return;
     const { names } = this.session;
     // A pooled connection may have it from another session.
     if (names !== null && missing !== 'close' && name !== '' && names.adopt(missing, this.context)) {
-      this.resolvedBefore(missing, this.context);
+      madeNow(this.session, missing, this.context);
       return;
     }
     among.push(missing);
@@ -271,14 +281,7 @@ export class Replayer {
       owed.sink = sink;
       statements.parseSent(owed, statement);
     }
-    this.resolvedBefore(statement, context);
+    madeNow(this.session, statement, context);
     this.runtime.originOut.appendAll(names === null ? statement.parse : names.parseOf(statement));
-  }
-
-  /** C7: the origin resolves it now. Where that may differ from what was answered before, nothing is known. */
-  private resolvedBefore(statement: Statement, context: Resolution | null): void {
-    if (context !== null && sameResolution(statement.resolution, context)) return;
-    statement.resolvedAt(null);
-    this.session.unresolved.add(statement);
   }
 }

@@ -38,10 +38,6 @@ for (const code of [
   streamable[code] = 1;
 }
 
-function endsGroup(kind: OwedKind): boolean {
-  return kind === 'sync' || kind === 'query' || kind === 'functionCall';
-}
-
 const QUERY_CANCELED = '57014';
 const QUEUE_EMPTIED_AT = 64;
 
@@ -320,7 +316,7 @@ export class ReplyOrder {
       else at++;
     }
     this.copyIn = at === this.queue.length;
-    const next = this.queue.find((owed, i) => i > at && endsGroup(owed!.kind))?.group ?? this.group;
+    const next = this.queue.find((owed, i) => i > at && owed!.endsGroup)?.group ?? this.group;
     for (const { group } of ignored) next.works.push(...group.works);
     // Without another one the origin keeps its answer, the end of the COPY included, to itself.
     if (next !== this.group) return;
@@ -330,7 +326,10 @@ export class ReplyOrder {
 
   private failure(bytes: Buffer, start: number, end: number): void {
     const error = this.errorOf(bytes, start, end, false);
-    if (!this.isOurs(error)) this.replies.append(bytes, start, end);
+    const head = this.head();
+    if (this.isOurs(error)) head?.sink?.failed?.(bytes, start, end);
+    else if (head !== undefined && head.fault !== null) this.say(head.fault);
+    else this.replies.append(bytes, start, end);
     this.fail(error);
   }
 
@@ -355,7 +354,7 @@ export class ReplyOrder {
     this.copyIn = false;
     const head = this.head();
     if (head === undefined || isFatal(error)) return;
-    if (head.sink !== null && error.sqlstate === QUERY_CANCELED) {
+    if (head.sink !== null && head.sink.failed === undefined && error.sqlstate === QUERY_CANCELED) {
       this.events.questionCancelled(
         this.queue.some((owed) => owed !== undefined && !owed.swallow),
         head.group,

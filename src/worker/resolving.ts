@@ -62,6 +62,13 @@ export function renew(statement: Statement, context: Resolution): boolean {
   return true;
 }
 
+/** The origin resolves it now. Where that may differ from what was answered before, nothing is known. */
+export function madeNow(session: Session, statement: Statement, context: Resolution | null): void {
+  if (context !== null && sameResolution(statement.resolution, context)) return;
+  statement.resolvedAt(null);
+  session.unresolved.add(statement);
+}
+
 /** True once for each context: whether the statement reads the tables that it read at its Parse, and is only described otherwise, perhaps; or nobody can say what it read. */
 export function isWorthComparing(statement: Statement, context: Resolution): boolean {
   const { proof, slot, resolution, compared } = statement;

@@ -17,6 +17,7 @@ import { LevelCommands } from './level-commands.ts';
 import { isBehind, type Outcome } from './outcome.ts';
 import { questionKinds, type ReplySink } from './owed.ts';
 import type { Reader, ReadLine } from './read-lines.ts';
+import { Remaking } from './remaking.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 
@@ -29,6 +30,7 @@ export class Router implements Reader {
   private readonly levels: LevelCommands;
   readonly hold: SessionHold;
   private readonly snapshot: FirstSnapshot;
+  readonly remaking: Remaking;
   private beginsFailed = 0;
   /** The statement in front waits for somebody else's miss until then. */
   private missUntilMs: number | null = null;
@@ -46,6 +48,7 @@ export class Router implements Reader {
     this.levels = new LevelCommands(session, runtime);
     this.hold = new SessionHold(session, runtime);
     this.snapshot = new FirstSnapshot(session, runtime);
+    this.remaking = new Remaking(session, runtime);
   }
 
   /** Nothing is remembered here from one batch to the next. */
@@ -84,9 +87,11 @@ export class Router implements Reader {
     if ((outcome === 'notFound' || isBehind(outcome)) && this.standsInLine(outcome)) return false;
     if (this.hold.mustWait(batch)) return false;
     if (!session.reaches(batch)) return false;
-    if (!this.mayForward() || !this.snapshot.mayForward(batch) || forwarder.mustWait(session, batch)) return false;
+    if (!this.mayForward() || !this.snapshot.mayForward(batch) || !this.remaking.mayForward(batch)) return false;
+    if (forwarder.mustWait(session, batch)) return false;
     this.hold.sent();
     forwarder.forward(session, session.liveCache, batch, outcome);
+    this.remaking.forwarded();
     session.lateCancel.forwarded();
     this.goesOn();
     return true;

@@ -15,12 +15,13 @@ import { stripComments } from '../shared/shape.ts';
 import {
   BIND_COMPLETE,
   CLOSE_COMPLETE,
-  encodeReady,
   NO_DATA,
   NO_PARAMETERS,
   PARSE_COMPLETE,
+  READY_IDLE,
+  READY_IN_BLOCK,
 } from '../shared/wire/backend.ts';
-import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
+import { Frontend } from '../shared/wire/codes.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import { type BlockCommand, blockCommand } from './block.ts';
 import { BlockSteps } from './block-steps.ts';
@@ -36,12 +37,11 @@ import type { Outcome } from './outcome.ts';
 import { textKey } from './prepared-by-sql.ts';
 import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
+import { ServedShapes } from './served-shapes.ts';
 import type { Session } from './session.ts';
 import { framesFor } from './shared-answer.ts';
 import { type Resolution, Statement } from './statement.ts';
 
-const READY_IDLE = encodeReady(TransactionStatus.idle);
-const READY_IN_BLOCK = encodeReady(TransactionStatus.inBlock);
 const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -70,9 +70,7 @@ export class HitPath {
   private binds = 0;
   private described = false;
   private readonly steps = new BlockSteps();
-  /** Of the entries served: the first `shapeCount`. Arrays are not cut to length for each batch, which is a call into V8. */
-  private readonly shapes: number[] = [];
-  private shapeCount = 0;
+  private readonly shapes = new ServedShapes();
   private startedMs = 0;
 
   constructor(runtime: Runtime) {
@@ -122,7 +120,7 @@ export class HitPath {
     this.entries = 0;
     this.missed.clear();
     this.hasShared = false;
-    this.shapeCount = 0;
+    this.shapes.clear();
     this.defined.clear();
     this.closed.clear();
     this.proven = true;
@@ -258,7 +256,8 @@ export class HitPath {
       this.proven = true;
       return 'served';
     }
-    const outcome = this.entry(statement.descriptionPrefix(this.context.contextId), bytes, start, start, true);
+    const prefix = statement.descriptionPrefix(this.context.contextId);
+    const outcome = this.entry(prefix, bytes, start, start, statement);
     if (outcome === 'served') this.proven = true;
     return outcome;
   }
@@ -270,7 +269,7 @@ export class HitPath {
     if (execute.rowsMax !== 0) return 'statement.rowLimit';
     const prefix = this.bound.portalPrefix(this.context.contextId);
     this.hints = this.bound.hints;
-    const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described);
+    const outcome = this.entry(prefix, bytes, bind.tailStart, bind.tailEnd, this.described && this.bound);
     this.hints = null;
     this.steps.portalMade(this.bound, bind.tailStart, bind.tailEnd);
     this.bound = null;
@@ -320,8 +319,8 @@ export class HitPath {
     return this.session.settings.isResolvedHere(statement, this.context);
   }
 
-  /** Copies one entry's frames, then checks its fences. */
-  private entry(prefix: KeyPrefix, tail: Buffer, start: number, end: number, describe: boolean): Outcome {
+  /** Copies one entry's frames, with the description, if wanted or given a statement whose it is; then checks its fences. */
+  private entry(prefix: KeyPrefix, tail: Buffer, start: number, end: number, describe: Statement | boolean): Outcome {
     const { reader } = this.cache;
     if (this.hints?.unknown === true && !this.probing) countReason(this.runtime.counters, 'statement.unknownHint');
     if (this.hints?.skip === true) return 'statement.skipped';
@@ -332,10 +331,11 @@ export class HitPath {
     }
     const hash = keyHash(prefix.hash, tail, start, end);
     const { shared } = this.session.router;
-    const frames = shared?.hash === hash ? framesFor(shared, prefix.bytes, tail, start, end, describe) : null;
+    const frames = shared?.hash === hash ? framesFor(shared, prefix.bytes, tail, start, end, describe !== false) : null;
     // The answer that the statement stood in line for.
     if (frames !== null) {
       this.say(frames);
+      if (typeof describe === 'object') this.session.router.remaking.told(describe, frames, 0, frames.length);
       this.hasShared = true;
       return sharedOutcome(this.runtime.control, this.cache, this.freshRound);
     }
@@ -348,13 +348,15 @@ export class HitPath {
     if (this.cache.bypass.takes(shape)) return 'cache.bypass';
     const form = prefix.bytes[4];
     const isPortal = form === KeyForm.portal || form === KeyForm.execution;
-    if (isPortal && describe && reader.rowDescriptionBytes(block) === 0) return 'notFound';
+    if (isPortal && describe !== false && reader.rowDescriptionBytes(block) === 0) return 'notFound';
     if (!this.probing) {
       const out = this.runtime.clientOut;
       out.reserve(reader.framesBytes(block));
-      out.advance(reader.copyFrames(block, out.bytes, out.position(), describe || !isPortal));
+      const from = out.position();
+      out.advance(reader.copyFrames(block, out.bytes, out.position(), describe !== false || !isPortal));
       reader.markVisited(block);
-      this.shapes[this.shapeCount++] = shape;
+      this.shapes.add(shape);
+      if (typeof describe === 'object') this.session.router.remaking.told(describe, out.bytes, from, out.position());
     }
     const { consistency } = this.session;
     const level = this.hints?.level ?? consistency.level;
@@ -386,12 +388,8 @@ export class HitPath {
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     this.steps.commit(batch.bytes);
     if (!session.transaction.isIdle) this.noteSnapshot();
-    for (let i = 0; i < this.shapeCount; i++) {
-      const shape = this.shapes[i]!;
-      this.runtime.shapeHits[shape]! += 1;
-      this.cache.worth.hit(shape);
-    }
+    this.shapes.commit(this.runtime.shapeHits, this.cache.worth);
     session.countHits(this.entries, bytes);
-    this.runtime.timing.hit(this.startedMs, this.shapeCount === 1 ? this.shapes[0]! : null, this.cache.bypass);
+    this.runtime.timing.hit(this.startedMs, this.shapes.only, this.cache.bypass);
   }
 }

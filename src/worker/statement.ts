@@ -13,6 +13,7 @@ import { type ParseView, parameterTypes } from '../shared/wire/frontend.ts';
 import { type BlockCommand, blockCommand } from './block.ts';
 import { type KeyPrefix, keyPrefix, mayHoldComment } from './key-prefix.ts';
 import type { ParseMark } from './settings.ts';
+import type { Told } from './told.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 /** Where a statement was resolved (C7): only under the same does it fill or hit. */
@@ -51,6 +52,10 @@ export class Statement {
   atOrigin = '';
   private ownContent: string | null = null;
   private contentSettings = '';
+  /** How the client was described it by answers from here. */
+  readonly told: Told = { parameters: 0, rows: 0 };
+  /** What its next use is answered with: the origin would not make it any more, or would make another (remaking.ts). */
+  fault: Buffer | null = null;
   /** Where it was resolved, as the client knows it; null: not known. */
   resolution: Resolution | null = null;
   /** The verdict under `resolution`. */
@@ -80,6 +85,11 @@ export class Statement {
 
   get text(): string {
     return this.parse.toString('utf8', this.textStart, this.textEnd);
+  }
+
+  /** A description was answered here. */
+  get isTold(): boolean {
+    return this.told.parameters !== 0 || this.told.rows !== 0;
   }
 
   /** The Parse message after the name. */

@@ -2,7 +2,7 @@
  * Backend messages: a decoder for each that a decision needs, an encoder for each that we answer ourselves.
  * Positions are those of whole frames, header included. Manual: Message Formats; Error and Notice Message Fields.
  */
-import { Backend } from './codes.ts';
+import { Backend, TransactionStatus } from './codes.ts';
 import { HEADER_BYTES, WireError } from './framer.ts';
 import { encodeFrame, nulAt } from './frontend.ts';
 
@@ -123,6 +123,9 @@ export function encodeError(error: ErrorToSend): Buffer {
 export function encodeReady(status: number): Buffer {
   return encodeFrame(Backend.readyForQuery, Buffer.from([status]));
 }
+
+export const READY_IDLE: Buffer = encodeReady(TransactionStatus.idle);
+export const READY_IN_BLOCK: Buffer = encodeReady(TransactionStatus.inBlock);
 
 export function encodeCommandComplete(tag: string): Buffer {
   return encodeFrame(Backend.commandComplete, Buffer.from(`${tag}\0`));

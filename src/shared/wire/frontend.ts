@@ -161,6 +161,11 @@ export function encodeCloseStatement(name: string): Buffer {
   return encodeFrame(Frontend.close, Buffer.from(`S${name}\0`, 'latin1'));
 }
 
+/** Describe of a prepared statement; `name` as decoded here. */
+export function encodeDescribeStatement(name: string): Buffer {
+  return encodeFrame(Frontend.describe, Buffer.from(`S${name}\0`, 'latin1'));
+}
+
 /** CancelRequest for the key in a BackendKeyData frame [start, end). It has no code byte, and the key no fixed length. */
 export function encodeCancel(bytes: Buffer, start: number, end: number): Buffer {
   const key = bytes.subarray(start + HEADER_BYTES, end);
@@ -234,10 +239,12 @@ const REFRESH_MARK = Buffer.from('/* refreshed by pgfresh */ ');
  * Close, Parse, Describe, Close, Sync.
  */
 export function encodeComparison(name: string, definition: Uint8Array): Buffer {
-  const describe = (text: string): Buffer => encodeFrame(Frontend.describe, Buffer.from(`S${text}\0`, 'latin1'));
   const close = encodeCloseStatement(QUESTION);
   const parse = encodeFrame(Frontend.parse, Buffer.concat([Buffer.from(`${QUESTION}\0`), definition]));
-  return Buffer.concat([describe(name), close, parse, describe(QUESTION), close, SYNC]);
+  return Buffer.concat([
+    ...[encodeDescribeStatement(name), close, parse],
+    ...[encodeDescribeStatement(QUESTION), close, SYNC],
+  ]);
 }
 
 export const CLOSE_UNNAMED_PORTAL: Buffer = encodeFrame(Frontend.close, Buffer.from('P\0'));

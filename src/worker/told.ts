@@ -1,0 +1,57 @@
+/**
+ * What the client was told of a prepared statement's parameters and columns, as two numbers: enough to know whether one that is made later would be described
+ * the same way. Of a column count name, type and type modifier, as they do for PostgreSQL (equalRowTypes, tupdesc.c); not the format, which each Bind chooses.
+ */
+import { extendHash, finishHash, HASH_SEED } from '../shared/query-key.ts';
+import { Backend } from '../shared/wire/codes.ts';
+import { HEADER_BYTES } from '../shared/wire/framer.ts';
+
+/** 0: nothing was told. */
+export interface Told {
+  parameters: number;
+  rows: number;
+}
+
+const NO_ROWS = 1;
+/** Table (4), column number (2). */
+const ORIGIN_BYTES = 6;
+/** Type (4), length (2), modifier (4). */
+const TYPE_BYTES = 10;
+const FORMAT_BYTES = 2;
+
+/** Adds what the frames at [start, end) tell: a ParameterDescription, and the RowDescription or NoData that comes first or next. */
+export function hear(told: Told, bytes: Buffer, start: number, end: number): void {
+  let at = start;
+  while (at + HEADER_BYTES <= end) {
+    const code = bytes[at]!;
+    const stop = at + 1 + bytes.readInt32BE(at + 1);
+    if (stop > end) return;
+    if (code === Backend.parameterDescription) told.parameters = hash(bytes, at + HEADER_BYTES, stop);
+    else if (code === Backend.rowDescription) told.rows = hashOfColumns(bytes, at + HEADER_BYTES, stop);
+    else if (code === Backend.noData) told.rows = NO_ROWS;
+    if (code !== Backend.parameterDescription) return;
+    at = stop;
+  }
+}
+
+/** Whether `made` is described as the client was told. */
+export function isAsTold(told: Told, made: Told): boolean {
+  const same = (before: number, now: number) => before === 0 || before === now;
+  return same(told.parameters, made.parameters) && same(told.rows, made.rows);
+}
+
+function hash(bytes: Buffer, start: number, end: number): number {
+  return finishHash(extendHash(HASH_SEED, bytes, start, end)) || 1;
+}
+
+function hashOfColumns(bytes: Buffer, start: number, end: number): number {
+  let h = HASH_SEED;
+  let at = start + 2;
+  while (at < end) {
+    const nameEnd = bytes.indexOf(0, at) + 1;
+    const type = nameEnd + ORIGIN_BYTES;
+    h = extendHash(extendHash(h, bytes, at, nameEnd), bytes, type, type + TYPE_BYTES);
+    at = type + TYPE_BYTES + FORMAT_BYTES;
+  }
+  return finishHash(h) || 1;
+}

@@ -1,0 +1,174 @@
+// C7: a statement whose Parse and description were answered here, so that the origin has never seen it, and then DDL that changes its columns or parameters.
+// Its client goes by the description that it was told: it gets what a server that had the statement would say, and no rows of another shape.
+import { describe, expect, it } from 'vitest';
+import { useProxy } from '../support/fixture.ts';
+import { run } from '../support/postgres.ts';
+import { connectRaw, type Frame, type RawClient, serialize, sqlState, statement } from '../support/raw-client.ts';
+
+interface Case {
+  readonly what: string;
+  /** About the table t. */
+  readonly ddl: string;
+  readonly text?: string;
+  /** '': the unnamed statement. */
+  readonly name?: string;
+  /** Told with the portal of an answer instead of by itself. */
+  readonly byPortal?: boolean;
+  /** Sent behind the DDL, and so many ReadyForQuery to wait for. */
+  readonly send: (name: string) => readonly Buffer[];
+  readonly ready: number;
+  /** Waits until pgfresh knows of the DDL: a description is an answer like others, and may be as old. */
+  readonly noticed?: true;
+  /** DDL behind that, and the same again. */
+  readonly back?: string;
+}
+
+const bound = (name: string, value = '2') =>
+  Buffer.concat([serialize.bind({ statement: name, values: [value] }), serialize.execute({})]);
+const sync = serialize.sync();
+const query = (text: string) => serialize.query(text);
+const addColumn = 'ALTER TABLE t ADD COLUMN w int DEFAULT 7';
+
+const cases: readonly Case[] = [
+  { what: 'a column more', ddl: addColumn, send: (s) => [bound(s), sync, bound(s), sync], ready: 2 },
+  { what: 'the unnamed statement', name: '', ddl: addColumn, send: () => [bound(''), sync, bound(''), sync], ready: 2 },
+  { what: 'told with an answer', byPortal: true, ddl: addColumn, send: (s) => [bound(s), sync], ready: 1 },
+  {
+    what: 'a column more, and it goes away again',
+    ddl: addColumn,
+    back: 'ALTER TABLE t DROP COLUMN w',
+    send: (s) => [bound(s), sync],
+    ready: 1,
+  },
+  {
+    what: 'another type of the same width, in binary format',
+    ddl: 'ALTER TABLE t ALTER COLUMN v TYPE real',
+    send: (s) => [serialize.bind({ statement: s, values: ['2'], binary: true }), serialize.execute({}), sync],
+    ready: 1,
+  },
+  {
+    what: 'columns that have changed places by name',
+    ddl: 'ALTER TABLE t RENAME v TO x; ALTER TABLE t RENAME u TO v; ALTER TABLE t RENAME x TO u',
+    send: (s) => [bound(s), sync],
+    ready: 1,
+  },
+  {
+    what: 'a column that it names is gone',
+    text: 'SELECT v FROM t WHERE id = $1',
+    ddl: 'ALTER TABLE t DROP COLUMN v',
+    send: (s) => [bound(s), sync, query('SELECT 1')],
+    ready: 2,
+  },
+  {
+    what: 'a column that it names is gone, in a block',
+    text: 'SELECT v FROM t WHERE id = $1',
+    ddl: 'ALTER TABLE t DROP COLUMN v',
+    send: (s) => [query('BEGIN'), bound(s), sync, query('SELECT 1'), query('ROLLBACK'), bound(s), sync],
+    ready: 5,
+  },
+  {
+    what: 'in a block',
+    ddl: addColumn,
+    send: (s) => [query('BEGIN'), query('SELECT now() IS NULL'), bound(s), sync, query('SELECT 1'), query('COMMIT')],
+    ready: 5,
+  },
+  {
+    what: 'behind a write in one pipeline, which is undone',
+    ddl: addColumn,
+    send: (s) => [
+      ...[statement("INSERT INTO t VALUES (50, 1, 1) RETURNING 'in'"), bound(s), sync],
+      query('SELECT count(*) FROM t WHERE id = 50'),
+    ],
+    ready: 2,
+  },
+  {
+    what: 'Describe of it',
+    ddl: addColumn,
+    noticed: true,
+    send: (s) => [serialize.describe({ type: 'S', name: s }), sync, serialize.close({ type: 'S', name: s }), sync],
+    ready: 2,
+  },
+  {
+    what: 'made anew under its name',
+    ddl: addColumn,
+    send: (s) => [serialize.close({ type: 'S', name: s }), statement('SELECT 5', [], s), sync, bound(s, ''), sync],
+    ready: 2,
+  },
+  {
+    what: 'DDL that leaves the answer as it is',
+    ddl: 'ALTER TABLE t ADD CHECK (u > -5); CREATE INDEX ON t (u)',
+    send: (s) => [bound(s), sync, query('BEGIN'), bound(s, '3'), sync, query('COMMIT')],
+    ready: 4,
+  },
+];
+
+/** Without what a server says of the parameters before it finds that the columns are others: we find it first. */
+const told = (frames: readonly Frame[]): string[] =>
+  frames
+    .filter(({ code }, i) => !(code === 't' && frames[i + 1]?.code === 'E'))
+    .map((frame) => (frame.code === 'E' ? `E ${sqlState(frame)}` : `${frame.code} ${frame.body.toString('hex')}`));
+
+describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
+  const tables = cases.map(
+    (_, i) => `CREATE TABLE t${i} (id int PRIMARY KEY, v int, u int);
+    INSERT INTO t${i} SELECT g, g, -1 FROM generate_series(1, 9) AS g;`,
+  );
+  const proxy = useProxy(tables.join('\n'), { origin });
+
+  async function prepare(url: string, each: Case, text: string): Promise<RawClient> {
+    const { name = 's', byPortal = false } = each;
+    const client = await connectRaw(url);
+    client.send(serialize.parse({ name, text, types: [] }));
+    if (!byPortal) client.send(serialize.describe({ type: 'S', name }));
+    client.send(sync);
+    client.send(
+      ...[serialize.bind({ statement: name, values: ['1'] }), serialize.describe({ type: 'P', name: '' })],
+      ...[serialize.execute({}), sync],
+    );
+    await client.until('Z', 2);
+    return client;
+  }
+
+  it.each(cases.map((each, i) => ({ ...each, i })))('$what', async (each) => {
+    const own = (sql: string) => sql.replaceAll(/\bt\b/g, `t${each.i}`);
+    const text = own(each.text ?? 'SELECT * FROM t WHERE id = $1');
+    const send = each.send(each.name ?? 's').map((bytes) => {
+      const sql = bytes.toString('latin1');
+      return / t /.test(sql) ? rewritten(bytes, ` t${each.i} `) : bytes;
+    });
+    await proxy.warm(async () => (await prepare(proxy.url, each, text)).close());
+    for (let i = 0; i < 10; i++) (await prepare(proxy.url, each, text)).close();
+    const [direct, through] = [await prepare(proxy.originUrl, each, text), await prepare(proxy.url, each, text)];
+    const same = async (what: string) => {
+      direct.send(...send);
+      const expected = told(await direct.until('Z', each.ready));
+      through.send(...send);
+      expect({ what, told: told(await through.until('Z', each.ready)) }).toEqual({ what, told: expected });
+    };
+    const session = await proxy.session();
+    await run(proxy.originUrl, own(each.ddl));
+    if (each.noticed) await proxy.warm(() => session.query(own('SELECT * FROM t WHERE id = 9')), 'the new catalog');
+    await same('at once');
+    await same('again');
+    if (each.back !== undefined) {
+      await run(proxy.originUrl, own(each.back));
+      await same('as it was');
+    }
+    for (const client of [direct, through]) client.close();
+  });
+});
+
+/** The table of the case, in a message whose only length is that of the frame. */
+function rewritten(bytes: Buffer, table: string): Buffer {
+  const messages: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 1 + bytes.readInt32BE(at + 1);
+    const code = bytes.subarray(at, at + 1);
+    const body = Buffer.from(bytes.toString('latin1', at + 5, end).replaceAll(' t ', table), 'latin1');
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(4 + body.length);
+    messages.push(code, length, body);
+    at = end;
+  }
+  return Buffer.concat(messages);
+}
