@@ -3,7 +3,8 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
-import { createDatabase } from '../support/postgres.ts';
+import { createDatabase, run } from '../support/postgres.ts';
+import { connectRaw, serialize, sqlState } from '../support/raw-client.ts';
 import { pgScript, postgresJsScript, shopSql } from '../support/scripts.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -117,6 +118,37 @@ it('a session in a block, or with an answer under way, stays; a moved one hits a
   });
   await other.query('SELECT pg_cancel_backend($1)', [rows[0].pid]);
   await refused;
+});
+
+it('what a client was told of a statement goes along (C7)', async () => {
+  await run(database.url, 'CREATE TABLE told (id int PRIMARY KEY, v int); INSERT INTO told VALUES (1, 1), (2, 2)');
+  const sync = serialize.sync();
+  const execute = (value: string) => [serialize.bind({ statement: 's', values: [value] }), serialize.execute({}), sync];
+  const prepare = async () => {
+    const client = await connectRaw(pgfresh.url);
+    client.send(serialize.parse({ name: 's', text: 'SELECT * FROM told WHERE id = $1', types: [] }));
+    client.send(serialize.describe({ type: 'S', name: 's' }), sync, ...execute('1'));
+    await client.until('Z', 2);
+    return client;
+  };
+  const { hits } = (await pgfresh.status()).cache;
+  await waitFor('hits', async () => {
+    (await prepare()).close();
+    return (await pgfresh.status()).cache.hits > hits + 10;
+  });
+  const client = await prepare();
+  const before = await moved();
+  const use = async () => {
+    client.send(...execute('1'));
+    await client.until('Z');
+    return (await moved()) > before + 3;
+  };
+  await underMoves(() => waitFor('moves', use));
+  await run(database.url, 'ALTER TABLE told ALTER COLUMN v TYPE real');
+  client.send(...execute('2'));
+  const frames = await client.until('Z');
+  expect(sqlState(frames.find(({ code }) => code === 'E'))).toBe('0A000');
+  client.close();
 });
 
 it('leaks no descriptor and loses no session', async () => {
