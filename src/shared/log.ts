@@ -3,8 +3,8 @@
  * Each thread makes its own logger; lines are written synchronously, so a dying thread's last words are not lost.
  * Statement text is logged at `debug` and below only, and passwords never: `redact` is the second line of defence.
  */
+import { createRequire } from 'node:module';
 import pino from 'pino';
-import pretty from 'pino-pretty';
 import type { Config } from './config.ts';
 
 export type Logger = pino.Logger;
@@ -14,10 +14,14 @@ const redact = { paths: ['password', '*.password', '*.*.password'], censor: '***
 /** `thread` appears in every line: 'main', 'worker-1', 'cache'. */
 export function createLogger(config: Pick<Config, 'log'>, thread: string): Logger {
   const stderr = pino.destination({ fd: 2, sync: true });
-  const target = config.log.pretty
-    ? pretty({ destination: stderr, colorize: true, ignore: 'pid,hostname', messageFormat: '[{thread}] {msg}' })
-    : stderr;
+  const target = config.log.pretty ? readable(stderr) : stderr;
   return pino({ level: config.log.level, base: { thread }, redact, timestamp: pino.stdTimeFunctions.isoTime }, target);
+}
+
+/** Loaded for terminals alone: each thread has a logger. */
+function readable(destination: pino.DestinationStream): pino.DestinationStream {
+  const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+  return pretty({ destination, colorize: true, ignore: 'pid,hostname', messageFormat: '[{thread}] {msg}' });
 }
 
 /** For tests and one-shot commands. */

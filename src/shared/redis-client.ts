@@ -1,11 +1,14 @@
 /** The connection to the Redis, or Redis Cluster, of several nodes (ADR-025). */
-import { Cluster, Redis } from 'ioredis';
+import { createRequire } from 'node:module';
+import type { Cluster, Redis } from 'ioredis';
 import type { RedisNode, SecondTierConfig } from './config.ts';
 
 const RECONNECT_MS_MAX = 2_000;
 
 /** It connects at once, and again whenever it has to; what is asked meanwhile fails. Whoever has it listens for `error`. */
 export function connectRedis({ nodes, cluster, timeoutMs }: SecondTierConfig): Redis | Cluster {
+  // Few have one, and loading it takes a good part of a start.
+  const ioredis = createRequire(import.meta.url)('ioredis') as typeof import('ioredis');
   const first = nodes[0]!;
   const retryStrategy = (attempt: number): number => Math.min(RECONNECT_MS_MAX, 100 * 2 ** Math.min(attempt, 10));
   const common = { enableOfflineQueue: false } as const;
@@ -18,11 +21,11 @@ export function connectRedis({ nodes, cluster, timeoutMs }: SecondTierConfig): R
     autoResendUnfulfilledCommands: false,
   };
   if (!cluster)
-    return new Redis({ ...connection, host: first.host, port: first.port, db: first.database, retryStrategy });
+    return new ioredis.Redis({ ...connection, host: first.host, port: first.port, db: first.database, retryStrategy });
   const startupNodes = nodes.map(({ host, port }) => ({ host, port }));
   // The internal connections of a cluster wait for themselves.
   const redisOptions = { ...connection, enableOfflineQueue: true };
-  return new Cluster(startupNodes, { ...common, redisOptions, clusterRetryStrategy: retryStrategy });
+  return new ioredis.Cluster(startupNodes, { ...common, redisOptions, clusterRetryStrategy: retryStrategy });
 }
 
 function credentialsOf({ user, password, tls, host }: RedisNode) {

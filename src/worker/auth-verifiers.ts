@@ -1,6 +1,6 @@
 /** Where SCRAM verifiers of roles come from: a file, or a query on the origin under pgfresh's own role (ADR-006). */
 import { readFile } from 'node:fs/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Config } from '../shared/config.ts';
 import { connectPg } from '../shared/tls-origin.ts';
 import { parseVerifier, type ScramVerifier } from './auth-scram.ts';
@@ -77,6 +77,7 @@ class VerifierQuery implements Verifiers {
   }
 
   private async connect(): Promise<pg.Client> {
+    const { default: pg } = await import('pg');
     const { host, port, user, password, database } = this.upstream;
     const client = await connectPg(
       this.upstream,
