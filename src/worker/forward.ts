@@ -124,6 +124,7 @@ export class Forwarder {
       const statement = statements.get(bytes.toString('latin1', nameEnd + 1, Math.max(nameEnd + 1, statementEnd)));
       session.portals.set(name, { statement, work: this.work(statement, null) });
       const owed = order.oweExtended('bind', false);
+      if (owed !== null) owed.fault = statement?.fault ?? null;
       if (name === '') transaction.portal.replacedBy(owed);
     }
   }

@@ -123,7 +123,6 @@ export class MovableSession extends Session {
       made[unnamed] ?? null,
       made[unnamedAtOrigin] ?? null,
     );
-    this.router.remaking.arrived(made);
     for (const statement of made) {
       if (statement.resolution === null && statement.origin !== 'absent') this.unresolved.add(statement);
     }

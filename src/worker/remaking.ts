@@ -10,29 +10,49 @@
  * The origin, which lacks it then, refuses the message itself, so that what is around it is skipped, or rolled back, as it would be; only the words are ours.
  */
 import { encodeError } from '../shared/wire/backend.ts';
-import { TransactionStatus } from '../shared/wire/codes.ts';
+import { Backend, Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { encodeCloseStatement, encodeDescribeStatement, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
-import type { OwedKind, ReplySink } from './owed.ts';
+import type { ReplySink } from './owed.ts';
 import { madeNow } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Statement } from './statement.ts';
-import { hear, isAsTold } from './told.ts';
+import { hear, isAsTold, type Told } from './told.ts';
 
-const kinds: readonly OwedKind[] = ['parse', 'describeStatement'];
 const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
 
 const message = 'cached plan must not change result type';
 const changed: Buffer = encodeError({ severity: 'ERROR', sqlstate: '0A000', message });
 
+/** The replies to one Describe. */
+class Description implements ReplySink {
+  private readonly pieces: Buffer[] = [];
+  fault: Buffer | null = null;
+
+  row(bytes: Buffer, start: number, end: number): void {
+    this.pieces.push(Buffer.from(bytes.subarray(start, end)));
+  }
+
+  done(): void {
+    // Only the Sync behind it says when.
+  }
+
+  failed(bytes: Buffer, start: number, end: number): void {
+    this.fault = Buffer.from(bytes.subarray(start, end));
+  }
+
+  tell(told: Told): void {
+    const bytes = Buffer.concat(this.pieces);
+    hear(told, bytes, 0, bytes.length);
+  }
+}
+
 export class Remaking {
   private readonly session: Session;
   private readonly runtime: Runtime;
-  /** A description was answered here. */
-  private hasTold = false;
-  /** Made, and found to be another. */
-  private other: Statement | null = null;
+  /** Made, and found to be another, or to be described no more; and what its use is answered with. */
+  private other: { readonly statement: Statement; readonly fault: Buffer } | null = null;
   private readonly refused: Statement[] = [];
 
   constructor(session: Session, runtime: Runtime) {
@@ -42,29 +62,39 @@ export class Remaking {
 
   /** The frames [start, end) went to the client: the description of a statement, or an answer of it. */
   told(statement: Statement, bytes: Buffer, start: number, end: number): void {
+    const { told, name } = statement;
     if (statement.origin !== 'absent' || start === end) return;
-    this.hasTold = true;
-    hear(statement.told, bytes, start, end);
-  }
-
-  /** Statements of a session that was another worker's. */
-  arrived(statements: readonly Statement[]): void {
-    this.hasTold = statements.some(({ isTold }) => isTold);
+    // An unnamed one is parsed anew before it is used without another description.
+    const isNew =
+      bytes[start] === Backend.parameterDescription ? told.parameters === 0 : told.rows === 0 && name !== '';
+    if (!isNew) return;
+    hear(told, bytes, start, end);
   }
 
   /** False: the batch waits. Asked only when the origin is in the block that the client is in. */
   mayForward(batch: Batch): boolean {
-    const { session } = this;
-    const { order, transaction, names } = session;
-    if (!this.hasTold || names !== null || transaction.status === TransactionStatus.failed) return true;
-    if (this.other !== null && order.isQuiet) {
-      this.giveUp(this.other);
+    const { session, runtime } = this;
+    if (batch.bytes[batch.start] === Frontend.query && !session.statements.hasLocalOnly) return true;
+    return this.goesOn(() => runtime.forwarder.replayer.untried(session, session.liveCache, batch));
+  }
+
+  /** The same for a frame that is sent in pieces; [start, end) is its beginning. */
+  mayStream(bytes: Buffer, start: number, end: number): boolean {
+    const { session, runtime } = this;
+    return this.goesOn(() => runtime.forwarder.replayer.untriedFor(session, session.liveCache, bytes, start, end));
+  }
+
+  private goesOn(untried: () => Statement | null): boolean {
+    const { order, transaction, names } = this.session;
+    if (names !== null || transaction.status === TransactionStatus.failed) return true;
+    if (this.other !== null) {
+      if (order.isQuiet) this.giveUp(this.other.statement, this.other.fault);
       return false;
     }
-    const statement = this.runtime.forwarder.replayer.untried(session, session.liveCache, batch);
+    const statement = untried();
     if (statement === null) return true;
     // Inside a sequence that was sent already nobody can ask.
-    if (!order.isQuiet) return !order.isComing;
+    if (!order.isQuiet) return !order.isSynced;
     this.make(statement);
     return false;
   }
@@ -78,35 +108,47 @@ export class Remaking {
 
   private make(statement: Statement): void {
     const { session } = this;
-    const pieces: Buffer[] = [];
-    let fault: Buffer | null = null;
-    const parse: ReplySink = {
-      ...nowhere,
-      failed: (bytes, start, end) => {
-        fault = Buffer.from(bytes.subarray(start, end));
-      },
-    };
-    const description: ReplySink = {
-      ...nowhere,
-      row: (bytes, start, end) => void pieces.push(Buffer.from(bytes.subarray(start, end))),
-    };
-    const end: ReplySink = { ...nowhere, done: () => this.made(statement, fault, Buffer.concat(pieces)) };
-    const [owed] = session.order.oweQuestion(kinds, [parse, description], end);
-    session.statements.parseSent(owed!, statement);
+    const { name } = statement;
+    const isThere = statement.origin === 'outdated';
+    const [before, now] = [new Description(), new Description()];
+    const describe = encodeDescribeStatement(name);
+    const asBefore = isThere ? [{ kind: 'describeStatement', sink: before, bytes: describe } as const] : [];
+    const away =
+      isThere && name !== '' ? [{ kind: 'close', sink: nowhere, bytes: encodeCloseStatement(name) } as const] : [];
+    const steps = [
+      ...[...asBefore, ...away],
+      { kind: 'parse', sink: now, bytes: statement.parse } as const,
+      { kind: 'describeStatement', sink: now, bytes: describe } as const,
+    ];
+    const end: ReplySink = { ...nowhere, done: () => this.made(statement, isThere ? before : null, now) };
+    const owed = session.order.oweQuestion(
+      steps.map(({ kind }) => kind),
+      steps.map(({ sink }) => sink),
+      end,
+    );
+    session.statements.parseSent(owed[steps.length - 2]!, statement);
     const { liveCache } = session;
     madeNow(session, statement, liveCache && session.settings.current(liveCache));
-    const { originOut } = this.runtime;
-    for (const bytes of [statement.parse, encodeDescribeStatement(statement.name), SYNC]) originOut.appendAll(bytes);
+    for (const { bytes } of steps) this.runtime.originOut.appendAll(bytes);
+    this.runtime.originOut.appendAll(SYNC);
   }
 
-  private made(statement: Statement, fault: Buffer | null, description: Buffer): void {
-    const now = { parameters: 0, rows: 0 };
-    hear(now, description, 0, description.length);
-    if (fault !== null) this.refuse(statement, fault);
-    else if (!isAsTold(statement.told, now)) this.other = statement;
+  private made(statement: Statement, before: Description | null, now: Description): void {
+    if (before !== null && before.fault !== null) {
+      // It is there as it was: it refuses its use by itself, as long as its columns are others.
+      statement.origin = 'outdated';
+      this.refuse(statement, before.fault);
+      return;
+    }
+    before?.tell(statement.told);
+    const made: Told = { parameters: 0, rows: 0 };
+    now.tell(made);
+    const { fault } = now;
+    if (fault !== null && statement.origin === 'absent') this.refuse(statement, fault);
+    else if (!isAsTold(statement.told, made)) this.other = { statement, fault: fault ?? changed };
   }
 
-  private giveUp(statement: Statement): void {
+  private giveUp(statement: Statement, fault: Buffer): void {
     const { order, statements } = this.session;
     this.other = null;
     const [owed] = order.oweQuestion(['close'], [nowhere], nowhere);
@@ -115,7 +157,7 @@ export class Remaking {
     statements.lost(statement);
     this.runtime.originOut.appendAll(encodeCloseStatement(statement.name));
     this.runtime.originOut.appendAll(SYNC);
-    this.refuse(statement, changed);
+    this.refuse(statement, fault);
   }
 
   private refuse(statement: Statement, fault: Buffer): void {

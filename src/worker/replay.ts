@@ -66,11 +66,27 @@ export class Replayer {
     return this.lacking.length > 0 || this.visible.length > 0 || this.needsPortal || this.isInDoubt;
   }
 
-  /** What the batch lacks that its client was told of, and that nobody has tried to make (remaking.ts). */
+  /** What the origin is to make for the batch whose client goes by a description of before (remaking.ts). */
   untried(session: Session, cache: AttachedCache | null, batch: Batch): Statement | null {
     this.isNeeded(session, cache, batch);
+    return this.found();
+  }
+
+  /** The same for a frame that is sent in pieces. */
+  untriedFor(
+    session: Session,
+    cache: AttachedCache | null,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): Statement | null {
+    this.lookAt(session, cache, bytes, start, end);
+    return this.found();
+  }
+
+  private found(): Statement | null {
     for (const each of [...this.visible, ...this.lacking]) {
-      if (each !== 'close' && each.isTold && each.origin === 'absent') return each;
+      if (each !== 'close' && (each.origin === 'outdated' || each.isTold)) return each;
     }
     return null;
   }
@@ -93,14 +109,17 @@ export class Replayer {
 
   /** In front of a Bind that is sent in pieces, of which [start, end) has come: the statement that it names. */
   replayFor(session: Session, cache: AttachedCache | null, bytes: Buffer, start: number, end: number): void {
-    if (!frontend.decodeBind(bytes, start, end, bind)) return;
-    this.begin(session, cache, cache === null || session.settings.inDoubt ? null : session.settings.presumed(cache));
-    if (this.isFailed) return;
-    this.provide(bind.statement);
+    this.lookAt(session, cache, bytes, start, end);
     for (const lacking of this.lacking) {
       if (lacking === 'close') this.closeUnnamed();
       else this.send(lacking, this.context);
     }
+  }
+
+  private lookAt(session: Session, cache: AttachedCache | null, bytes: Buffer, start: number, end: number): void {
+    this.begin(session, cache, cache === null || session.settings.inDoubt ? null : session.settings.presumed(cache));
+    const isBind = bytes[start] === Frontend.bind && frontend.decodeBind(bytes, start, end, bind);
+    if (isBind && !this.isFailed) this.provide(bind.statement);
   }
 
   private begin(session: Session, cache: AttachedCache | null, context: Resolution | null): void {
@@ -190,7 +209,7 @@ export class Replayer {
     if (this.isFailed && statements.isInDoubt(name)) this.isInDoubt = true;
     if (name === '' && statements.isUnnamedInDoubt) this.isInDoubt = true;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
-    if (missing === null || this.lacking.includes(missing)) return;
+    if (missing === null || [this.lacking, among].some((those) => those.includes(missing))) return;
     if (missing !== 'close' && missing.fault !== null) return;
     const { names } = this.session;
     // A pooled connection may have it from another session.

@@ -97,6 +97,17 @@ export class Router implements Reader {
     return true;
   }
 
+  /** Whether a frame may be sent that goes in pieces; [start, end) is its beginning. */
+  mayStream(bytes: Buffer, start: number, end: number): boolean {
+    return this.mayForward() && this.remaking.mayStream(bytes, start, end);
+  }
+
+  /** The beginning of such a frame. */
+  routeLong(code: number, bytes: Buffer, start: number, end: number): void {
+    this.runtime.forwarder.forwardLong(this.session, code, bytes, start, end);
+    this.remaking.forwarded();
+  }
+
   /** Whether somebody has asked the origin for what the batch lacks, and it may wait for that. */
   private waitsForMiss(): boolean {
     const { session, runtime } = this;

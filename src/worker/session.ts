@@ -277,13 +277,13 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     return true;
   }
 
-  mayStream(_bytes: Buffer, _start: number, _end: number): boolean {
-    return this.state !== 'ready' || this.router.mayForward();
+  mayStream(bytes: Buffer, start: number, end: number): boolean {
+    return this.state !== 'ready' || this.router.mayStream(bytes, start, end);
   }
 
   longFrame(code: number, bytes: Buffer, start: number, end: number): void {
     if (this.login?.isRelaying === true && code === Frontend.password) this.piece(bytes, start, end);
-    else if (this.state === 'ready') this.runtime.forwarder.forwardLong(this, code, bytes, start, end);
+    else if (this.state === 'ready') this.router.routeLong(code, bytes, start, end);
     else throw new WireError(`unexpected message type 0x${code.toString(16)} before authentication`);
   }
 

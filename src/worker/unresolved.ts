@@ -6,20 +6,20 @@
  *   Describe s · Close ours · Parse ours (the same text) · Describe ours · Close ours · Sync
  *
  * The first fails with 0A000 where the columns of the answer are no longer those of the Parse. Where both describe the same
- * parameters and columns the client cannot tell `s` from a statement made now, and `s` becomes one at once: Close s · Parse s · Sync.
+ * parameters and columns the client cannot tell `s` from a statement made now, and `s` becomes one before its next use there (remaking.ts).
  */
-import { encodeCloseStatement, encodeComparison, SYNC } from '../shared/wire/frontend.ts';
+import { encodeComparison } from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { OwedKind, ReplySink } from './owed.ts';
 import { slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Resolution, Statement } from './statement.ts';
+import { hear, isAsTold, type Told } from './told.ts';
 
 /** Messages of `encodeComparison`, its Sync apart. */
 const compareKinds: readonly OwedKind[] = ['describeStatement', 'close', 'parse', 'describeStatement', 'close'];
 
-const replaceKinds: readonly OwedKind[] = ['close', 'parse'];
 const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
 
 /** Keeps the bytes of the replies to one Describe. */
@@ -35,7 +35,18 @@ class Description implements ReplySink {
   }
 
   equals(other: Description): boolean {
-    return this.pieces.length > 0 && Buffer.concat(this.pieces).equals(Buffer.concat(other.pieces));
+    return this.pieces.length > 0 && this.bytes.equals(other.bytes);
+  }
+
+  /** Whether the client was told the same, if it was told by an answer from here. */
+  isAsTold(told: Told): boolean {
+    const made: Told = { parameters: 0, rows: 0 };
+    hear(made, this.bytes, 0, this.bytes.length);
+    return isAsTold(told, made);
+  }
+
+  private get bytes(): Buffer {
+    return Buffer.concat(this.pieces);
   }
 }
 
@@ -82,7 +93,7 @@ export class Unresolved {
     const end: ReplySink = {
       row: () => undefined,
       done: () => {
-        if (held.equals(made)) this.equal = statement;
+        if (held.equals(made) && made.isAsTold(statement.told)) this.equal = statement;
       },
     };
     session.order.oweQuestion(compareKinds, [held, nowhere, nowhere, made, nowhere], end);
@@ -91,7 +102,7 @@ export class Unresolved {
   }
 
   private replace(statement: Statement, cache: AttachedCache, context: Resolution): void {
-    const { order, statements } = this.session;
+    const { statements } = this.session;
     this.equal = null;
     if (statements.get(statement.name) !== statement || statement.origin !== 'held') return;
     if (this.session.names !== null) {
@@ -101,11 +112,7 @@ export class Unresolved {
       slotOfStatement(this.session, cache, context, statement);
       return;
     }
-    const [, parse] = order.oweQuestion(replaceKinds, [nowhere, nowhere], nowhere);
-    statements.parseSent(parse!, statement);
-    statement.resolvedAt(context);
+    statement.renewed(context);
     slotOfStatement(this.session, cache, context, statement);
-    const { originOut } = this.runtime;
-    for (const bytes of [encodeCloseStatement(statement.name), statement.parse, SYNC]) originOut.appendAll(bytes);
   }
 }

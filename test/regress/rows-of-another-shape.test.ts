@@ -1,9 +1,12 @@
 // C7: a statement whose Parse and description were answered here, so that the origin has never seen it, and then DDL that changes its columns or parameters.
 // Its client goes by the description that it was told: it gets what a server that had the statement would say, and no rows of another shape.
 import { describe, expect, it } from 'vitest';
+import { startDelayedStream } from '../support/delayed-stream.ts';
 import { useProxy } from '../support/fixture.ts';
+import { startPgfresh } from '../support/pgfresh.ts';
 import { run } from '../support/postgres.ts';
-import { connectRaw, type Frame, type RawClient, serialize, sqlState, statement } from '../support/raw-client.ts';
+import { connectRaw, type Frame, type RawClient, rows, serialize, sqlState, statement } from '../support/raw-client.ts';
+import { waitFor } from '../support/wait.ts';
 
 interface Case {
   readonly what: string;
@@ -95,6 +98,19 @@ const cases: readonly Case[] = [
     ready: 2,
   },
   {
+    what: 'with a parameter that is sent in pieces',
+    text: 'SELECT * FROM t WHERE id = length($1)',
+    ddl: addColumn,
+    send: (s) => [bound(s, 'x'.repeat(300_000)), sync, bound(s, 'xx'), sync],
+    ready: 2,
+  },
+  {
+    what: 'seen by SQL twice in one batch',
+    ddl: addColumn,
+    send: (s) => [statement('PREPARE p1 AS SELECT 1'), statement('PREPARE p2 AS SELECT 2'), sync, bound(s), sync],
+    ready: 2,
+  },
+  {
     what: 'DDL that leaves the answer as it is',
     ddl: 'ALTER TABLE t ADD CHECK (u > -5); CREATE INDEX ON t (u)',
     send: (s) => [bound(s), sync, query('BEGIN'), bound(s, '3'), sync, query('COMMIT')],
@@ -113,7 +129,9 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     (_, i) => `CREATE TABLE t${i} (id int PRIMARY KEY, v int, u int);
     INSERT INTO t${i} SELECT g, g, -1 FROM generate_series(1, 9) AS g;`,
   );
-  const proxy = useProxy(tables.join('\n'), { origin });
+  const migrated = `CREATE TABLE migrated (id int PRIMARY KEY, v int);
+    INSERT INTO migrated SELECT g, g FROM generate_series(1, 9) AS g;`;
+  const proxy = useProxy([...tables, migrated].join('\n'), { origin });
 
   async function prepare(url: string, each: Case, text: string): Promise<RawClient> {
     const { name = 's', byPortal = false } = each;
@@ -155,6 +173,47 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       await same('as it was');
     }
     for (const client of [direct, through]) client.close();
+  });
+
+  it('a statement that the origin has, in the middle of a migration that nobody has noticed yet', async () => {
+    let delayMs = 0;
+    const stream = await startDelayedStream(proxy.originUrl, { delayMs: () => delayMs, answerMs: () => delayMs });
+    const pgfresh = await startPgfresh({ upstream: proxy.originUrl, args: ['--cdc-url', stream.url] });
+    const hits = async () => (await pgfresh.status()).cache.hits;
+    const text = 'SELECT * FROM migrated WHERE id = $1';
+    const through = await prepare(pgfresh.url, cases[0]!, text);
+    const use = async (value: string, client = through) => {
+      client.send(bound('s', value), sync);
+      const frames = await client.until('Z');
+      return sqlState(frames.find(({ code }) => code === 'E')) ?? rows(frames);
+    };
+    const warm = async (work: () => Promise<unknown>) => {
+      const before = await hits();
+      await waitFor('a hit', async () => {
+        await work();
+        return (await hits()) > before;
+      });
+    };
+    await warm(() => use('1'));
+    expect(await use('2')).toEqual([['2', '2']]);
+    await run(proxy.originUrl, 'CREATE TABLE first_step (id int PRIMARY KEY)');
+    const session = await proxy.session(pgfresh.url);
+    await warm(() => session.query('SELECT v FROM migrated WHERE id = 9'));
+    // Its verdict under the catalog of now is asked for; then another session fills what this one hits, without another Parse.
+    await use('1');
+    const other = await prepare(pgfresh.url, cases[0]!, text);
+    await warm(() => use('1', other));
+    await warm(() => use('1'));
+    delayMs = 2_000;
+    await run(proxy.originUrl, 'ALTER TABLE migrated ADD COLUMN w int DEFAULT 7');
+    expect(await use('3')).toBe('0A000');
+    delayMs = 0;
+    await run(proxy.originUrl, 'ALTER TABLE migrated DROP COLUMN w');
+    expect(await use('4')).toEqual([['4', '4']]);
+    for (const client of [through, other]) client.close();
+    await session.end();
+    await pgfresh.stop();
+    await stream.close();
   });
 });
 

@@ -9,7 +9,8 @@ const answerMsMax = 2_000;
 export async function redisLines(tier2: SecondTierConfig | null): Promise<string[]> {
   if (tier2 === null) return [];
   const name = `redis ${tier2.nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
-  const client = connectRedis(tier2);
+  // Not with the impatience of a statement that waits.
+  const client = connectRedis({ ...tier2, timeoutMs: answerMsMax });
   try {
     await once(client, 'ready', { signal: AbortSignal.timeout(answerMsMax) });
     return [`  ok   ${name} answers`];
