@@ -85,10 +85,8 @@ export class Replayer {
   }
 
   private found(): Statement | null {
-    for (const each of [...this.visible, ...this.lacking]) {
-      if (each !== 'close' && (each.origin === 'outdated' || each.isTold)) return each;
-    }
-    return null;
+    const mustBeTried = (each: Lacking) => each !== 'close' && (each.origin === 'outdated' || each.isTold);
+    return this.visible.find(mustBeTried) ?? (this.lacking.find(mustBeTried) as Statement | undefined) ?? null;
   }
 
   /** `context`: what a Parse sent now is resolved under; null when that is in doubt. */
