@@ -11,6 +11,7 @@
  */
 import { encodeError } from '../shared/wire/backend.ts';
 import { Backend, Frontend, TransactionStatus } from '../shared/wire/codes.ts';
+import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import { encodeCloseStatement, encodeDescribeStatement, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
 import type { ReplySink } from './owed.ts';
@@ -74,7 +75,11 @@ export class Remaking {
   /** False: the batch waits. Asked only when the origin is in the block that the client is in. */
   mayForward(batch: Batch): boolean {
     const { session, runtime } = this;
-    if (batch.bytes[batch.start] === Frontend.query && !session.statements.hasLocalOnly) return true;
+    const { statements } = session;
+    const { bytes, start } = batch;
+    if (bytes[start] === Frontend.query && !statements.hasLocalOnly) return true;
+    // It begins with an unnamed statement of its own, and there is no other.
+    if (bytes[start] === Frontend.parse && bytes[start + HEADER_BYTES] === 0 && !statements.hasNamed) return true;
     return this.goesOn(() => runtime.forwarder.replayer.untried(session, session.liveCache, batch));
   }
 
