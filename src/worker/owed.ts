@@ -97,6 +97,9 @@ export interface ReplySink {
   failed?(bytes: Buffer, start: number, end: number): void;
 }
 
+/** For replies that nobody wants to know of. */
+export const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
+
 /** Something of ours that the client's statements need not wait for: it changes nothing of the session's. */
 export class Background implements ReplySink {
   private readonly endMs: number;

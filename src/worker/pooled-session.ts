@@ -17,11 +17,9 @@ import { encodeCloseStatement, encodeQuestion, SYNC } from '../shared/wire/front
 import { AttachingSession, QUESTION_FAILURES_MAX } from './attaching-session.ts';
 import { noSettings, settingsQuery, settingsSink } from './carried-settings.ts';
 import type { Batch } from './client-input.ts';
-import { questionKinds, type ReplySink } from './owed.ts';
+import { nowhere, questionKinds } from './owed.ts';
 import { type Doubt, type Findings, PoolGate } from './pool-gate.ts';
 import type { PooledOrigin } from './pooled-origin.ts';
-
-const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
 
 export class PooledSession extends AttachingSession {
   private readonly gate = new PoolGate(this, this.runtime);

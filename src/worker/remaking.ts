@@ -14,38 +14,23 @@ import { Backend, Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import { encodeCloseStatement, encodeDescribeStatement, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
-import type { ReplySink } from './owed.ts';
+import { Description } from './description.ts';
+import { nowhere, type ReplySink } from './owed.ts';
 import { madeNow } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Statement } from './statement.ts';
-import { hear, isAsTold, type Told } from './told.ts';
-
-const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
+import { hear } from './told.ts';
 
 const message = 'cached plan must not change result type';
 const changed: Buffer = encodeError({ severity: 'ERROR', sqlstate: '0A000', message });
 
-/** The replies to one Describe. */
-class Description implements ReplySink {
-  private readonly pieces: Buffer[] = [];
+/** One that may be refused, or the Parse in front of it: the words are for the client. */
+class Attempt extends Description {
   fault: Buffer | null = null;
-
-  row(bytes: Buffer, start: number, end: number): void {
-    this.pieces.push(Buffer.from(bytes.subarray(start, end)));
-  }
-
-  done(): void {
-    // Only the Sync behind it says when.
-  }
 
   failed(bytes: Buffer, start: number, end: number): void {
     this.fault = Buffer.from(bytes.subarray(start, end));
-  }
-
-  tell(told: Told): void {
-    const bytes = Buffer.concat(this.pieces);
-    hear(told, bytes, 0, bytes.length);
   }
 }
 
@@ -115,7 +100,7 @@ export class Remaking {
     const { session } = this;
     const { name } = statement;
     const isThere = statement.origin === 'outdated';
-    const [before, now] = [new Description(), new Description()];
+    const [before, now] = [new Attempt(), new Attempt()];
     const describe = encodeDescribeStatement(name);
     const asBefore = isThere ? [{ kind: 'describeStatement', sink: before, bytes: describe } as const] : [];
     const away =
@@ -138,7 +123,7 @@ export class Remaking {
     this.runtime.originOut.appendAll(SYNC);
   }
 
-  private made(statement: Statement, before: Description | null, now: Description): void {
+  private made(statement: Statement, before: Attempt | null, now: Attempt): void {
     if (before !== null && before.fault !== null) {
       // It is there as it was: it refuses its use by itself, as long as its columns are others.
       statement.origin = 'outdated';
@@ -146,11 +131,9 @@ export class Remaking {
       return;
     }
     before?.tell(statement.told);
-    const made: Told = { parameters: 0, rows: 0 };
-    now.tell(made);
     const { fault } = now;
     if (fault !== null && statement.origin === 'absent') this.refuse(statement, fault);
-    else if (!isAsTold(statement.told, made)) this.other = { statement, fault: fault ?? changed };
+    else if (!now.isAsTold(statement.told)) this.other = { statement, fault: fault ?? changed };
   }
 
   private giveUp(statement: Statement, fault: Buffer): void {

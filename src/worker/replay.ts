@@ -8,7 +8,7 @@ import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
-import { questionKinds, type ReplySink } from './owed.ts';
+import { nowhere, questionKinds, type ReplySink } from './owed.ts';
 import { isWorthComparing, madeNow, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -21,9 +21,6 @@ const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statemen
 const givesUpAll = /^\s*(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\s*;?\s*$/i;
 
 const seesStatements = (sql: string): boolean => statementSql.test(sql) && !givesUpAll.test(sql);
-
-/** One that cannot be made any more (the search path is another, a column is gone) is missed by nobody, mostly. */
-const nobody: ReplySink = { row: () => undefined, done: () => undefined };
 
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -273,7 +270,7 @@ export class Replayer {
     this.runtime.originOut.appendAll(frontend.encodeCloseStatement(''));
   }
 
-  /** Where nothing is open, its failure is nobody's but ours. */
+  /** Where nothing is open, its failure is nobody's but ours: the search path is another, a column is gone. */
   private sendVisible(statement: Statement, context: Resolution | null): void {
     const { order } = this.session;
     // The batch needs it, too.
@@ -282,7 +279,7 @@ export class Replayer {
       this.send(statement, context);
       return;
     }
-    this.send(statement, context, nobody);
+    this.send(statement, context, nowhere);
     order.oweSync(true);
     this.runtime.originOut.appendAll(frontend.SYNC);
   }

@@ -10,45 +10,15 @@
  */
 import { encodeComparison } from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
-import type { OwedKind, ReplySink } from './owed.ts';
+import { Description } from './description.ts';
+import { nowhere, type OwedKind, type ReplySink } from './owed.ts';
 import { slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Resolution, Statement } from './statement.ts';
-import { hear, isAsTold, type Told } from './told.ts';
 
 /** Messages of `encodeComparison`, its Sync apart. */
 const compareKinds: readonly OwedKind[] = ['describeStatement', 'close', 'parse', 'describeStatement', 'close'];
-
-const nowhere: ReplySink = { row: () => undefined, done: () => undefined };
-
-/** Keeps the bytes of the replies to one Describe. */
-class Description implements ReplySink {
-  private readonly pieces: Buffer[] = [];
-
-  row(bytes: Buffer, start: number, end: number): void {
-    this.pieces.push(Buffer.from(bytes.subarray(start, end)));
-  }
-
-  done(): void {
-    // Only the Sync behind it says when.
-  }
-
-  equals(other: Description): boolean {
-    return this.pieces.length > 0 && this.bytes.equals(other.bytes);
-  }
-
-  /** Whether the client was told the same, if it was told by an answer from here. */
-  isAsTold(told: Told): boolean {
-    const made: Told = { parameters: 0, rows: 0 };
-    hear(made, this.bytes, 0, this.bytes.length);
-    return isAsTold(told, made);
-  }
-
-  private get bytes(): Buffer {
-    return Buffer.concat(this.pieces);
-  }
-}
 
 export class Unresolved {
   private readonly session: Session;

@@ -175,7 +175,7 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     for (const client of [direct, through]) client.close();
   });
 
-  it('a statement that the origin has, in the middle of a migration that nobody has noticed yet', async () => {
+  it('a statement that the origin has, in the middle of a migration', async () => {
     let delayMs = 0;
     const stream = await startDelayedStream(proxy.originUrl, { delayMs: () => delayMs, answerMs: () => delayMs });
     const pgfresh = await startPgfresh({ upstream: proxy.originUrl, args: ['--cdc-url', stream.url] });
