@@ -322,6 +322,8 @@ export interface Offer {
   readonly filledRound: number;
   /** A hint asks to keep it. */
   readonly pin?: boolean;
+  /** Of its columns, as the client was told before (told.ts). */
+  readonly toldRows?: number;
   /** Others stand still for a round that confirms it. */
   readonly isAwaited?: boolean;
   readonly bytes: Uint8Array<ArrayBuffer>;

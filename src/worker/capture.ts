@@ -8,6 +8,7 @@
 import type { FillToken, Offer, Verdict } from '../shared/messages.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import type { Flight } from './flights.ts';
+import type { Told } from './told.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 export interface CaptureKey {
@@ -34,6 +35,8 @@ export class Capture {
   /** Others may wait for this answer. */
   flight: Flight | null = null;
   sentMs = 0;
+  /** What the client was told before of the statement's columns; null: it is no prepared one's. */
+  told: Told | null = null;
   /** A hint asks to keep it. */
   pin = false;
   /** Others are in line for the same. */
@@ -114,7 +117,7 @@ export class Capture {
     if (this.abandoned || !this.complete || verdict === null || !verdict.cacheable) return null;
     if (verdict.catalogVersion !== this.token.catalogVersion) return null;
     const bytes = this.used === this.bytes.length ? this.bytes : this.bytes.slice(0, this.used);
-    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin, isAwaited, isRefresh } = this;
+    const { contextId, token, hash, keyBytes, rowDescriptionBytes, pin, isAwaited, isRefresh, told } = this;
     this.abandoned = true;
     return {
       verdictId: verdict.verdictId,
@@ -126,6 +129,7 @@ export class Capture {
       rowDescriptionBytes,
       filledRound,
       pin,
+      toldRows: told?.rows ?? 0,
       isAwaited,
       bytes,
       isRefresh,

@@ -1,6 +1,6 @@
 /** The replies to a Describe of ours. */
 import type { ReplySink } from './owed.ts';
-import { hear, isAsTold, type Told } from './told.ts';
+import { hear, isAsTold, type Told, untold } from './told.ts';
 
 export class Description implements ReplySink {
   private readonly pieces: Buffer[] = [];
@@ -20,7 +20,7 @@ export class Description implements ReplySink {
 
   /** Whether it is what a client was told, as far as it was told anything. */
   isAsTold(told: Told): boolean {
-    const made: Told = { parameters: 0, rows: 0 };
+    const made = untold();
     this.tell(made);
     return isAsTold(told, made);
   }

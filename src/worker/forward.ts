@@ -2,7 +2,6 @@
  * Sending a batch to the origin: what it lacks goes first (replayed Parse), each message is entered in the order of owed
  * replies, statements get their verdicts and, where allowed, a capture that listens to the answer.
  */
-
 import { type Hints, hintsOf } from '../shared/hints.ts';
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
@@ -13,22 +12,22 @@ import { stripComments } from '../shared/shape.ts';
 import { Frontend } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
-import { type BlockCommand, blockCommand } from './block.ts';
+import { blockCommand } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Capture, type CaptureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import { deallocated } from './deallocated.ts';
 import { isBehind, isStoredYetUnused, type Outcome, reasonOf } from './outcome.ts';
-import { type Owed, unknownWork, type Work } from './owed.ts';
-import { mayName, type Points, pointsOf } from './points.ts';
+import { type Owed, unknownWork } from './owed.ts';
 import type { Portal } from './portals.ts';
-import { type Execution, executionKey, executionOf, preparing, slotBehind } from './prepared-by-sql.ts';
+import { executionKey, executionOf, preparing } from './prepared-by-sql.ts';
+import { faultOf } from './remaking.ts';
 import { Replayer } from './replay.ts';
-import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import { type Resolution, Statement } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
+import { Works } from './works.ts';
 
 const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
@@ -36,11 +35,11 @@ const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailE
 const target: frontend.TargetView = { isStatement: false, name: '' };
 const execute: frontend.ExecuteView = { portal: '', rowsMax: 0 };
 const empty = Buffer.alloc(0);
-const noSlots: readonly VerdictSlot[] = [];
 
 export class Forwarder {
   private readonly runtime: Runtime;
   readonly replayer: Replayer;
+  private readonly works = new Works();
   private session!: Session;
   private cache: AttachedCache | null = null;
   /** Presumed, for analysis; `trusted`: not in doubt. */
@@ -122,9 +121,9 @@ export class Forwarder {
       this.prepare(session, session.liveCache, null, 'statement.protocol');
       const statementEnd = frontend.nulAt(bytes, nameEnd + 1, end);
       const statement = statements.get(bytes.toString('latin1', nameEnd + 1, Math.max(nameEnd + 1, statementEnd)));
-      session.portals.set(name, { statement, work: this.work(statement, null) });
+      session.portals.set(name, { statement, work: this.works.ofStatement(statement, null) });
       const owed = order.oweExtended('bind', false);
-      if (owed !== null) owed.fault = statement?.fault ?? null;
+      if (owed !== null) owed.fault = faultOf(statement, session);
       if (name === '') transaction.portal.replacedBy(owed);
     }
   }
@@ -134,8 +133,10 @@ export class Forwarder {
     this.session = session;
     this.cache = cache;
     this.why = why;
-    this.context = cache === null ? null : settings.presumed(cache);
-    this.trusted = this.context !== null && !settings.inDoubt;
+    this.works.under(session, cache);
+    const { context, trusted } = this.works;
+    this.context = context;
+    this.trusted = trusted;
     this.bound = null;
     this.described = null;
     this.executed = false;
@@ -197,8 +198,9 @@ export class Forwarder {
     const execution = session.statements.hasPreparedBySql
       ? executionOf(session, this.cache, this.trusted ? this.context : null, stripped)
       : null;
-    const begins = isText && this.begins(blockCommand(bytes, text.start, text.end));
-    const work = execution === null ? this.workOfText(sql, isText, begins) : this.workOf(execution);
+    const command = isText ? blockCommand(bytes, text.start, text.end) : null;
+    const work =
+      execution === null ? this.works.ofText(isText ? sql : null, command) : this.works.ofExecution(execution);
     const { slot } = work;
     const owed = session.order.oweWhole('query', false);
     if (owed !== null) {
@@ -221,18 +223,6 @@ export class Forwarder {
     this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, hints);
   }
 
-  private workOfText(sql: string, isText: boolean, begins: boolean): Work {
-    const slot = isText ? this.slotOf(sql) : null;
-    return { slot, past: noSlots, suspect: !this.trusted, points: this.points(slot, sql, null), begins };
-  }
-
-  /** EXECUTE: it does what the statement does that it names. */
-  private workOf({ prepared, statement }: Execution): Work {
-    if (statement !== null) return this.work(statement, null);
-    const slot = slotBehind(prepared, (made) => this.slotOfStatement(made));
-    return { slot, past: noSlots, suspect: !this.trusted, points: null };
-  }
-
   private parseFrame(bytes: Buffer, start: number, end: number): void {
     const { statements, order } = this.session;
     const isParse = frontend.decodeParse(bytes, start, end, parse);
@@ -247,7 +237,7 @@ export class Forwarder {
     statement.resolvedAt(this.trusted ? this.context : null);
     statement.mark = this.session.settings.parseMark(this.cache);
     statements.parseSent(owed, statement);
-    this.slotOfStatement(statement);
+    this.works.slotOf(statement);
     if (statement.resolution === null) this.session.unresolved.add(statement);
   }
 
@@ -258,8 +248,9 @@ export class Forwarder {
     if (!isBind) return;
     if (bind.portal === '') transaction.portal.replacedBy(owed);
     const statement = statements.get(bind.statement);
-    if (owed !== null) owed.fault = statement?.fault ?? null;
-    const portal: Portal = { statement, work: this.work(statement, bytes) };
+    if (owed !== null) owed.fault = faultOf(statement, this.session);
+    const tail = () => bytes.subarray(bind.tailStart, bind.tailEnd);
+    const portal: Portal = { statement, work: this.works.ofStatement(statement, tail) };
     portals.set(bind.portal, portal);
     this.bound = bind.portal === '' ? portal : null;
     if (this.bound === null) return;
@@ -274,15 +265,19 @@ export class Forwarder {
     if (isTarget && !target.isStatement) {
       const owed = this.session.order.oweExtended('describePortal', false);
       if (target.name === '') this.described = owed;
+      const statement = this.session.portals.get(target.name)?.statement ?? null;
+      // An unnamed one is parsed anew before it is used without another description.
+      if (statement !== null && statement.name !== '') owed?.tells(statement);
       return;
     }
     const kind = bytes[start + 5] === 0x50 ? 'describePortal' : 'describeStatement';
     const owed = this.session.order.oweExtended(kind, false);
     const statement = isTarget ? this.session.statements.get(target.name) : null;
     if (statement === null || owed === null) return;
-    owed.fault = statement.fault;
-    if (!this.trusted || !this.isResolvedHere(statement)) return;
-    const slot = this.slotOfStatement(statement);
+    owed.fault = faultOf(statement, this.session);
+    owed.tells(statement);
+    if (!this.trusted || !this.works.isResolvedHere(statement)) return;
+    const slot = this.works.slotOf(statement);
     if (!this.mayOffer || !this.isCapturable(slot)) return;
     const prefix = statement.descriptionPrefix(this.context!.contextId);
     const key = { hash: finishHash(prefix.hash), prefix: prefix.bytes, tail: empty, tailStart: 0, tailEnd: 0 };
@@ -299,19 +294,22 @@ export class Forwarder {
     session.settings.sent(work);
     const reason = isExecute && execute.rowsMax !== 0 ? 'statement.rowLimit' : this.reasonOf(work.slot);
     this.count(reason, () => portal?.statement?.text ?? '');
-    const { bound } = this;
-    const again = this.executed;
+    const { bound, executed: again } = this;
     this.executed = true;
-    if (owed === null || bound === null || portal !== bound || bound.statement === null) return;
+    if (owed === null) return;
+    owed.closes = portal?.statement?.deallocates ?? null;
+    if (bound === null || portal !== bound || bound.statement === null) return;
     if (again || execute.rowsMax !== 0 || !this.isCapturable(work.slot)) return;
     if (bound.statement.hints?.skip === true) return;
-    if (!this.isResolvedHere(bound.statement) || !session.settings.reads(bytes, this.tailStart, this.tailEnd)) return;
+    if (!this.works.isResolvedHere(bound.statement) || !session.settings.reads(bytes, this.tailStart, this.tailEnd))
+      return;
     const prefix = bound.statement.portalPrefix(this.context!.contextId);
     const { tailStart, tailEnd } = this;
     const hash = keyHash(prefix.hash, bytes, tailStart, tailEnd);
     const key = { hash, prefix: prefix.bytes, tail: bytes, tailStart, tailEnd };
     const capture = this.capture(owed, work.slot!, key, bound.statement.hints);
     if (this.described !== null) this.described.capture = capture;
+    if (capture !== null) capture.told = bound.statement.told;
   }
 
   private closeFrame(bytes: Buffer, start: number, end: number): void {
@@ -327,40 +325,6 @@ export class Forwarder {
   }
 
   // ── verdicts, captures, counting ───────────────────────────────────────────────────────────────────────────────
-
-  /** A statement keeps the resolution of its Parse (C7): where that is not the one of now, older verdicts count, too. */
-  private work(statement: Statement | null, bindBytes: Buffer | null): Work {
-    const slot = statement === null ? null : this.slotOfStatement(statement);
-    const isCurrent = statement !== null && this.isResolvedHere(statement);
-    const past = isCurrent ? noSlots : (statement?.pastVerdicts ?? null);
-    const isPoint = bindBytes !== null && mayName(slot?.verdict ?? null);
-    const tail = isPoint ? bindBytes.subarray(bind.tailStart, bind.tailEnd) : null;
-    const points = tail === null ? null : this.points(slot, statement?.text ?? '', tail);
-    const begins = this.begins(statement?.command ?? null);
-    return { slot, past: past ?? noSlots, suspect: !this.trusted || past === null, points, begins };
-  }
-
-  /** Whether a block begun by it is READ COMMITTED: it is plain, and so is the session's default. */
-  private begins(command: BlockCommand | null): boolean {
-    return command?.kind === 'begin' && this.trusted && this.session.settings.isKeyable;
-  }
-
-  private points(slot: VerdictSlot | null, sql: string, bindTail: Uint8Array | null): Points | null {
-    return this.cache === null ? null : pointsOf(slot?.verdict ?? null, sql, bindTail, this.cache.generation);
-  }
-
-  private isResolvedHere(statement: Statement): boolean {
-    return this.context !== null && this.session.settings.isResolvedHere(statement, this.context);
-  }
-
-  private slotOfStatement(statement: Statement): VerdictSlot | null {
-    return slotOfStatement(this.session, this.cache, this.context, statement);
-  }
-
-  private slotOf(sql: string): VerdictSlot | null {
-    const statement = { text: sql, parameterTypes: [], protocol: 'simple' } as const;
-    return slotOfText(this.session, this.cache, this.context, statement);
-  }
 
   private isCapturable(slot: VerdictSlot | null): boolean {
     return this.token !== null && this.trusted && slot?.verdict?.cacheable === true;

@@ -144,6 +144,7 @@ export class Owed implements StatementReply {
   phase: OwedPhase = 'none';
   /** The statement that a Parse makes. */
   statement: Statement | null = null;
+  before: StatementReply['before'] = 'absent';
   /** What the message changes about prepared statements, settled with its reply. */
   changes: StatementReply['changes'] = null;
   /** Name in a DEALLOCATE. */
@@ -154,6 +155,8 @@ export class Owed implements StatementReply {
   replacesPortal = false;
   /** A statement of it has completed. */
   hasCompleted = false;
+  /** The statement that the client is told the columns of, for the first time. */
+  describes: Statement | null = null;
   /** Listens to the rows; null where nothing is captured. */
   capture: Capture | null = null;
   sink: ReplySink | null = null;
@@ -164,6 +167,11 @@ export class Owed implements StatementReply {
     this.kind = kind;
     this.group = group;
     this.swallow = swallow;
+  }
+
+  /** The client is told the columns of the statement. */
+  tells(statement: Statement): void {
+    if (!statement.isTold) this.describes = statement;
   }
 
   /** ReadyForQuery is its answer, or the end of it. */

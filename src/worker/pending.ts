@@ -31,6 +31,11 @@ export class Pending<T> {
     return this.changes === null || this.changes.length === this.first;
   }
 
+  /** What else than `value` it may turn out to be: the last change may be undone, and any of those before it. */
+  get others(): readonly T[] {
+    return this.isSettled ? [] : [this.settled, ...(this.changes!.slice(this.first, -1) as T[])];
+  }
+
   /** What the origin has answered so far makes it this; changes under way follow. */
   settle(value: T): void {
     this.settled = value;

@@ -14,6 +14,7 @@ import type { OutBuffer } from './out-buffer.ts';
 import type { PooledOrigin } from './pooled-origin.ts';
 import { type Resolution, type Statement, sameResolution } from './statement.ts';
 import type { Statements } from './statements.ts';
+import { isAsTold, isComparable, untold } from './told.ts';
 
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -30,6 +31,7 @@ function renamed(bytes: Buffer, start: number, from: number, to: number, name: s
 
 export interface NamedSession {
   readonly statements: Statements;
+  readonly order: { readonly isInSequence: boolean };
   readonly parseFingerprint: string;
 }
 
@@ -63,11 +65,12 @@ export class OriginNames {
     return statement.contentUnder(this.session.parseFingerprint);
   }
 
-  /** Whether the connection has the statement's text already, resolved as it would be now. */
+  /** Whether the connection has the statement's text already, resolved as it would be now, and with the columns that its client was told. */
   adopt(statement: Statement, context: Resolution | null): boolean {
     const known = this.pooled?.prepared.get(this.keyOf(statement));
     if (known === undefined) return false;
     if (context !== null && !sameResolution(known.resolution, context)) return false;
+    if (isComparable(statement.told) && !isAsTold(statement.told, known.told)) return false;
     // Two names of one client for one text: errors say which one it is about.
     if (this.touched.some((other) => other !== statement && other.atOrigin === known.name)) return false;
     statement.origin = 'held';
@@ -91,9 +94,22 @@ export class OriginNames {
     const key = this.keyOf(statement);
     const { atOrigin: name, resolution } = statement;
     const before = prepared.get(key);
-    if (before?.name === name && before.resolution === resolution) return;
-    if (before !== undefined && before.name !== name) retired.push(before.name);
-    prepared.set(key, { name, resolution });
+    const isSame = before?.name === name;
+    if (before !== undefined && !isSame) retired.push(before.name);
+    const { parameters, rows } = statement.told;
+    const told = isComparable(statement.told) ? { parameters, rows } : untold();
+    // What another client was told of it holds as well.
+    if (isSame) told.parameters ||= before.told.parameters;
+    if (isSame) told.rows ||= before.told.rows;
+    prepared.set(key, { name, resolution, told });
+  }
+
+  /** It is about to be made anew, while the session has the connection: nothing else would name what it was called. */
+  retire(statement: Statement): void {
+    const { pooled } = this;
+    const { atOrigin: name } = statement;
+    if (pooled === null || name === '' || pooled.prepared.get(this.keyOf(statement))?.name === name) return;
+    pooled.retired.push(name);
   }
 
   /** The session has no statement any more at the origin, as far as it knows. */
@@ -152,6 +168,9 @@ export class OriginNames {
 
   /** Sends the frame on under the name that its statement has there. `note`: it takes effect here. */
   pass(bytes: Buffer, start: number, end: number, note: () => void): void {
+    const { pooled, session } = this;
+    const isWhole = bytes[start] === Frontend.query || bytes[start] === Frontend.functionCall;
+    if (isWhole && session.order.isInSequence && pooled !== null) pooled.isSpoiled = true;
     const name = this.nameFor(bytes, start, end);
     note();
     this.append(bytes, start, end, name);

@@ -93,7 +93,7 @@ export class OriginPool implements PooledOriginEvents {
 
   private find(client: PoolClient): PooledOrigin | 'room' | null {
     if (client.isLoggingIn) {
-      if (!this.hasRoom && this.idle.length > 0) this.discard(this.idle.shift()!);
+      this.clear();
       if (!this.hasRoom) return null;
       this.open++;
       return 'room';
@@ -149,7 +149,7 @@ export class OriginPool implements PooledOriginEvents {
   /** Another connection for those who wait, instead of one that fits none of them if need be. */
   private makeRoom(client: PoolClient): void {
     if (client.isLoggingIn || this.opening >= this.waiting.size) return;
-    if (!this.hasRoom && this.idle.length > 0) this.discard(this.idle.shift()!);
+    this.clear();
     if (!this.hasRoom) return;
     if (this.credentials === null) {
       if (this.open > 0) return;
@@ -206,6 +206,7 @@ export class OriginPool implements PooledOriginEvents {
     pooled.idleSinceMs = this.runtime.clock.nowMs();
     this.idle.push(pooled);
     this.runtime.count(Counter.poolIdle);
+    if (this.open > this.runtime.config.pool.size && this.waiting.size === 0) this.discard(this.idle.shift()!);
     this.watch();
     this.serve();
   }
@@ -253,6 +254,11 @@ export class OriginPool implements PooledOriginEvents {
       pooled.close();
     }
     this.serve();
+  }
+
+  /** Room for one more, of those that nobody has. Sessions that were pinned may have given back more than the pool's size. */
+  private clear(): void {
+    while (!this.hasRoom && this.idle.length > 0) this.discard(this.idle.shift()!);
   }
 
   private discard(pooled: PooledOrigin): void {

@@ -19,11 +19,13 @@ import { type Credentials, Greeting, PoolLogin } from './pool-login.ts';
 import type { Runtime } from './runtime.ts';
 import type { LearnedContext } from './settings.ts';
 import type { Resolution } from './statement.ts';
+import type { Columns } from './told.ts';
 
-/** A statement that the connection has under a name of ours, and what it was resolved to there (C7). */
+/** A statement that the connection has under a name of ours, what it was resolved to there (C7), and how it was described. */
 export interface PooledStatement {
   readonly name: string;
   readonly resolution: Resolution | null;
+  readonly told: Columns;
 }
 
 /** What a connection tells of its own life. */
@@ -50,6 +52,8 @@ export class PooledOrigin implements OriginEvents, FrameSink {
   /** Whose values currval and lastval would show; 'several': not one session's. */
   drawnBy: object | 'several' | null = null;
   idleSinceMs = 0;
+  /** A Query came between extended messages and their Sync: PostgreSQL 18 answers whatever comes behind that with XX000, once. */
+  isSpoiled = false;
   /** Cancels on their way to it: until they have arrived it may not go to another session. */
   cancelling = 0;
   private readonly runtime: Runtime;
@@ -82,7 +86,7 @@ export class PooledOrigin implements OriginEvents, FrameSink {
   /** Another session may have it. */
   get isUsable(): boolean {
     const hasRoom = this.prepared.size + this.retired.length <= Limits.pooledStatementsMax;
-    return !this.isClosed && this.origin.isOpen && this.login === null && hasRoom;
+    return !this.isClosed && !this.isSpoiled && this.origin.isOpen && this.login === null && hasRoom;
   }
 
   connected(): void {

@@ -24,6 +24,16 @@ import { hear } from './told.ts';
 
 const message = 'cached plan must not change result type';
 const changed: Buffer = encodeError({ severity: 'ERROR', sqlstate: '0A000', message });
+const aborted: Buffer = encodeError({
+  ...{ severity: 'ERROR', sqlstate: '25P02' },
+  message: 'current transaction is aborted, commands ignored until end of transaction block',
+});
+
+/** What its use is answered with instead of the origin's words: who lacks a statement says that (26000) before that the block has failed. */
+export function faultOf(statement: Statement | null, session: Session): Buffer | null {
+  if (statement === null) return null;
+  return statement.fault ?? (session.transaction.cannotMake(statement) ? aborted : null);
+}
 
 /** One that may be refused, or the Parse in front of it: the words are for the client. */
 class Attempt extends Description {
@@ -75,8 +85,8 @@ export class Remaking {
   }
 
   private goesOn(untried: () => Statement | null): boolean {
-    const { order, transaction, names } = this.session;
-    if (names !== null || transaction.status === TransactionStatus.failed) return true;
+    const { order, transaction } = this.session;
+    if (transaction.status === TransactionStatus.failed) return true;
     if (this.other !== null) {
       if (order.isQuiet) this.giveUp(this.other.statement, this.other.fault);
       return false;
@@ -98,8 +108,11 @@ export class Remaking {
 
   private make(statement: Statement): void {
     const { session } = this;
-    const { name } = statement;
-    const isThere = statement.origin === 'outdated';
+    const { names } = session;
+    const isThere = statement.origin === 'outdated' && names === null;
+    if (statement.origin === 'outdated') names?.retire(statement);
+    const parse = names?.parseOf(statement) ?? statement.parse;
+    const name = names === null ? statement.name : statement.atOrigin;
     const [before, now] = [new Attempt(), new Attempt()];
     const describe = encodeDescribeStatement(name);
     const asBefore = isThere ? [{ kind: 'describeStatement', sink: before, bytes: describe } as const] : [];
@@ -107,7 +120,7 @@ export class Remaking {
       isThere && name !== '' ? [{ kind: 'close', sink: nowhere, bytes: encodeCloseStatement(name) } as const] : [];
     const steps = [
       ...[...asBefore, ...away],
-      { kind: 'parse', sink: now, bytes: statement.parse } as const,
+      { kind: 'parse', sink: now, bytes: parse } as const,
       { kind: 'describeStatement', sink: now, bytes: describe } as const,
     ];
     const end: ReplySink = { ...nowhere, done: () => this.made(statement, isThere ? before : null, now) };
@@ -126,7 +139,6 @@ export class Remaking {
   private made(statement: Statement, before: Attempt | null, now: Attempt): void {
     if (before !== null && before.fault !== null) {
       // It is there as it was: it refuses its use by itself, as long as its columns are others.
-      statement.origin = 'outdated';
       this.refuse(statement, before.fault);
       return;
     }
@@ -137,13 +149,15 @@ export class Remaking {
   }
 
   private giveUp(statement: Statement, fault: Buffer): void {
-    const { order, statements } = this.session;
+    const { order, statements, names } = this.session;
     this.other = null;
     const [owed] = order.oweQuestion(['close'], [nowhere], nowhere);
     statements.closeSent(owed!, statement.name);
+    const name = names === null ? statement.name : statement.atOrigin;
     statement.origin = 'absent';
+    statement.atOrigin = '';
     statements.lost(statement);
-    this.runtime.originOut.appendAll(encodeCloseStatement(statement.name));
+    this.runtime.originOut.appendAll(encodeCloseStatement(name));
     this.runtime.originOut.appendAll(SYNC);
     this.refuse(statement, fault);
   }

@@ -13,6 +13,7 @@ import { isWorthComparing, madeNow, renew, slotOfStatement } from './resolving.t
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Resolution, Statement } from './statement.ts';
+import { isComparable } from './told.ts';
 
 /** Texts by which SQL sees or changes prepared statements: the origin must have them all. */
 const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
@@ -82,7 +83,10 @@ export class Replayer {
   }
 
   private found(): Statement | null {
-    const mustBeTried = (each: Lacking) => each !== 'close' && (each.origin === 'outdated' || each.isTold);
+    // On a pooled connection what is old is left there, as it is; whoever was told of its columns goes by these.
+    const isOwn = this.session.names === null;
+    const mustBeTried = (each: Lacking) =>
+      each !== 'close' && ((isOwn && each.origin === 'outdated') || isComparable(each.told));
     return this.visible.find(mustBeTried) ?? (this.lacking.find(mustBeTried) as Statement | undefined) ?? null;
   }
 
@@ -202,7 +206,9 @@ export class Replayer {
     const { statements } = this.session;
     // There a Parse under way will hardly succeed, and then the name stands for what it stood for before, which the origin may lack.
     if (this.isFailed && statements.isInDoubt(name)) this.isInDoubt = true;
-    if (name === '' && statements.isUnnamedInDoubt) this.isInDoubt = true;
+    if (name === '' ? statements.isUnnamedInDoubt : statements.isBeingMade(name)) this.isInDoubt = true;
+    // There each has a name of ours, by which it must be sent.
+    if (this.session.names !== null && statements.mayBeAnother(name)) this.isInDoubt = true;
     const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
     if (missing === null || [this.lacking, among].some((those) => those.includes(missing))) return;
     if (missing !== 'close' && missing.fault !== null) return;
@@ -210,6 +216,11 @@ export class Replayer {
     // A pooled connection may have it from another session.
     if (names !== null && missing !== 'close' && name !== '' && names.adopt(missing, this.context)) {
       madeNow(this.session, missing, this.context);
+      return;
+    }
+    if (missing !== 'close' && this.session.transaction.cannotMake(missing)) {
+      // Unless what ends the block is on its way.
+      this.isInDoubt = true;
       return;
     }
     among.push(missing);
@@ -226,7 +237,7 @@ export class Replayer {
         return null;
       }
     }
-    return statement.origin === 'outdated' ? statement : null;
+    return statement.origin === 'outdated' && !this.isFailed ? statement : null;
   }
 
   private usePortal(): void {
@@ -286,7 +297,8 @@ export class Replayer {
 
   private send(statement: Statement, context: Resolution | null, sink: ReplySink | null = null): void {
     const { order, statements, names } = this.session;
-    if (statement.origin === 'outdated' && statement.name !== '' && names === null) {
+    if (statement.origin === 'outdated' && names !== null) names.retire(statement);
+    else if (statement.origin === 'outdated' && statement.name !== '') {
       order.oweExtended('close', true);
       this.runtime.originOut.appendAll(frontend.encodeCloseStatement(statement.name));
     }

@@ -23,6 +23,7 @@ import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
 import { type Background, isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
 import type { ReplyEvents } from './reply-events.ts';
+import { hear } from './told.ts';
 import { WithheldReplies } from './withheld.ts';
 
 /** Messages that may come in pieces when they are long. An error may be, since it repeats the value that it does not like. */
@@ -219,6 +220,7 @@ export class ReplyOrder {
     } else {
       const head = this.expect(code);
       head.capture?.take(code, bytes, start, end, true);
+      if (head.describes !== null) hear(head.describes.told, bytes, start, end);
       if (head.swallow && head.kind === 'describeStatement') head.sink?.row(bytes, start, end, true);
       if (this.advance(head, code, bytes, start, end)) this.replies.append(bytes, start, end);
     }

@@ -39,8 +39,9 @@ import { renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import { ServedShapes } from './served-shapes.ts';
 import type { Session } from './session.ts';
-import { framesFor } from './shared-answer.ts';
+import { framesFor, isToldAlike } from './shared-answer.ts';
 import { type Resolution, Statement } from './statement.ts';
+import { toldBefore } from './told.ts';
 
 const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
@@ -331,7 +332,9 @@ export class HitPath {
     }
     const hash = keyHash(prefix.hash, tail, start, end);
     const { shared } = this.session.router;
-    const frames = shared?.hash === hash ? framesFor(shared, prefix.bytes, tail, start, end, describe !== false) : null;
+    const told = toldBefore(this.bound, describe);
+    const isLed = shared?.hash === hash && isToldAlike(shared, told);
+    const frames = isLed ? framesFor(shared, prefix.bytes, tail, start, end, describe !== false) : null;
     // The answer that the statement stood in line for.
     if (frames !== null) {
       this.say(frames);
@@ -360,10 +363,10 @@ export class HitPath {
     }
     const { consistency } = this.session;
     const level = this.hints?.level ?? consistency.level;
-    const lacked = lackedRound(this.runtime.control, this.cache, consistency, level, this.freshRound, block);
+    const lacked = lackedRound(this.runtime.control, this.cache, consistency, level, told, this.freshRound, block);
     if (lacked === 0) return 'served';
     this.missed.behind(hash, lacked);
-    return reader.filledRound(block) >= lacked ? 'cache.unconfirmed' : 'cache.fenced';
+    return Math.max(reader.filledRound(block), told?.round ?? 0) >= lacked ? 'cache.unconfirmed' : 'cache.fenced';
   }
 
   private say(bytes: Buffer): void {

@@ -1,6 +1,7 @@
 /** An answer that was captured for others than who asked for it (read-lines.ts), as far as a reader can use it. */
 import type { Offer } from '../shared/messages.ts';
 import { KeyForm } from '../shared/query-key.ts';
+import { hear, type Told, untold } from './told.ts';
 
 /**
  * The frames for a reader whose key is `prefix ‖ tail[start, end)`; null: that is another key, or the reader wants a description and there is none.
@@ -24,4 +25,20 @@ export function framesFor(
     all.compare(tail, start, end, prefix.length, keyBytes) === 0;
   if (!isSame) return null;
   return all.subarray(isSimple || describe ? keyBytes : keyBytes + rowDescriptionBytes);
+}
+
+/**
+ * Whether a client that was told of the columns before may read the answer by that: no round lies between the two, and DDL may (C7).
+ * @param told null: the columns come with it
+ */
+export function isToldAlike(offer: Offer, told: Told | null): boolean {
+  return told === null || told.rows === 0 || told.rows === rowsOf(offer);
+}
+
+/** Of its columns, as whoever asked was told; 0: that is not known. */
+function rowsOf({ bytes, keyBytes, rowDescriptionBytes, toldRows = 0 }: Offer): number {
+  if (rowDescriptionBytes === 0 || bytes.length === 0) return toldRows;
+  const told = untold();
+  hear(told, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), keyBytes, keyBytes + rowDescriptionBytes);
+  return told.rows;
 }

@@ -11,9 +11,10 @@ import { KeyForm, preparedPrefix } from '../shared/query-key.ts';
 import { stripComments } from '../shared/shape.ts';
 import { type ParseView, parameterTypes } from '../shared/wire/frontend.ts';
 import { type BlockCommand, blockCommand } from './block.ts';
+import { deallocated } from './deallocated.ts';
 import { type KeyPrefix, keyPrefix, mayHoldComment } from './key-prefix.ts';
 import type { ParseMark } from './settings.ts';
-import type { Told } from './told.ts';
+import { type Told, untold } from './told.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 /** Where a statement was resolved (C7): only under the same does it fill or hit. */
@@ -32,6 +33,7 @@ export function sameResolution(a: Resolution | null, b: Resolution): boolean {
 
 /** Different verdicts remembered of one statement over the catalog versions. */
 const VERDICTS_MAX = 8;
+const [LETTER_A, LETTER_D, LETTER_Z] = [0x61, 0x64, 0x7a];
 const none: readonly VerdictSlot[] = [];
 
 /** What running it does, as a text to compare. */
@@ -52,8 +54,8 @@ export class Statement {
   atOrigin = '';
   private ownContent: string | null = null;
   private contentSettings = '';
-  /** How the client was described it by answers from here. */
-  readonly told: Told = { parameters: 0, rows: 0 };
+  /** How the client was described it. */
+  readonly told: Told = untold();
   /** What its next use is answered with: the origin would not make it any more, or would make another (remaking.ts). */
   fault: Buffer | null = null;
   /** Where it was resolved, as the client knows it; null: not known. */
@@ -70,6 +72,7 @@ export class Statement {
   private between: readonly VerdictSlot[] | null = none;
   private blockCommand: BlockCommand | null | undefined;
   private ownHints: Hints | null | undefined;
+  private ownDeallocated: string | null | undefined;
   private portal: KeyPrefix | null = null;
   private description: KeyPrefix | null = null;
   private execution: KeyPrefix | null = null;
@@ -87,7 +90,7 @@ export class Statement {
     return this.parse.toString('utf8', this.textStart, this.textEnd);
   }
 
-  /** A description was answered here. */
+  /** The client has a description. */
   get isTold(): boolean {
     return this.told.parameters !== 0 || this.told.rows !== 0;
   }
@@ -110,6 +113,17 @@ export class Statement {
   get command(): BlockCommand | null {
     if (this.blockCommand === undefined) this.blockCommand = blockCommand(this.parse, this.textStart, this.textEnd);
     return this.blockCommand;
+  }
+
+  /** Name of the statement that it deallocates. */
+  get deallocates(): string | null {
+    if (this.ownDeallocated === undefined) {
+      // Each miss asks: mostly the first letter tells.
+      const first = this.parse[this.textStart]! | 0x20;
+      const isOther = first >= LETTER_A && first <= LETTER_Z && first !== LETTER_D;
+      this.ownDeallocated = isOther ? null : deallocated(this.text);
+    }
+    return this.ownDeallocated;
   }
 
   /** What its comments ask for. */

@@ -24,6 +24,8 @@ class Slot extends Pending<Held> {
 /** The part of an owed reply that settles what its message changes here. */
 export interface StatementReply {
   statement: Statement | null;
+  /** What the origin had of the statement before. */
+  before: Statement['origin'];
   changes: Slot[] | null;
   readonly swallow: boolean;
 }
@@ -104,9 +106,9 @@ export class Statements {
   /** A Parse, the client's or a replayed one. */
   parseSent(owed: StatementReply, statement: Statement): void {
     owed.statement = statement;
+    owed.before = statement.origin;
     statement.origin = 'sent';
     this.touched?.push(statement);
-    this.local.delete(statement);
     const { name } = statement;
     if (name === '') change(owed, this.unnamedAtOrigin, statement);
     if (!owed.swallow && this.isKept(name)) change(owed, this.slot(name), statement);
@@ -134,25 +136,33 @@ export class Statements {
   // ── answered by the origin ─────────────────────────────────────────────────────────────────────────────────────
 
   answered({ statement, changes }: StatementReply): void {
-    if (statement?.origin === 'sent') statement.origin = 'held';
+    if (statement?.origin === 'sent') {
+      statement.origin = 'held';
+      this.local.delete(statement);
+    }
     if (changes === null) return;
     for (const slot of changes) slot.confirm();
     for (const slot of changes) this.sweep(slot.name);
   }
 
   /** Skipped after an error: it never happened. */
-  skipped({ statement, changes, swallow }: StatementReply): void {
+  skipped({ statement, before, changes, swallow }: StatementReply): void {
     if (statement !== null) {
-      statement.origin = 'absent';
-      if (swallow && statement.name !== '') this.local.add(statement);
+      // A pooled connection was told it under another name.
+      statement.origin = statement.atOrigin === '' ? before : 'absent';
+      if (swallow && statement.name !== '' && statement.origin === 'absent') this.local.add(statement);
     }
     if (changes === null) return;
     for (const slot of changes) slot.undo();
     for (const slot of changes) this.sweep(slot.name);
   }
 
-  /** It is the error: a Parse that fails has destroyed the unnamed statement, and leaves a named one alone. */
+  /**
+   * It is the error: a Parse that fails has destroyed the unnamed statement, and leaves a named one alone; but what is made anew has
+   * been closed in front of it.
+   */
   failed(owed: StatementReply): void {
+    owed.before = 'absent';
     this.skipped(owed);
     for (const slot of owed.changes ?? []) {
       if (slot === this.unnamed || slot === this.unnamedAtOrigin) slot.settle(null);
@@ -223,6 +233,17 @@ export class Statements {
   /** Whether replies on their way decide what the name stands for. */
   isInDoubt(name: string): boolean {
     return (name === '' ? this.unnamed : this.named.get(name))?.isSettled === false;
+  }
+
+  /** Whether replies on their way decide which statement the name stands for: what would put another in its place, or none, may be skipped. */
+  mayBeAnother(name: string): boolean {
+    const slot = this.named.get(name);
+    return slot?.others.some((other) => other instanceof Statement && other !== slot.value) === true;
+  }
+
+  /** Whether it is being made at the origin on behalf of a message further ahead: where that fails, the origin lacks it. */
+  isBeingMade(name: string): boolean {
+    return name !== '' && this.get(name)?.origin === 'sent' && !this.isInDoubt(name);
   }
 
   /** Whether replies on their way decide if the origin still has an unnamed statement that the client has not: a Query that drops it may be skipped. */

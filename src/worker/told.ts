@@ -5,14 +5,26 @@
 import { extendHash, finishHash, HASH_SEED } from '../shared/query-key.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
+import type { Statement } from './statement.ts';
 
-/** 0: nothing was told. */
-export interface Told {
-  parameters: number;
-  rows: number;
+/** Of its parameters and of its columns; 0: nothing was told. */
+export interface Columns {
+  readonly parameters: number;
+  readonly rows: number;
 }
 
+export interface Told extends Columns {
+  parameters: number;
+  rows: number;
+  /** The origin has made the statement, or told of it: what is answered here needs this round, which has seen the catalog of that moment. */
+  round: number;
+}
+
+export const untold = (): Told => ({ parameters: 0, rows: 0, round: 0 });
+
 const NO_ROWS = 1;
+/** They came in pieces. */
+const UNHEARD = -1;
 /** Table (4), column number (2). */
 const ORIGIN_BYTES = 6;
 /** Type (4), length (2), modifier (4). */
@@ -34,10 +46,27 @@ export function hear(told: Told, bytes: Buffer, start: number, end: number): voi
   }
 }
 
+/** The origin has answered a Describe of which `hear` was told what could be heard. */
+export function toldByOrigin(told: Told, round: number): void {
+  told.round = round;
+  if (told.rows === 0) told.rows = UNHEARD;
+}
+
+/** What the client goes by when it reads what is answered about a portal of `bound`, or about a statement; null: that comes with it. */
+export function toldBefore(bound: Statement | null, describe: Statement | boolean): Told | null {
+  if (bound !== null) return describe === false ? bound.told : null;
+  return typeof describe === 'object' ? describe.told : null;
+}
+
 /** Whether `made` is described as the client was told. */
-export function isAsTold(told: Told, made: Told): boolean {
+export function isAsTold(told: Columns, made: Columns): boolean {
   const same = (before: number, now: number) => before === 0 || before === now;
   return same(told.parameters, made.parameters) && same(told.rows, made.rows);
+}
+
+/** Whether the client was told what another description can be compared with. */
+export function isComparable({ parameters, rows }: Columns): boolean {
+  return rows !== UNHEARD && (rows !== 0 || parameters !== 0);
 }
 
 function hash(bytes: Buffer, start: number, end: number): number {

@@ -10,6 +10,7 @@ import type { Writes } from '../shared/messages.ts';
 import { TransactionStatus } from '../shared/wire/codes.ts';
 import { isHarmless, type SyncGroup, type Work } from './owed.ts';
 import type { CatalogStamp, Points } from './points.ts';
+import type { Statement } from './statement.ts';
 import { UnnamedPortal } from './unnamed-portal.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
@@ -163,6 +164,11 @@ export class Transaction {
 
   get isIdle(): boolean {
     return this.status === TransactionStatus.idle;
+  }
+
+  /** The origin lacks the statement, and a failed block takes no Parse but of what ends it. */
+  cannotMake({ origin, name, command }: Statement): boolean {
+    return this.status === TransactionStatus.failed && origin === 'absent' && name !== '' && command === null;
   }
 
   get held(): string | null {

@@ -6,9 +6,9 @@
  *   Describe s · Close ours · Parse ours (the same text) · Describe ours · Close ours · Sync
  *
  * The first fails with 0A000 where the columns of the answer are no longer those of the Parse. Where both describe the same
- * parameters and columns the client cannot tell `s` from a statement made now, and `s` becomes one at once: Close s · Parse s · Sync.
+ * parameters and columns the client cannot tell `s` from a statement made now, and `s` becomes one before its next use there (remaking.ts).
  */
-import { encodeCloseStatement, encodeComparison, SYNC } from '../shared/wire/frontend.ts';
+import { encodeComparison } from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Description } from './description.ts';
 import { nowhere, type OwedKind, type ReplySink } from './owed.ts';
@@ -19,8 +19,6 @@ import type { Resolution, Statement } from './statement.ts';
 
 /** Messages of `encodeComparison`, its Sync apart. */
 const compareKinds: readonly OwedKind[] = ['describeStatement', 'close', 'parse', 'describeStatement', 'close'];
-
-const replaceKinds: readonly OwedKind[] = ['close', 'parse'];
 
 export class Unresolved {
   private readonly session: Session;
@@ -79,16 +77,13 @@ export class Unresolved {
     if (statements.get(statement.name) !== statement || statement.origin !== 'held') return;
     if (this.session.names !== null) {
       // Its next use makes it anew, under another name.
+      this.session.names.retire(statement);
       statement.origin = 'absent';
       statement.resolvedAt(context);
       slotOfStatement(this.session, cache, context, statement);
       return;
     }
-    const [, parse] = this.session.order.oweQuestion(replaceKinds, [nowhere, nowhere], nowhere);
-    statements.parseSent(parse!, statement);
-    statement.resolvedAt(context);
+    statement.renewed(context);
     slotOfStatement(this.session, cache, context, statement);
-    const { originOut } = this.runtime;
-    for (const bytes of [encodeCloseStatement(statement.name), statement.parse, SYNC]) originOut.appendAll(bytes);
   }
 }

@@ -50,7 +50,13 @@ export const rules: readonly Rule[] = [
       },
       {
         without: 'the refusal of a second Execute',
-        edits: [edit('worker/forward.ts', 'const again = this.executed;', 'const again = false;')],
+        edits: [
+          edit(
+            'worker/forward.ts',
+            'const { bound, executed: again } = this;',
+            'const [{ bound }, again] = [this, false];',
+          ),
+        ],
         test: 'regress/portal-executed-long-after-its-bind.test.ts',
         name: 'fills nothing with its second, empty answer',
         runsMax: 3,
@@ -174,12 +180,30 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/remaking.ts',
-            'if (names !== null || transaction.status === TransactionStatus.failed) return true;',
-            'if (transaction !== names) return true;',
+            'if (transaction.status === TransactionStatus.failed) return true;',
+            'if (transaction !== null) return true;',
           ),
         ],
         test: 'regress/rows-of-another-shape.test.ts',
         name: 'a column more',
+      },
+      {
+        without: 'the round behind a description of the origin',
+        edits: [edit('worker/told.ts', 'told.round = round;', 'told.round = 0;')],
+        test: 'regress/rows-of-another-shape.test.ts',
+        name: 'a statement that the origin described',
+      },
+      {
+        without: 'looking at what a pooled connection has the statement for',
+        edits: [
+          edit(
+            'worker/pool-names.ts',
+            'if (isComparable(statement.told) && !isAsTold(statement.told, known.told)) return false;',
+            'if (isComparable(statement.told) && known === null) return false;',
+          ),
+        ],
+        test: 'regress/rows-of-another-shape-pooled.test.ts',
+        name: 'there by then for somebody who was told of a column more',
       },
     ],
   },
@@ -463,7 +487,7 @@ export const rules: readonly Rule[] = [
     mutants: [
       {
         without: 'the round that confirms an answer',
-        edits: [edit('worker/entry-rounds.ts', ' && freshRound >= filledRound', '')],
+        edits: [edit('worker/entry-rounds.ts', ' && freshRound >= confirming', '')],
         test: 'consistency/c18-monotonic.test.ts',
         name: 'does not miss in one answer what it saw in another',
       },

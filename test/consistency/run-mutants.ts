@@ -10,7 +10,16 @@ import { fileURLToPath } from 'node:url';
 import { type Mutant, rules } from './rules.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const copied = ['src', 'test', 'bench', 'bin', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const copied = [
+  'src',
+  'test',
+  'bench',
+  'bin',
+  'package.json',
+  'tsconfig.json',
+  'rolldown.config.ts',
+  'vitest.config.ts',
+];
 
 /** A copy that tests can run in; dependencies are shared. */
 function copyRepository(): string {

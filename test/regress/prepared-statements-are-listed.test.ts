@@ -30,3 +30,16 @@ it.each(forms)('a statement prepared here is listed: %s', async (form) => {
     expect(rows(await client.until('Z'))).toContainEqual(['kept', hit]);
   }
 });
+
+it.each(forms)('DEALLOCATE of one leaves the others as they are, hits included: %s', async (form) => {
+  await proxy.warm(withHit);
+  const client = await withHit();
+  const use = async (name: string) => {
+    client.send(serialize.bind({ statement: name, values: ['1'] }), serialize.execute({}), serialize.sync());
+    return rows(await client.until('Z'));
+  };
+  client.send(statement(hit, ['1'], 'away'), messagesAs(form, ' Deallocate "away";'));
+  await client.until('Z');
+  expect([await use('kept'), await use('away')]).toEqual([[['0']], []]);
+  await proxy.warm(() => use('kept'));
+});

@@ -129,9 +129,11 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     (_, i) => `CREATE TABLE t${i} (id int PRIMARY KEY, v int, u int);
     INSERT INTO t${i} SELECT g, g, -1 FROM generate_series(1, 9) AS g;`,
   );
-  const migrated = `CREATE TABLE migrated (id int PRIMARY KEY, v int);
-    INSERT INTO migrated SELECT g, g FROM generate_series(1, 9) AS g;`;
-  const proxy = useProxy([...tables, migrated].join('\n'), { origin });
+  const others = ['migrated', 'described'].map(
+    (name) => `CREATE TABLE ${name} (id int PRIMARY KEY, v int);
+    INSERT INTO ${name} SELECT g, g FROM generate_series(1, 9) AS g;`,
+  );
+  const proxy = useProxy([...tables, ...others].join('\n'), { origin });
 
   async function prepare(url: string, each: Case, text: string): Promise<RawClient> {
     const { name = 's', byPortal = false } = each;
@@ -212,6 +214,38 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     expect(await use('4')).toEqual([['4', '4']]);
     for (const client of [through, other]) client.close();
     await session.end();
+    await pgfresh.stop();
+    await stream.close();
+  });
+
+  it('a statement that the origin described, where an answer lies of before', async () => {
+    let delayMs = 0;
+    const stream = await startDelayedStream(proxy.originUrl, { delayMs: () => delayMs, answerMs: () => delayMs });
+    const pgfresh = await startPgfresh({ upstream: proxy.originUrl, args: ['--cdc-url', stream.url] });
+    const text = 'SELECT * FROM described WHERE id = $1';
+    const client = await connectRaw(pgfresh.url);
+    const used = async () => {
+      const { hits } = (await pgfresh.status()).cache;
+      client.send(bound('s', '1'), sync);
+      const answer = rows(await client.until('Z'));
+      return { answer, isHit: (await pgfresh.status()).cache.hits > hits };
+    };
+    client.send(serialize.parse({ name: 's', text, types: [] }), sync);
+    await client.until('Z');
+    await waitFor('a hit', async () => (await used()).isHit);
+    delayMs = 2_000;
+    await run(proxy.originUrl, 'ALTER TABLE described ADD COLUMN w int DEFAULT 7');
+    const anew = serialize.parse({ name: 's', text, types: [] });
+    client.send(serialize.close({ type: 'S', name: 's' }), anew, serialize.describe({ type: 'S', name: 's' }), sync);
+    const columns = (await client.until('Z')).find(({ code }) => code === 'T')!.body.readInt16BE(0);
+    expect({ columns, ...(await used()) }).toEqual({ columns: 3, answer: [['1', '1', '7']], isHit: false });
+    delayMs = 0;
+    await waitFor('a hit again', async () => {
+      const { answer, isHit } = await used();
+      expect(answer).toEqual([['1', '1', '7']]);
+      return isHit;
+    });
+    client.close();
     await pgfresh.stop();
     await stream.close();
   });

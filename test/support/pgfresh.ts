@@ -8,13 +8,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import { freePort } from './postgres.ts';
 import { waitFor } from './wait.ts';
 
 export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
-/** `PGFRESH_TEST_CLI` runs the tests against another build, such as an installed package. */
-const cliPath = process.env['PGFRESH_TEST_CLI'] ?? path.join(repositoryRoot, 'bin/pgfresh.js');
+/** As it was built for this run; `npm run soak` has the sources. `PGFRESH_TEST_CLI` runs the tests against another build, such as an installed package. */
+const cliPath = process.env['PGFRESH_TEST_CLI'] ?? inject('cli') ?? path.join(repositoryRoot, 'bin/pgfresh.js');
+const compileCache = inject('compileCache');
 /** The Node that the repository brings with it; PATH may have an older one. */
 const nodePath = path.join(repositoryRoot, 'node_modules/.bin/node');
 const startDeadlineMs = 40_000;
@@ -120,7 +121,7 @@ export function spawnCli(
   );
   const child = spawn(nodePath, [cliPath, ...args], {
     cwd: repositoryRoot,
-    env: { ...inherited, ...env },
+    env: { ...inherited, ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);

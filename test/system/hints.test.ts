@@ -77,7 +77,7 @@ describe.each([
     expect((await client.query(pinned)).rows).toEqual([[7]]);
     // Corrected in place, or asked for anew: pinned again.
     await proxy.warm(() => client.query(pinned));
-    expect(await isPinned()).toBe(true);
+    await waitFor('it to be counted as pinned', isPinned);
     await client.query('TRUNCATE t');
     await waitFor('no pinned answer', async () => !(await isPinned()));
     await client.query('INSERT INTO t SELECT g, 0 FROM generate_series(1, 100) g');

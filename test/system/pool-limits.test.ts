@@ -14,6 +14,7 @@ const one = useProxy(setup, {
   args: [...mode, ...verifiers, '--pool-wait-timeout', '700ms', '--pool-idle-timeout', '300ms'],
   workers: 1,
 });
+const patient = useProxy(setup, { args: [...mode, ...verifiers, '--pool-wait-timeout', '5s'], workers: 1 });
 const relaying = useProxy(setup, { args: mode, workers: 1 });
 
 const codeOf = (thrown: unknown): string => (thrown as { code?: string }).code ?? String(thrown);
@@ -43,6 +44,19 @@ it('a connection that nobody uses is closed after a while, and hits need none', 
     );
   await waitFor('the connection to be closed', async () => (await ofClients()).length === 0);
   await one.warm(read, 'a hit without a connection');
+});
+
+it('connections that come back from sessions of their own leave room for logins, and are closed', async () => {
+  const owners: pg.Client[] = [];
+  for (let left = 5; left > 0; left--) owners.push(await patient.session());
+  for (const owner of owners) await owner.query('LISTEN news');
+  for (const owner of owners) await owner.query('DISCARD ALL');
+  await patient.session();
+  const text = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = '${patient.database}' AND query = 'DISCARD ALL'`;
+  await waitFor('the pool to be of its size', async () => {
+    const [[n]] = (await rowsOf(patient.originUrl, text)) as [[number]];
+    return n <= 1;
+  });
 });
 
 it('a login that cannot be used again is refused, with what to do', async () => {

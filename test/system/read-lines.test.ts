@@ -53,7 +53,8 @@ describe.each(['pg15roles', 'pg18roles'] as const)('on %s', (origin) => {
     }
     const queries = (await sent()) - sentBefore - WRITES;
     process.stdout.write(`herd: ${WRITES} writes, ${WRITES * CLIENTS} reads, ${queries} sent\n`);
-    expect(queries).toBeLessThan((WRITES * CLIENTS) / 4);
+    // Without the line all of them: mostly it is one in fifteen, but a line lasts 10 ms, and a busy machine misses some.
+    expect(queries).toBeLessThan((WRITES * CLIENTS) / 2);
     expect((await shared()) - sharedBefore).toBeGreaterThan(WRITES);
   });
 

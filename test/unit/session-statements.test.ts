@@ -13,7 +13,7 @@ function statement(text: string, name = '', types: number[] = []): Statement {
   return new Statement(view, bytes, 0, bytes.length);
 }
 
-const reply = (swallow = false): StatementReply => ({ statement: null, changes: null, swallow });
+const reply = (swallow = false): StatementReply => ({ statement: null, before: 'absent', changes: null, swallow });
 
 describe('prepared statements of a session', () => {
   it('replays a statement that was answered here, once', () => {
@@ -22,9 +22,12 @@ describe('prepared statements of a session', () => {
     statements.define(s);
     expect(statements.missingAtOrigin('a')).toBe(s);
     expect(statements.localOnly()).toEqual([s]);
-    statements.parseSent(reply(true), s);
+    const replayed = reply(true);
+    statements.parseSent(replayed, s);
     expect(statements.missingAtOrigin('a')).toBeNull();
-    expect(statements.hasLocalOnly).toBe(false);
+    expect([statements.isBeingMade('a'), statements.hasLocalOnly]).toEqual([true, true]);
+    statements.answered(replayed);
+    expect([statements.isBeingMade('a'), statements.hasLocalOnly]).toEqual([false, false]);
   });
 
   it('replays it again when the first replay was skipped', () => {
@@ -35,6 +38,25 @@ describe('prepared statements of a session', () => {
     statements.parseSent(replay, s);
     statements.skipped(replay);
     expect(statements.missingAtOrigin('a')).toBe(s);
+  });
+
+  it('knows that a statement to be made anew is there as it was when that was skipped, and gone when it failed', () => {
+    for (const [what, origin] of [
+      ['skipped', 'outdated'],
+      ['failed', 'absent'],
+    ] as const) {
+      const statements = new Statements();
+      const s = statement('SELECT 1', 'a');
+      const [made, anew] = [reply(), reply(true)];
+      statements.parseSent(made, s);
+      statements.answered(made);
+      s.origin = 'outdated';
+      statements.parseSent(anew, s);
+      statements[what](anew);
+      expect({ what, origin: s.origin, isMissing: statements.missingAtOrigin('a') !== null }).toEqual({
+        ...{ what, origin, isMissing: what === 'failed' },
+      });
+    }
   });
 
   it('forgets a statement whose Parse by the client failed', () => {

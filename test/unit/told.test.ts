@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Offer } from '../../src/shared/messages.ts';
 import { encodeFrame } from '../../src/shared/wire/frontend.ts';
-import { hear, isAsTold, type Told } from '../../src/worker/told.ts';
+import { isToldAlike } from '../../src/worker/shared-answer.ts';
+import { hear, isAsTold, type Told, toldByOrigin, untold } from '../../src/worker/told.ts';
 
 interface Column {
   readonly name?: string;
@@ -34,7 +36,7 @@ const noData = encodeFrame(0x6e, Buffer.alloc(0));
 const row = encodeFrame(0x44, Buffer.alloc(2));
 
 function heard(...frames: readonly Buffer[]): Told {
-  const told = { parameters: 0, rows: 0 };
+  const told = untold();
   const bytes = Buffer.concat([Buffer.alloc(3), ...frames]);
   hear(told, bytes, 3, bytes.length);
   return told;
@@ -64,8 +66,39 @@ describe('what a client was told of a statement', () => {
   });
 
   it('is not what comes behind a description, nor half a frame', () => {
-    expect(heard(row, rowDescription({}))).toEqual({ parameters: 0, rows: 0 });
-    expect(heard(rowDescription({}).subarray(0, 20))).toEqual({ parameters: 0, rows: 0 });
+    expect(heard(row, rowDescription({}))).toEqual(untold());
+    expect(heard(rowDescription({}).subarray(0, 20))).toEqual(untold());
     expect(heard(rowDescription({}), row, noData)).toEqual(heard(rowDescription({})));
+  });
+});
+
+describe('an answer that was given to somebody else', () => {
+  const [one, two] = [rowDescription({}), rowDescription({}, {})];
+  const offer = (description: Buffer, toldRows: number) =>
+    ({
+      ...{ bytes: Uint8Array.from(Buffer.concat([Buffer.from('key'), description, row])), keyBytes: 3, toldRows },
+      rowDescriptionBytes: description.length,
+    }) as unknown as Offer;
+  const none = Buffer.alloc(0);
+
+  it('is for whoever was told nothing, or is told with it', () => {
+    expect([null, untold()].map((told) => isToldAlike(offer(none, 0), told))).toEqual([true, true]);
+  });
+
+  it('is for whoever was told the same, by the answer or before', () => {
+    const told = heard(one);
+    expect(isToldAlike(offer(one, 0), told)).toBe(true);
+    expect(isToldAlike(offer(none, told.rows), told)).toBe(true);
+    // What came with it counts, whatever was told before.
+    expect(isToldAlike(offer(two, told.rows), told)).toBe(false);
+  });
+
+  it('is not for whoever was told otherwise, nor where it is not known what was told', () => {
+    expect(isToldAlike(offer(two, 0), heard(one))).toBe(false);
+    expect(isToldAlike(offer(none, heard(two).rows), heard(one))).toBe(false);
+    expect(isToldAlike(offer(none, 0), heard(one))).toBe(false);
+    const unheard = untold();
+    toldByOrigin(unheard, 7);
+    expect([one, none].map((description) => isToldAlike(offer(description, 0), unheard))).toEqual([false, false]);
   });
 });

@@ -53,13 +53,24 @@ function masked({ code, body }: ServerMessage, oidMax: number): string {
   return `${code} ${body.toString('latin1')}`;
 }
 
+/** The refusal of a statement whose columns are others by now. */
+const isChanged = (line: string | undefined): boolean => line?.startsWith('E ') === true && line.includes('C0A000\0');
+
 /**
  * In a failed block a Bind with the wrong number of parameters is refused for that (08P01) where the server has the statement. One that was made here it
- * lacks, and takes no Parse for it, so the Bind is refused for the block (25P02). ADR-007.
+ * lacks, and takes no Parse for it, so the Bind is refused for the block (25P02). One that was found to be another by now is refused for that (0A000). ADR-007.
  */
 function isEitherRefusal(direct: string | undefined, proxied: string | undefined): boolean {
   const isCount = direct?.startsWith('E ') === true && direct.includes('C08P01\0Mbind message supplies ');
-  return isCount && proxied?.startsWith('E ') === true && proxied.includes(FAILED_BLOCK);
+  return isCount && proxied?.startsWith('E ') === true && (proxied.includes(FAILED_BLOCK) || isChanged(proxied));
+}
+
+/**
+ * Without the parameters of a statement whose columns have changed: a server tells them before it finds that, and a statement that was made here is found to be
+ * another before anything is told. ADR-007.
+ */
+function withoutRefused(lines: readonly string[]): string[] {
+  return lines.filter((line, i) => !(line.startsWith('t ') && isChanged(lines[i + 1])));
 }
 
 const shown = (line: string | undefined): string =>
@@ -68,7 +79,7 @@ const shown = (line: string | undefined): string =>
 /** Null when equal; otherwise what was said around the first difference. */
 export function difference(direct: Buffer, proxied: Buffer, oidMax: number): string | null {
   if (direct.equals(proxied)) return null;
-  const lines = (bytes: Buffer) => cut(bytes).map((message) => masked(message, oidMax));
+  const lines = (bytes: Buffer) => withoutRefused(cut(bytes).map((message) => masked(message, oidMax)));
   const [a, b] = withoutStateError(lines(direct), lines(proxied));
   const length = Math.max(a!.length, b!.length);
   for (let i = 0; i < length; i++) {

@@ -9,6 +9,7 @@ import type { Profile } from './profile.ts';
 import { withRollbacks } from './query-in-pipeline.ts';
 import {
   controlTexts,
+  ddlTexts,
   errorTexts,
   fixedKeyOf,
   keyOf,
@@ -19,6 +20,7 @@ import {
   portalNames,
   readTexts,
   settingTexts,
+  starTexts,
   statementNames,
   type Text,
   textValue,
@@ -86,8 +88,9 @@ export class Generator {
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private step(): void {
-    const { settings, odd, transactions } = this.profile;
-    if (this.chance(settings)) this.setting();
+    const { settings, odd, transactions, migrations = 0 } = this.profile;
+    if (this.chance(migrations)) this.say(query(pick(this.random, ddlTexts(this.lane))));
+    else if (this.chance(settings)) this.setting();
     else if (this.chance(odd)) this.oddStep();
     else if (this.chance(0.35)) this.say(query(literal(this.random, this.text())));
     else if (this.chance(transactions)) this.transaction();
@@ -96,6 +99,7 @@ export class Generator {
 
   private text(): Text {
     const { random, lane, profile } = this;
+    if (profile.migrations !== undefined && this.chance(0.3)) return pick(random, starTexts(lane));
     if (this.chance(profile.writes)) return pick(random, writeTexts(lane));
     if (this.chance(profile.odd * 0.3)) return pick(random, errorTexts(lane));
     return pick(random, this.chance(profile.plain) ? plainTexts(lane) : readTexts(lane));

@@ -2,11 +2,11 @@
 import pg from 'pg';
 import { run } from '../../support/postgres.ts';
 import type { Random } from '../random.ts';
-import { type Group, LaneGenerator, type Servers, Sessions, UNANSWERED } from './lane.ts';
+import { type Group, LaneGenerator, OUTSIDE, type Servers, Sessions, UNANSWERED } from './lane.ts';
 import { type Message, print } from './message.ts';
 import { minimise } from './minimise.ts';
 import type { Profile } from './profile.ts';
-import { laneRows } from './schema.ts';
+import { laneAnew, laneRows } from './schema.ts';
 
 export interface LaneOptions {
   readonly lane: number;
@@ -92,9 +92,10 @@ export class Minimiser {
 
   /** Several times from the same beginning: caches warm up, and threads meet differently. */
   private async fails(groups: readonly Group[]): Promise<boolean> {
-    const { servers, lane } = this.options;
+    const { servers, lane, profile } = this.options;
     for (let i = 0; i < TRIES; i++) {
-      await Promise.all([run(servers.direct, laneRows(lane)), run(servers.origin, laneRows(lane))]);
+      const begin = profile.migrations === undefined ? laneRows(lane) : laneAnew(lane);
+      await Promise.all([run(servers.direct, begin), run(servers.origin, begin)]);
       const sessions = await Sessions.open(servers, 4_000);
       try {
         for (const group of groups) {
@@ -125,7 +126,7 @@ function printPieces(pieces: readonly Piece[]): string {
   let last = -1;
   return pieces
     .flatMap(({ group, session, message }) => {
-      const head = group === last ? [] : [`  session ${session}:`];
+      const head = group === last ? [] : [session === OUTSIDE ? '  meanwhile:' : `  session ${session}:`];
       last = group;
       return [...head, `    ${print(message)}`];
     })

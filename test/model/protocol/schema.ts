@@ -4,8 +4,11 @@
 export const KEYS = 6;
 export const FIXED_ROWS = 40;
 
+const laneTable = (lane: number): string =>
+  `CREATE TABLE t${lane} (id int PRIMARY KEY, v text, n int8, b bool, d date);`;
+
 const laneTables = (lane: number): string => `
-  CREATE TABLE t${lane} (id int PRIMARY KEY, v text, n int8, b bool, d date);
+  ${laneTable(lane)}
   CREATE TABLE c${lane} (id int PRIMARY KEY, v text CHECK (v <> 'forbidden'));
   CREATE SEQUENCE s${lane};
   CREATE FUNCTION f${lane}(k int) RETURNS int LANGUAGE plpgsql AS
@@ -25,3 +28,7 @@ export const schemaSql = (lanes: number): string => `
   CREATE TABLE other.fixed (id int PRIMARY KEY, v text);
   INSERT INTO other.fixed SELECT i, 'other' || i FROM generate_series(1, ${FIXED_ROWS}) i;
   ${Array.from({ length: lanes }, (_, lane) => laneTables(lane)).join('')}`;
+
+/** The same, whatever was altered. */
+export const laneAnew = (lane: number): string => `
+  DROP TABLE IF EXISTS t${lane}, away${lane} CASCADE; DROP VIEW IF EXISTS v${lane}; ${laneTable(lane)} ${laneRows(lane)}`;

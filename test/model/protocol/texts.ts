@@ -70,6 +70,39 @@ export function writeTexts(lane: number): readonly Text[] {
   ];
 }
 
+/** Each can be undone by another. Some fail, as the table is. */
+export function ddlTexts(lane: number): readonly string[] {
+  const t = `t${lane}`;
+  return [
+    `ALTER TABLE ${t} ADD COLUMN w int DEFAULT 7`,
+    `ALTER TABLE ${t} DROP COLUMN w`,
+    `ALTER TABLE ${t} ALTER COLUMN n TYPE numeric`,
+    `ALTER TABLE ${t} ALTER COLUMN n TYPE int8`,
+    `ALTER TABLE ${t} ALTER COLUMN v TYPE varchar(50)`,
+    `ALTER TABLE ${t} ALTER COLUMN v TYPE text`,
+    `ALTER TABLE ${t} RENAME COLUMN d TO day`,
+    `ALTER TABLE ${t} RENAME COLUMN day TO d`,
+    `ALTER TABLE ${t} RENAME TO away${lane}`,
+    `ALTER TABLE away${lane} RENAME TO ${t}`,
+    `CREATE INDEX IF NOT EXISTS i${lane} ON ${t} (v)`,
+    `DROP INDEX IF EXISTS i${lane}`,
+    `ALTER TABLE ${t} ADD CONSTRAINT k${lane} CHECK (id > 0)`,
+    `ALTER TABLE ${t} DROP CONSTRAINT k${lane}`,
+    `TRUNCATE ${t}`,
+    `INSERT INTO ${t} SELECT i, 'new' FROM generate_series(1, 5) AS i ON CONFLICT DO NOTHING`,
+    `COMMENT ON TABLE ${t} IS 'model'`,
+    `CREATE VIEW v${lane} AS SELECT 1 AS one`,
+    `DROP VIEW v${lane}`,
+  ];
+}
+
+/** What a migration finds when it looks. */
+export const starTexts = (lane: number): readonly Text[] => [
+  text(`SELECT * FROM t${lane} WHERE id = $1`, 'int'),
+  text(`SELECT * FROM t${lane} ORDER BY id`),
+  text(`TABLE v${lane}`),
+];
+
 export const errorTexts = (lane: number): readonly Text[] => [
   text('SELEC 1'),
   text('SELECT 1/0'),
