@@ -74,7 +74,7 @@ export class ReplyEffects implements ReplyEvents {
 
   answered(owed: Owed): void {
     const { describes, statement } = owed;
-    if (describes !== null) toldByOrigin(describes.told, startedRound(this.runtime.control) + 1);
+    if (describes !== null) toldByOrigin(describes, startedRound(this.runtime.control) + 1);
     else if (statement !== null) statement.told.round = startedRound(this.runtime.control) + 1;
     this.session.statements.answered(owed);
     this.session.transaction.portal.replyEnded(owed);

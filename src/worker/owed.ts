@@ -4,6 +4,7 @@
  *   Parse → 1 · Bind → 2 · Close → 3 · Describe statement → t (T|n) · Describe portal → T|n · Sync → Z
  *   Execute → D* (C|I|s), or G … C, or H d* c C · Query → any of these, several times, then Z · FunctionCall → V? Z
  */
+import { decodeError } from '../shared/wire/backend.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import type { Capture } from './capture.ts';
 import type { Points } from './points.ts';
@@ -245,4 +246,10 @@ export function replyStep(kind: OwedKind, phase: OwedPhase, code: number): Step 
 /** True for messages that come at any time and answer nothing. */
 export function isAsynchronous(code: number): boolean {
   return code === Backend.noticeResponse || code === Backend.parameterStatus || code === Backend.notificationResponse;
+}
+
+/** A notice of a statement that is none of the client's; but not that the server is about to end (class 57). */
+export function isOfOurs(head: Owed | undefined, code: number, bytes: Buffer, start: number, end: number): boolean {
+  if (code !== Backend.noticeResponse || head === undefined || head.group.background === null) return false;
+  return !decodeError(bytes, start, end).sqlstate.startsWith('57');
 }

@@ -70,10 +70,14 @@ export class OriginNames {
     const known = this.pooled?.prepared.get(this.keyOf(statement));
     if (known === undefined) return false;
     if (context !== null && !sameResolution(known.resolution, context)) return false;
-    if (isComparable(statement.told) && !isAsTold(statement.told, known.told)) return false;
+    const { told } = statement;
+    if (isComparable(told) && !isAsTold(told, known.told)) return false;
     // Two names of one client for one text: errors say which one it is about.
     if (this.touched.some((other) => other !== statement && other.atOrigin === known.name)) return false;
     statement.origin = 'held';
+    statement.isToldThere = isComparable(told);
+    // Whoever made it may have done so behind DDL: what describes it here, or is read by that, must be as new.
+    told.round = Math.max(told.round, known.told.round);
     statement.atOrigin = known.name;
     this.touched.push(statement);
     return true;
@@ -96,8 +100,9 @@ export class OriginNames {
     const before = prepared.get(key);
     const isSame = before?.name === name;
     if (before !== undefined && !isSame) retired.push(before.name);
-    const { parameters, rows } = statement.told;
-    const told = isComparable(statement.told) ? { parameters, rows } : untold();
+    const { parameters, rows, round } = statement.told;
+    const isKnown = statement.isToldThere && isComparable(statement.told);
+    const told = { ...(isKnown ? { parameters, rows } : untold()), round };
     // What another client was told of it holds as well.
     if (isSame) told.parameters ||= before.told.parameters;
     if (isSame) told.rows ||= before.told.rows;

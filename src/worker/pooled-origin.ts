@@ -19,13 +19,13 @@ import { type Credentials, Greeting, PoolLogin } from './pool-login.ts';
 import type { Runtime } from './runtime.ts';
 import type { LearnedContext } from './settings.ts';
 import type { Resolution } from './statement.ts';
-import type { Columns } from './told.ts';
+import type { Told } from './told.ts';
 
 /** A statement that the connection has under a name of ours, what it was resolved to there (C7), and how it was described. */
 export interface PooledStatement {
   readonly name: string;
   readonly resolution: Resolution | null;
-  readonly told: Columns;
+  readonly told: Readonly<Told>;
 }
 
 /** What a connection tells of its own life. */

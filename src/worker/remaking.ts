@@ -10,7 +10,7 @@
  * The origin, which lacks it then, refuses the message itself, so that what is around it is skipped, or rolled back, as it would be; only the words are ours.
  */
 import { encodeError } from '../shared/wire/backend.ts';
-import { Backend, Frontend, TransactionStatus } from '../shared/wire/codes.ts';
+import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import { encodeCloseStatement, encodeDescribeStatement, SYNC } from '../shared/wire/frontend.ts';
 import type { Batch } from './client-input.ts';
@@ -20,7 +20,6 @@ import { madeNow } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Statement } from './statement.ts';
-import { hear } from './told.ts';
 
 const message = 'cached plan must not change result type';
 const changed: Buffer = encodeError({ severity: 'ERROR', sqlstate: '0A000', message });
@@ -54,17 +53,6 @@ export class Remaking {
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
     this.runtime = runtime;
-  }
-
-  /** The frames [start, end) went to the client: the description of a statement, or an answer of it. */
-  told(statement: Statement, bytes: Buffer, start: number, end: number): void {
-    const { told, name } = statement;
-    if (statement.origin !== 'absent' || start === end) return;
-    // An unnamed one is parsed anew before it is used without another description.
-    const isNew =
-      bytes[start] === Backend.parameterDescription ? told.parameters === 0 : told.rows === 0 && name !== '';
-    if (!isNew) return;
-    hear(told, bytes, start, end);
   }
 
   /** False: the batch waits. Asked only when the origin is in the block that the client is in. */
@@ -145,7 +133,8 @@ export class Remaking {
     before?.tell(statement.told);
     const { fault } = now;
     if (fault !== null && statement.origin === 'absent') this.refuse(statement, fault);
-    else if (!now.isAsTold(statement.told)) this.other = { statement, fault: fault ?? changed };
+    else if (now.isAsTold(statement.told)) statement.isToldThere = fault === null;
+    else this.other = { statement, fault: fault ?? changed };
   }
 
   private giveUp(statement: Statement, fault: Buffer): void {

@@ -18,35 +18,25 @@ import {
   isFatal,
   isPlainTag,
 } from '../shared/wire/backend.ts';
-import { Backend } from '../shared/wire/codes.ts';
+import { Backend, longBackendCodes, TransactionStatus } from '../shared/wire/codes.ts';
 import { WireError } from '../shared/wire/framer.ts';
 import type { OutBuffer } from './out-buffer.ts';
-import { type Background, isAsynchronous, Owed, type OwedKind, type ReplySink, replyStep, SyncGroup } from './owed.ts';
+import {
+  type Background,
+  isAsynchronous,
+  isOfOurs,
+  Owed,
+  type OwedKind,
+  type ReplySink,
+  replyStep,
+  SyncGroup,
+} from './owed.ts';
 import type { ReplyEvents } from './reply-events.ts';
 import { hear } from './told.ts';
 import { WithheldReplies } from './withheld.ts';
 
-/** Messages that may come in pieces when they are long. An error may be, since it repeats the value that it does not like. */
-const streamable = new Uint8Array(256);
-for (const code of [
-  Backend.errorResponse,
-  Backend.dataRow,
-  Backend.copyData,
-  Backend.rowDescription,
-  Backend.parameterDescription,
-  Backend.functionCallResponse,
-]) {
-  streamable[code] = 1;
-}
-
 const QUERY_CANCELED = '57014';
 const QUEUE_EMPTIED_AT = 64;
-
-/** A notice of a statement that is none of the client's; but not that the server is about to end (class 57). */
-function isOfOurs(head: Owed | undefined, code: number, bytes: Buffer, start: number, end: number): boolean {
-  if (code !== Backend.noticeResponse || head === undefined || head.group.background === null) return false;
-  return !decodeError(bytes, start, end).sqlstate.startsWith('57');
-}
 
 export class ReplyOrder {
   private readonly events: ReplyEvents;
@@ -59,6 +49,8 @@ export class ReplyOrder {
   private group = new SyncGroup();
   /** Extended messages were sent and no Sync yet: the origin is inside an implicit transaction. */
   private unsynced = false;
+  /** The Query that was sent inside of one, and nothing behind it: PostgreSQL 18 goes on with the transaction, others end it. */
+  private inside: Owed | null = null;
   /** After an error: what is sent before the next Sync is not answered. */
   private skipping = false;
   /** The origin reads COPY data. */
@@ -104,7 +96,7 @@ export class ReplyOrder {
     return this.length > 0 && this.flushed && !this.copyIn;
   }
 
-  /** What is sent now may be skipped by the origin, because of an error before it. */
+  /** What is sent now belongs to what was sent before, and may be skipped by the origin because of an error there. */
   get isInSequence(): boolean {
     return this.unsynced || this.skipping;
   }
@@ -130,6 +122,7 @@ export class ReplyOrder {
   /** A message of the extended protocol other than Sync and Flush. Null: the origin skips it. */
   oweExtended(kind: OwedKind, swallow: boolean): Owed | null {
     this.unsynced = true;
+    this.inside = null;
     this.flushed = false;
     if (this.skipping) return null;
     return this.push(new Owed(kind, this.group, swallow));
@@ -153,9 +146,9 @@ export class ReplyOrder {
   /** Query or FunctionCall: answered by themselves up to ReadyForQuery. Null: the origin skips it. */
   oweWhole(kind: 'query' | 'functionCall', swallow: boolean): Owed | null {
     if (this.skipping) return null;
-    this.unsynced = false;
     this.flushed = true;
     const owed = this.push(new Owed(kind, this.group, swallow));
+    this.inside = this.unsynced ? owed : null;
     this.group = new SyncGroup();
     return owed;
   }
@@ -253,7 +246,8 @@ export class ReplyOrder {
       this.interruptedBy(code);
       return;
     }
-    if (streamable[code] !== 1) throw new WireError(`message type 0x${code.toString(16)} from the origin is too long`);
+    if (longBackendCodes[code] !== 1)
+      throw new WireError(`message type 0x${code.toString(16)} from the origin is too long`);
     if (code === Backend.errorResponse) {
       this.streamError = this.errorOf(bytes, start, end, true);
       this.streamForward = !this.isOurs(this.streamError);
@@ -298,7 +292,9 @@ export class ReplyOrder {
     }
     this.finish(head);
     if (code === Backend.readyForQuery) {
-      this.events.ready(decodeReady(bytes, start, end), head.group, !head.swallow);
+      const status = decodeReady(bytes, start, end);
+      if (this.inside === head && status === TransactionStatus.idle) this.unsynced = false;
+      this.events.ready(status, head.group, !head.swallow);
       head.sink?.done(head.phase === 'failed');
     }
     return !head.swallow;

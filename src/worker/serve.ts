@@ -41,6 +41,7 @@ import { ServedShapes } from './served-shapes.ts';
 import type { Session } from './session.ts';
 import { framesFor, isToldAlike } from './shared-answer.ts';
 import { type Resolution, Statement } from './statement.ts';
+import { Telling } from './telling.ts';
 import { toldBefore } from './told.ts';
 
 const text: frontend.TextRange = { start: 0, end: 0 };
@@ -72,6 +73,7 @@ export class HitPath {
   private described = false;
   private readonly steps = new BlockSteps();
   private readonly shapes = new ServedShapes();
+  private readonly telling = new Telling();
   private startedMs = 0;
 
   constructor(runtime: Runtime) {
@@ -124,6 +126,7 @@ export class HitPath {
     this.shapes.clear();
     this.defined.clear();
     this.closed.clear();
+    this.telling.clear();
     this.proven = true;
     this.bound = null;
     this.hints = null;
@@ -338,7 +341,7 @@ export class HitPath {
     // The answer that the statement stood in line for.
     if (frames !== null) {
       this.say(frames);
-      if (typeof describe === 'object') this.session.router.remaking.told(describe, frames, 0, frames.length);
+      if (typeof describe === 'object') this.telling.note(this.session, describe, frames, 0, frames.length);
       this.hasShared = true;
       return sharedOutcome(this.runtime.control, this.cache, this.freshRound);
     }
@@ -359,7 +362,7 @@ export class HitPath {
       out.advance(reader.copyFrames(block, out.bytes, out.position(), describe !== false || !isPortal));
       reader.markVisited(block);
       this.shapes.add(shape);
-      if (typeof describe === 'object') this.session.router.remaking.told(describe, out.bytes, from, out.position());
+      if (typeof describe === 'object') this.telling.note(this.session, describe, out.bytes, from, out.position());
     }
     const { consistency } = this.session;
     const level = this.hints?.level ?? consistency.level;
@@ -373,15 +376,10 @@ export class HitPath {
     if (!this.probing) this.runtime.clientOut.appendAll(bytes);
   }
 
-  /** Running a query takes a snapshot, and analysing one does. */
-  private noteSnapshot(): void {
-    if (this.entries === 0 && this.defined.all().every(({ command }) => command !== null)) return;
-    this.session.transaction.owesSnapshot = true;
-  }
-
   /** The batch was answered: what it changed takes effect. */
   private commit(batch: Batch, bytes: number): void {
     const { session } = this;
+    this.telling.commit();
     for (const statement of this.closed.all()) session.statements.forget(statement);
     for (const statement of this.defined.all()) {
       session.statements.define(statement);
@@ -390,7 +388,9 @@ export class HitPath {
     }
     if (batch.bytes[batch.start] === Frontend.query) session.statements.dropUnnamed();
     this.steps.commit(batch.bytes);
-    if (!session.transaction.isIdle) this.noteSnapshot();
+    // Running a query takes a snapshot, and analysing one does.
+    const takesSnapshot = this.entries > 0 || this.defined.all().some(({ command }) => command === null);
+    if (takesSnapshot && !session.transaction.isIdle) session.transaction.owesSnapshot = true;
     this.shapes.commit(this.runtime.shapeHits, this.cache.worth);
     session.countHits(this.entries, bytes);
     this.runtime.timing.hit(this.startedMs, this.shapes.only, this.cache.bypass);

@@ -32,7 +32,8 @@ export function framesFor(
  * @param told null: the columns come with it
  */
 export function isToldAlike(offer: Offer, told: Told | null): boolean {
-  return told === null || told.rows === 0 || told.rows === rowsOf(offer);
+  if (told === null || (told.rows === 0 && told.round === 0)) return true;
+  return told.rows === rowsOf(offer);
 }
 
 /** Of its columns, as whoever asked was told; 0: that is not known. */

@@ -56,6 +56,8 @@ export class Statement {
   private contentSettings = '';
   /** How the client was described it. */
   readonly told: Told = untold();
+  /** The one that the origin has is described the same way: it said so, or was asked. */
+  isToldThere = false;
   /** What its next use is answered with: the origin would not make it any more, or would make another (remaking.ts). */
   fault: Buffer | null = null;
   /** Where it was resolved, as the client knows it; null: not known. */

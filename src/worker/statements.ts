@@ -108,6 +108,7 @@ export class Statements {
     owed.statement = statement;
     owed.before = statement.origin;
     statement.origin = 'sent';
+    statement.isToldThere = false;
     this.touched?.push(statement);
     const { name } = statement;
     if (name === '') change(owed, this.unnamedAtOrigin, statement);

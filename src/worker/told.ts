@@ -47,7 +47,9 @@ export function hear(told: Told, bytes: Buffer, start: number, end: number): voi
 }
 
 /** The origin has answered a Describe of which `hear` was told what could be heard. */
-export function toldByOrigin(told: Told, round: number): void {
+export function toldByOrigin(statement: Pick<Statement, 'told' | 'isToldThere'>, round: number): void {
+  const { told } = statement;
+  statement.isToldThere = true;
   told.round = round;
   if (told.rows === 0) told.rows = UNHEARD;
 }

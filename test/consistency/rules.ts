@@ -198,12 +198,32 @@ export const rules: readonly Rule[] = [
         edits: [
           edit(
             'worker/pool-names.ts',
-            'if (isComparable(statement.told) && !isAsTold(statement.told, known.told)) return false;',
-            'if (isComparable(statement.told) && known === null) return false;',
+            'if (isComparable(told) && !isAsTold(told, known.told)) return false;',
+            'if (isComparable(told) && known === null) return false;',
           ),
         ],
         test: 'regress/rows-of-another-shape-pooled.test.ts',
         name: 'there by then for somebody who was told of a column more',
+      },
+      {
+        without: 'noting what a pooled client is told here while the origin has the statement',
+        edits: [
+          edit('worker/telling.ts', "statement.origin !== 'absent' && names === null", "statement.origin !== 'absent'"),
+        ],
+        test: 'regress/told-by-the-cache-pooled.test.ts',
+        name: 'told while it had the connection',
+      },
+      {
+        without: 'the round behind the making of a statement that is found on a pooled connection',
+        edits: [edit('worker/pool-names.ts', 'Math.max(told.round, known.told.round)', 'told.round')],
+        test: 'regress/told-by-the-cache-pooled.test.ts',
+        name: 'found there what somebody has made behind DDL',
+      },
+      {
+        without: 'waiting until a description that was found is given',
+        edits: [edit('worker/telling.ts', 'const heard = untold();', 'const heard = statement.told;')],
+        test: 'regress/told-by-the-cache-pooled.test.ts',
+        name: 'told while it had the connection',
       },
     ],
   },

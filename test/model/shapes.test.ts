@@ -6,7 +6,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { rowsOf } from '../support/origin-state.ts';
-import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
+import { type Pgfresh, reusableLogins, startPgfresh } from '../support/pgfresh.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { connectRaw, type Frame, type RawClient, rowFields, serialize, sqlState } from '../support/raw-client.ts';
 import { waitFor } from '../support/wait.ts';
@@ -214,12 +214,11 @@ class Session {
 }
 
 /** Clients come in the clear: what pgfresh logs in with again. */
-const reusable = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
 /**
  * Three connections for eight sessions: each use may be on another one, which has the statement of somebody else, or not yet. It still finds a gap now and then
  * (ADR-020), so it is for whoever mends that: PGFRESH_POOLED=1.
  */
-const pooled = ['--pool-mode', 'transaction', '--pool-size', '3', ...reusable];
+const pooled = ['--pool-mode', 'transaction', '--pool-size', '3', ...reusableLogins];
 const modes: [string, string[]][] =
   process.env['PGFRESH_POOLED'] === '1' ? [['transaction', pooled]] : [['session', []]];
 

@@ -3,14 +3,14 @@
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../src/shared/limits.ts';
 import { useProxy } from '../support/fixture.ts';
+import { reusableLogins } from '../support/pgfresh.ts';
 import { serialize, statement, transcript } from '../support/raw-client.ts';
 
 const bytes = 5 * Limits.assembledFrameBytesMax;
 const setup = `CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 9) AS i;
   CREATE FUNCTION deeper() RETURNS int LANGUAGE sql AS 'SELECT deeper()'`;
 const session = useProxy(setup);
-const verifiers = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
-const pooled = useProxy(setup, { args: ['--pool-mode', 'transaction', ...verifiers] });
+const pooled = useProxy(setup, { args: ['--pool-mode', 'transaction', ...reusableLogins] });
 
 const cached = 'SELECT v FROM t WHERE id = $1';
 const tooDeep = 'SELECT deeper()';

@@ -2,10 +2,10 @@
 // pool.mode = transaction that would be another client's statement.
 import { describe, expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
+import { reusableLogins } from '../support/pgfresh.ts';
 import { codes, connectRaw, serialize } from '../support/raw-client.ts';
 
-const reusable = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
-const args = ['--pool-mode', 'transaction', '--pool-size', '1', '--consistency', 'off', ...reusable];
+const args = ['--pool-mode', 'transaction', '--pool-size', '1', '--consistency', 'off', ...reusableLogins];
 const parse = serialize.parse({ name: 's1', text: 'SELECT id FROM t' });
 const run = Buffer.concat([serialize.bind({ statement: 's1', values: [] }), serialize.execute({})]);
 const mixed = [run, serialize.query('SELECT 1'), serialize.sync()];

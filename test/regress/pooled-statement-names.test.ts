@@ -3,10 +3,10 @@
 // Found by the protocol differential.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useProxy } from '../support/fixture.ts';
+import { reusableLogins } from '../support/pgfresh.ts';
 import { connectRaw, serialize, transcript } from '../support/raw-client.ts';
 
-const reusable = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
-const args = ['--pool-mode', 'transaction', '--pool-size', '2', '--faults', 'pool-roam', ...reusable];
+const args = ['--pool-mode', 'transaction', '--pool-size', '2', '--faults', 'pool-roam', ...reusableLogins];
 const sync = serialize.sync();
 const parse = (text: string) => serialize.parse({ name: 's1', text, types: [23] });
 const close = serialize.close({ type: 'S', name: 's1' });

@@ -3,11 +3,11 @@
 import type pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
+import { reusableLogins } from '../support/pgfresh.ts';
 import { run } from '../support/postgres.ts';
 import { connectRaw, type Frame, type RawClient, rows, serialize, sqlState } from '../support/raw-client.ts';
 
-const reusable = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
-const args = ['--pool-mode', 'transaction', '--pool-size', '2', '--consistency', 'off', ...reusable];
+const args = ['--pool-mode', 'transaction', '--pool-size', '2', '--consistency', 'off', ...reusableLogins];
 const sync = serialize.sync();
 const addColumn = 'ADD COLUMN w int DEFAULT 7';
 const kinds = ['added', 'unnamed', 'retyped', 'back', 'alike', 'shared', 'newer', 'block'] as const;

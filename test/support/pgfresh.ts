@@ -22,6 +22,9 @@ const startDeadlineMs = 40_000;
 const stopDeadlineMs = 30_000;
 
 /** `GET /status`, as the contract has it. */
+/** Logins that pgfresh can use again for connections of its own (`pool.mode = transaction`), by SCRAM. */
+export const reusableLogins = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
+
 export interface Status {
   readonly version: string;
   readonly state: 'live' | 'starting' | 'down';

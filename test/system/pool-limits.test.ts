@@ -3,18 +3,17 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
 import { rowsOf } from '../support/origin-state.ts';
-import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
+import { type Pgfresh, reusableLogins, startPgfresh } from '../support/pgfresh.ts';
 import { startCluster } from '../support/postgres.ts';
 import { waitFor } from '../support/wait.ts';
 
 const setup = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one')";
 const mode = ['--pool-mode', 'transaction', '--pool-size', '1'];
-const verifiers = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
 const one = useProxy(setup, {
-  args: [...mode, ...verifiers, '--pool-wait-timeout', '700ms', '--pool-idle-timeout', '300ms'],
+  args: [...mode, ...reusableLogins, '--pool-wait-timeout', '700ms', '--pool-idle-timeout', '300ms'],
   workers: 1,
 });
-const patient = useProxy(setup, { args: [...mode, ...verifiers, '--pool-wait-timeout', '5s'], workers: 1 });
+const patient = useProxy(setup, { args: [...mode, ...reusableLogins, '--pool-wait-timeout', '5s'], workers: 1 });
 const relaying = useProxy(setup, { args: mode, workers: 1 });
 
 const codeOf = (thrown: unknown): string => (thrown as { code?: string }).code ?? String(thrown);
@@ -85,7 +84,7 @@ it('a restarted origin ends only clients that were using it, and serves the othe
   try {
     pgfresh = await startPgfresh({
       upstream: cluster.url,
-      args: [...mode, '--pool-size', '3', ...verifiers],
+      args: [...mode, '--pool-size', '3', ...reusableLogins],
       workers: 1,
     });
     for (let i = 0; i < 3; i++) {

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
 import { rowsOf } from '../support/origin-state.ts';
+import { reusableLogins } from '../support/pgfresh.ts';
 import { connectRaw, serialize } from '../support/raw-client.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -14,7 +15,7 @@ const proxy = useProxy(
    CREATE FUNCTION hides() RETURNS int LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_lock(77); RETURN 1; END$$;
    CREATE ROLE pool_other; GRANT SELECT ON t TO pool_other`,
   {
-    args: [...args, '--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'],
+    args: [...args, ...reusableLogins],
     workers: 1,
     origin: 'pg18roles',
   },

@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { ask, useProxy } from '../support/fixture.ts';
 import { rowsOf } from '../support/origin-state.ts';
 import { accountsSql, pgbench } from '../support/pgbench.ts';
+import { reusableLogins } from '../support/pgfresh.ts';
 import { pgScript, postgresJsScript, shopSql } from '../support/scripts.ts';
 
 /** Clients in the clear: pgfresh knows the role's verifier, and so what it logs in with again. */
-const reusable = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
-const args = ['--pool-mode', 'transaction', '--pool-size', '3', ...reusable];
+const args = ['--pool-mode', 'transaction', '--pool-size', '3', ...reusableLogins];
 const proxy = useProxy(
   `${shopSql}; ${accountsSql(100)}; CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one'), (2, 'two')`,
   { args, workers: 1 },

@@ -8,7 +8,7 @@ import { Minimiser, oidMaxOf, runLane, type Tally } from '../model/protocol/mode
 import { blocks, migrating, type Profile, reading, tame, wild } from '../model/protocol/profile.ts';
 import { schemaSql } from '../model/protocol/schema.ts';
 import { announceSeed, seededRandom } from '../model/random.ts';
-import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
+import { type Pgfresh, reusableLogins, startPgfresh } from '../support/pgfresh.ts';
 import { createDatabase, run } from '../support/postgres.ts';
 
 const LANES = 4;
@@ -56,7 +56,6 @@ interface Run {
 
 /** Each statement may meet another connection: as many as sessions, so that none waits for another's block. */
 const pooled = ['--pool-mode', 'transaction', '--pool-size', '8', '--workers', '1', '--faults', 'pool-roam'];
-const verifiers = ['--auth-query', 'SELECT rolpassword FROM pg_authid WHERE rolname = $1'];
 
 const runs: readonly Run[] = [
   {
@@ -76,7 +75,7 @@ const runs: readonly Run[] = [
   {
     what: 'pooled connections',
     version: 'pg18',
-    args: [...pooled, ...verifiers],
+    args: [...pooled, ...reusableLogins],
     profiles: [reading, tame],
     share: 0.1,
     hitsMin: 0,

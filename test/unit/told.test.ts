@@ -93,12 +93,17 @@ describe('an answer that was given to somebody else', () => {
     expect(isToldAlike(offer(two, told.rows), told)).toBe(false);
   });
 
+  it('tells nobody of a statement that the origin has made as it was then', () => {
+    const made = { ...untold(), round: 7 };
+    expect([isToldAlike(offer(one, 0), made), isToldAlike(offer(none, 0), made)]).toEqual([false, true]);
+  });
+
   it('is not for whoever was told otherwise, nor where it is not known what was told', () => {
     expect(isToldAlike(offer(two, 0), heard(one))).toBe(false);
     expect(isToldAlike(offer(none, heard(two).rows), heard(one))).toBe(false);
     expect(isToldAlike(offer(none, 0), heard(one))).toBe(false);
     const unheard = untold();
-    toldByOrigin(unheard, 7);
+    toldByOrigin({ told: unheard, isToldThere: false }, 7);
     expect([one, none].map((description) => isToldAlike(offer(description, 0), unheard))).toEqual([false, false]);
   });
 });

@@ -82,6 +82,15 @@ export const frontendCodes: Uint8Array = flags(Object.values(Frontend));
 export const backendCodes: Uint8Array = flags(Object.values(Backend));
 /** 1 for backend messages that are relayed in pieces as they arrive: no decision needs their bodies. */
 export const streamedBackendCodes: Uint8Array = flags([Backend.dataRow, Backend.copyData]);
+/** 1 for backend messages that may come in pieces when they are long. An error may be, since it repeats the value that it does not like. */
+export const longBackendCodes: Uint8Array = flags([
+  Backend.errorResponse,
+  Backend.dataRow,
+  Backend.copyData,
+  Backend.rowDescription,
+  Backend.parameterDescription,
+  Backend.functionCallResponse,
+]);
 /** 1 for frontend messages that carry COPY data or its end. */
 export const copyCodes: Uint8Array = flags([Frontend.copyData, Frontend.copyDone, Frontend.copyFail]);
 /** 1 for frontend messages that end a batch: the server answers, or is asked to send what it has. */
