@@ -7,7 +7,12 @@ export interface CarriedStatement {
   readonly parse: Uint8Array;
   readonly origin: 'absent' | 'held' | 'outdated';
   /** What the client was told of it (told.ts). */
-  readonly told: { readonly parameters: number; readonly rows: number; readonly round: number };
+  readonly told: {
+    readonly parameters: number;
+    readonly rows: number;
+    readonly round: number;
+    readonly isConfirmed: boolean;
+  };
   /** Where it was resolved, if that is the context of now; a null verdict: it has not come. */
   readonly resolution: {
     readonly contextId: number;

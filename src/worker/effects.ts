@@ -15,7 +15,7 @@ import { isReadOnly, type Owed, questionKinds, type SyncGroup, unknownWork } fro
 import type { ReplyEvents } from './reply-events.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { toldByOrigin } from './told.ts';
+import { awaitRound, toldByOrigin } from './told.ts';
 import { mayEndTransaction } from './transaction.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
@@ -75,7 +75,7 @@ export class ReplyEffects implements ReplyEvents {
   answered(owed: Owed): void {
     const { describes, statement } = owed;
     if (describes !== null) toldByOrigin(describes, startedRound(this.runtime.control) + 1);
-    else if (statement !== null) statement.told.round = startedRound(this.runtime.control) + 1;
+    else if (statement !== null) awaitRound(statement.told, startedRound(this.runtime.control) + 1);
     this.session.statements.answered(owed);
     this.session.transaction.portal.replyEnded(owed);
   }

@@ -14,7 +14,7 @@ import type { OutBuffer } from './out-buffer.ts';
 import type { PooledOrigin } from './pooled-origin.ts';
 import { type Resolution, type Statement, sameResolution } from './statement.ts';
 import type { Statements } from './statements.ts';
-import { isAsTold, isComparable, untold } from './told.ts';
+import { awaitRound, isAsTold, isComparable, untold } from './told.ts';
 
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -77,7 +77,7 @@ export class OriginNames {
     statement.origin = 'held';
     statement.isToldThere = isComparable(told);
     // Whoever made it may have done so behind DDL: what describes it here, or is read by that, must be as new.
-    told.round = Math.max(told.round, known.told.round);
+    if (known.told.round > told.round) awaitRound(told, known.told.round);
     statement.atOrigin = known.name;
     this.touched.push(statement);
     return true;
@@ -102,7 +102,7 @@ export class OriginNames {
     if (before !== undefined && !isSame) retired.push(before.name);
     const { parameters, rows, round } = statement.told;
     const isKnown = statement.isToldThere && isComparable(statement.told);
-    const told = { ...(isKnown ? { parameters, rows } : untold()), round };
+    const told = { ...untold(), ...(isKnown ? { parameters, rows } : {}), round };
     // What another client was told of it holds as well.
     if (isSame) told.parameters ||= before.told.parameters;
     if (isSame) told.rows ||= before.told.rows;

@@ -54,7 +54,9 @@ export function slotOfStatement(
 
 /** Whether the statement means under this context what it meant at its Parse; then it is resolved under this one from now on. */
 export function renew(statement: Statement, context: Resolution): boolean {
-  const { proof, slot, slotResolution, resolution } = statement;
+  const { proof, slot, slotResolution, resolution, told } = statement;
+  // Between the two catalogs there may have been others.
+  if (!told.isConfirmed) return false;
   if (resolution === null || resolution.row !== context.row || !sameResolution(slotResolution, context)) return false;
   const [then, now] = [proof?.verdict ?? null, slot?.verdict ?? null];
   if (then === null || now === null || then.signature === '' || then.signature !== now.signature) return false;

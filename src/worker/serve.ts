@@ -42,7 +42,7 @@ import type { Session } from './session.ts';
 import { framesFor, isToldAlike } from './shared-answer.ts';
 import { type Resolution, Statement } from './statement.ts';
 import { Telling } from './telling.ts';
-import { toldBefore } from './told.ts';
+import { confirm, toldBefore } from './told.ts';
 
 const text: frontend.TextRange = { start: 0, end: 0 };
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
@@ -320,7 +320,9 @@ export class HitPath {
   }
 
   private isResolvedHere(statement: Statement): boolean {
-    return this.session.settings.isResolvedHere(statement, this.context);
+    const isHere = this.session.settings.isResolvedHere(statement, this.context);
+    if (isHere) confirm(statement.told, this.freshRound);
+    return isHere;
   }
 
   /** Copies one entry's frames, with the description, if wanted or given a statement whose it is; then checks its fences. */

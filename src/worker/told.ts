@@ -18,9 +18,17 @@ export interface Told extends Columns {
   rows: number;
   /** The origin has made the statement, or told of it: what is answered here needs this round, which has seen the catalog of that moment. */
   round: number;
+  /** That round has come, and the catalog was still the one that the statement was resolved under: so it was when the client was told. */
+  isConfirmed: boolean;
 }
 
-export const untold = (): Told => ({ parameters: 0, rows: 0, round: 0 });
+export const untold = (): Told => ({ parameters: 0, rows: 0, round: 0, isConfirmed: true });
+
+/** The origin has made the statement, or told of it, in a catalog that this round will have seen. */
+export function awaitRound(told: Told, round: number): void {
+  told.round = round;
+  told.isConfirmed = false;
+}
 
 const NO_ROWS = 1;
 /** They came in pieces. */
@@ -46,11 +54,16 @@ export function hear(told: Told, bytes: Buffer, start: number, end: number): voi
   }
 }
 
+/** @param freshRound loaded before the statement was found to be resolved in the catalog of now */
+export function confirm(told: Told, freshRound: number): void {
+  if (told.round <= freshRound) told.isConfirmed = true;
+}
+
 /** The origin has answered a Describe of which `hear` was told what could be heard. */
 export function toldByOrigin(statement: Pick<Statement, 'told' | 'isToldThere'>, round: number): void {
   const { told } = statement;
   statement.isToldThere = true;
-  told.round = round;
+  awaitRound(told, round);
   if (told.rows === 0) told.rows = UNHEARD;
 }
 

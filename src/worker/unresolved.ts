@@ -8,6 +8,8 @@
  * The first fails with 0A000 where the columns of the answer are no longer those of the Parse. Where both describe the same
  * parameters and columns the client cannot tell `s` from a statement made now, and `s` becomes one before its next use there (remaking.ts).
  */
+
+import { startedRound } from '../shared/memory/control.ts';
 import { encodeComparison } from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Description } from './description.ts';
@@ -15,7 +17,8 @@ import { nowhere, type OwedKind, type ReplySink } from './owed.ts';
 import { slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import type { Resolution, Statement } from './statement.ts';
+import { type Resolution, type Statement, sameResolution } from './statement.ts';
+import { awaitRound } from './told.ts';
 
 /** Messages of `encodeComparison`, its Sync apart. */
 const compareKinds: readonly OwedKind[] = ['describeStatement', 'close', 'parse', 'describeStatement', 'close'];
@@ -24,8 +27,8 @@ export class Unresolved {
   private readonly session: Session;
   private readonly runtime: Runtime;
   private readonly waiting = new Set<Statement>();
-  /** Compared, and found to be what would be made now. */
-  private equal: Statement | null = null;
+  /** Compared, and found to be what would be made then, when this was the context. */
+  private equal: { readonly statement: Statement; readonly context: Resolution } | null = null;
 
   constructor(session: Session, runtime: Runtime) {
     this.session = session;
@@ -52,18 +55,21 @@ export class Unresolved {
       this.waiting.delete(statement);
       const isHeld = session.statements.get(statement.name) === statement && statement.origin === 'held';
       if (!isHeld || session.settings.isResolvedHere(statement, context)) continue;
-      this.compare(statement);
+      this.compare(statement, context);
       return;
     }
   }
 
-  private compare(statement: Statement): void {
+  private compare(statement: Statement, context: Resolution): void {
     const { session } = this;
     const [held, made] = [new Description(), new Description()];
     const end: ReplySink = {
       row: () => undefined,
       done: () => {
-        if (held.equals(made) && made.isAsTold(statement.told)) this.equal = statement;
+        if (!held.equals(made) || !made.isAsTold(statement.told)) return;
+        this.equal = { statement, context };
+        // It may have been DDL that made it so, of which nobody knows yet.
+        awaitRound(statement.told, startedRound(this.runtime.control) + 1);
       },
     };
     session.order.oweQuestion(compareKinds, [held, nowhere, nowhere, made, nowhere], end);
@@ -71,10 +77,18 @@ export class Unresolved {
     this.runtime.originOut.appendAll(encodeComparison(name, statement.definition));
   }
 
-  private replace(statement: Statement, cache: AttachedCache, context: Resolution): void {
+  private replace(
+    { statement, context: then }: NonNullable<Unresolved['equal']>,
+    cache: AttachedCache,
+    context: Resolution,
+  ): void {
     const { statements } = this.session;
     this.equal = null;
     if (statements.get(statement.name) !== statement || statement.origin !== 'held') return;
+    if (!sameResolution(then, context)) {
+      this.add(statement);
+      return;
+    }
     if (this.session.names !== null) {
       // Its next use makes it anew, under another name.
       this.session.names.retire(statement);

@@ -1,9 +1,9 @@
 // C7: a statement whose Parse and description were answered here, so that the origin has never seen it, and then DDL that changes its columns or parameters.
 // Its client goes by the description that it was told: it gets what a server that had the statement would say, and no rows of another shape.
-import { describe, expect, it } from 'vitest';
-import { startDelayedStream } from '../support/delayed-stream.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type DelayedStream, startDelayedStream } from '../support/delayed-stream.ts';
 import { useProxy } from '../support/fixture.ts';
-import { startPgfresh } from '../support/pgfresh.ts';
+import { type Pgfresh, startPgfresh } from '../support/pgfresh.ts';
 import { run } from '../support/postgres.ts';
 import { connectRaw, type Frame, type RawClient, rows, serialize, sqlState, statement } from '../support/raw-client.ts';
 import { waitFor } from '../support/wait.ts';
@@ -129,7 +129,7 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     (_, i) => `CREATE TABLE t${i} (id int PRIMARY KEY, v int, u int);
     INSERT INTO t${i} SELECT g, g, -1 FROM generate_series(1, 9) AS g;`,
   );
-  const others = ['migrated', 'described'].map(
+  const others = ['migrated', 'described', 'between', 'compared'].map(
     (name) => `CREATE TABLE ${name} (id int PRIMARY KEY, v int);
     INSERT INTO ${name} SELECT g, g FROM generate_series(1, 9) AS g;`,
   );
@@ -248,6 +248,91 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
     client.close();
     await pgfresh.stop();
     await stream.close();
+  });
+
+  describe('between two catalogs', () => {
+    let delayMs = 0;
+    let stream: DelayedStream;
+    let pgfresh: Pgfresh;
+    const clients: RawClient[] = [];
+    beforeAll(async () => {
+      stream = await startDelayedStream(proxy.originUrl, { delayMs: () => delayMs, answerMs: () => delayMs });
+      pgfresh = await startPgfresh({ upstream: proxy.originUrl, args: ['--cdc-url', stream.url, '--workers', '1'] });
+    });
+    afterEach(() => {
+      delayMs = 0;
+      for (const client of clients.splice(0)) client.close();
+    });
+    afterAll(async () => {
+      await pgfresh?.stop();
+      await stream?.close();
+    });
+
+    const textOf = (table: string) => `SELECT * FROM ${table} WHERE id = $1`;
+
+    /** A client that has hit as its statement `s`. @param describes whether it was told the columns */
+    async function connect(table: string, describes: boolean): Promise<RawClient> {
+      const client = await connectRaw(pgfresh.url);
+      clients.push(client);
+      // What a statement of unknown meaning writes is no reason to wait.
+      client.send(query('SET pgfresh.consistency = bounded'));
+      await client.until('Z');
+      const description = describes ? [serialize.describe({ type: 'S', name: 's' })] : [];
+      client.send(serialize.parse({ name: 's', text: textOf(table), types: [] }), ...description, sync);
+      await client.until('Z');
+      await waitFor('a hit', async () => (await used(client)).isHit);
+      return client;
+    }
+
+    async function used(client: RawClient): Promise<{ answer: unknown; isHit: boolean }> {
+      const { hits } = (await pgfresh.status()).cache;
+      client.send(bound('s', '1'), sync);
+      const frames = await client.until('Z');
+      const answer = sqlState(frames.find(({ code }) => code === 'E')) ?? rows(frames);
+      return { answer, isHit: (await pgfresh.status()).cache.hits > hits };
+    }
+
+    /** Runs the statements, and waits until pgfresh knows of them. */
+    async function alter(sql: string, table: string): Promise<void> {
+      await run(proxy.originUrl, `${sql}; CREATE TABLE ${table} (id int PRIMARY KEY)`);
+      delayMs = 0;
+      const session = await proxy.session(pgfresh.url);
+      await waitFor('the new catalog', async () => {
+        const { hits } = (await pgfresh.status()).cache;
+        await session.query(`SELECT id FROM ${table}`);
+        return (await pgfresh.status()).cache.hits > hits;
+      });
+      await session.end();
+    }
+
+    it('in which it means the same, the origin described a statement', async () => {
+      const [client, other] = [await connect('between', false), await connect('between', false)];
+      delayMs = 2_000;
+      await run(proxy.originUrl, 'ALTER TABLE between ADD COLUMN w int DEFAULT 7');
+      const anew = serialize.parse({ name: 's', text: textOf('between'), types: [] });
+      client.send(serialize.close({ type: 'S', name: 's' }), anew, serialize.describe({ type: 'S', name: 's' }), sync);
+      expect((await client.until('Z')).find(({ code }) => code === 'T')!.body.readInt16BE(0)).toBe(3);
+      await alter('ALTER TABLE between DROP COLUMN w', 'between_noticed');
+      await waitFor('a hit of another', async () => {
+        const { answer, isHit } = await used(other);
+        expect(answer).toEqual([['1', '1']]);
+        return isHit;
+      });
+      for (let i = 0; i < 3; i++) expect(await used(client)).toEqual({ answer: '0A000', isHit: false });
+    });
+
+    it('in which it differs, a statement was found to be the same as one made then', async () => {
+      const client = await connect('compared', true);
+      await alter('ALTER TABLE compared ADD COLUMN w int DEFAULT 7', 'compared_noticed');
+      const other = await connect('compared', true);
+      delayMs = 2_000;
+      await run(proxy.originUrl, 'ALTER TABLE compared DROP COLUMN w');
+      for (let i = 0; i < 5; i++) {
+        expect(await used(client)).toEqual({ answer: [['1', '1']], isHit: false });
+        // An answer of the catalog with the column lies there.
+        expect(await used(other)).toEqual({ answer: [['1', '1', '7']], isHit: true });
+      }
+    });
   });
 });
 
