@@ -21,7 +21,7 @@ const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statemen
 /** A text that gives up all of them: what the origin lacks it need not have. */
 const givesUpAll = /^\s*(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\s*;?\s*$/i;
 
-const seesStatements = (sql: string): boolean => statementSql.test(sql) && !givesUpAll.test(sql);
+export const seesStatements = (sql: string): boolean => statementSql.test(sql) && !givesUpAll.test(sql);
 
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };
@@ -177,8 +177,8 @@ export class Replayer {
       if (code === Frontend.close) this.closed.add(target.name);
     } else if (code === Frontend.parse) {
       if (!frontend.decodeParse(bytes, start, end, parse)) return;
-      // A name that exists already must fail at the origin, too.
-      if (parse.name !== '' || mayBeSkipped) this.provide(parse.name);
+      // A name that exists already must fail at the origin, too, whatever it stands for there.
+      if (parse.name !== '' || mayBeSkipped) this.provide(parse.name, this.lacking, parse.name !== '');
       if (parse.name === '') this.unnamedIsNew = true;
       // It may be run further on in the batch, when these are no longer in front of it.
       const { textStart, textEnd } = parse;
@@ -201,7 +201,8 @@ export class Replayer {
     for (const { name } of this.session.statements.localOnly()) this.provide(name, this.visible);
   }
 
-  private provide(name: string, among: Lacking[] = this.lacking): void {
+  /** @param asName an old one of that name will do */
+  private provide(name: string, among: Lacking[] = this.lacking, asName = false): void {
     if ((name === '' && this.unnamedIsNew) || this.closed.has(name)) return;
     const { statements } = this.session;
     // There a Parse under way will hardly succeed, and then the name stands for what it stood for before, which the origin may lack.
@@ -209,7 +210,8 @@ export class Replayer {
     if (name === '' ? statements.isUnnamedInDoubt : statements.isBeingMade(name)) this.isInDoubt = true;
     // There each has a name of ours, by which it must be sent.
     if (this.session.names !== null && statements.mayBeAnother(name)) this.isInDoubt = true;
-    const missing = this.outdated(statements.get(name)) ?? statements.missingAtOrigin(name);
+    const outdated = asName ? null : this.outdated(statements.get(name));
+    const missing = outdated ?? statements.missingAtOrigin(name);
     if (missing === null || [this.lacking, among].some((those) => those.includes(missing))) return;
     if (missing !== 'close' && missing.fault !== null) return;
     const { names } = this.session;

@@ -14,6 +14,7 @@ import { encodeComparison } from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import { Description } from './description.ts';
 import { nowhere, type OwedKind, type ReplySink } from './owed.ts';
+import { seesStatements } from './replay.ts';
 import { slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
@@ -55,6 +56,8 @@ export class Unresolved {
       this.waiting.delete(statement);
       const isHeld = session.statements.get(statement.name) === statement && statement.origin === 'held';
       if (!isHeld || session.settings.isResolvedHere(statement, context)) continue;
+      // Its columns are those of the statement that it runs, which may be another by the time it is made anew.
+      if (seesStatements(statement.text)) continue;
       this.compare(statement, context);
       return;
     }
