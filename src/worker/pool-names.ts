@@ -87,9 +87,10 @@ export class OriginNames {
   release(): void {
     const { pooled } = this;
     for (const statement of this.touched) {
-      if (statement.origin === 'held' && statement.name !== '' && pooled !== null) {
-        this.keep(pooled, statement);
-      }
+      if (statement.name === '' || pooled === null) continue;
+      if (statement.origin === 'held') this.keep(pooled, statement);
+      // It was to be made anew before its next use here.
+      else if (statement.origin === 'outdated') this.retire(statement);
     }
     this.drop();
   }

@@ -111,9 +111,12 @@ export class PooledSession extends AttachingSession {
       return true;
     }
     const { order, transaction } = this;
-    // A failed block runs nothing; behind an error nothing runs before Sync.
-    if (transaction.status === TransactionStatus.failed || order.isInSequence) return true;
+    // Behind an error nothing runs before Sync.
+    if (order.isInSequence) return true;
+    // What ends the block may be on its way.
     if (!order.isQuiet) return false;
+    // A failed block runs nothing.
+    if (transaction.status === TransactionStatus.failed) return true;
     this.expose();
     return true;
   }

@@ -6,8 +6,9 @@
  *              then. The text means the same objects and its answer has the same columns as the client was told, so answers of the
  *              cache under the new version are its own. The origin gets the statement again before its next use there
  *              (`origin: 'outdated'`): its plan may be of a moment between the two versions, when a name meant something
- *              else (a table renamed away and back), and such a plan would still be valid.
- *   compared   Only the signatures differ, though not in the tables: something of these was changed, perhaps just before the Parse and
+ *              else (a table renamed away and back), and such a plan would still be valid. Not where that moment may be the one
+ *              in which the origin told the client of it: until a round has confirmed the first of the two (told.ts).
+ *   compared   That is so; or only the signatures differ, though not in the tables: something of these was changed, perhaps just before the Parse and
  *              noticed after it. Or its verdict of then never came, since the catalog changed twice while it was asked for. The origin is
  *              asked whether its answer has the columns that the client was told (unresolved.ts).
  *   uncertain  The signatures differ, or are none. The origin decides by its plan: as it was made, or made anew under any

@@ -213,16 +213,13 @@ class Session {
   }
 }
 
-/** Clients come in the clear: what pgfresh logs in with again. */
-/**
- * Three connections for eight sessions: each use may be on another one, which has the statement of somebody else, or not yet. It still finds a gap now and then
- * (ADR-020), so it is for whoever mends that: PGFRESH_POOLED=1.
- */
+/** Three connections for eight sessions: each use may be on another one, which has the statement of somebody else, or not yet. */
 const pooled = ['--pool-mode', 'transaction', '--pool-size', '3', ...reusableLogins];
-const modes: [string, string[]][] =
-  process.env['PGFRESH_POOLED'] === '1' ? [['transaction', pooled]] : [['session', []]];
 
-describe.each(modes)('pool.mode = %s', (mode, args) => {
+describe.each([
+  ['session', []],
+  ['transaction', pooled],
+])('pool.mode = %s', (mode, args) => {
   let database: Awaited<ReturnType<typeof createDatabase>>;
   let pgfresh: Pgfresh;
   beforeAll(async () => {

@@ -45,6 +45,11 @@ export interface Status {
     readonly pinnedEntries: number;
     readonly pinnedBytes: number;
   };
+  readonly pool: {
+    readonly connections: { readonly idle: number; readonly active: number; readonly pinned: number };
+    readonly waiting: number;
+    readonly pins: Readonly<Record<string, number>>;
+  };
   readonly cdc: {
     readonly state: string;
     readonly problem?: string | null;

@@ -21,12 +21,7 @@ const proxy = useProxy(
   },
 );
 
-interface PoolStatus {
-  readonly connections: { readonly idle: number; readonly active: number; readonly pinned: number };
-  readonly waiting: number;
-  readonly pins: Readonly<Record<string, number>>;
-}
-const pool = async () => ((await proxy.pgfresh.status()) as unknown as { readonly pool: PoolStatus }).pool;
+const pool = async () => (await proxy.pgfresh.status()).pool;
 const pins = async (reason: string): Promise<number> => (await pool()).pins[reason] ?? 0;
 
 /** Keeps the pool's connections going round among other clients. */

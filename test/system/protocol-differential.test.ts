@@ -71,12 +71,11 @@ const runs: readonly Run[] = [
   { what: 'transactions', version: 'pg18', args: [], profiles: [blocks], share: 0.15, hitsMin: 0 },
   // What is altered through pgfresh is known to every reader at once, as a write is.
   { what: 'migrations', version: 'pg15', args: [], profiles: [migrating], share: 0.1, hitsMin: 0 },
-  // The other two profiles are in the runs before: pooled they were last tried before a Query inside a pipeline was mended (ADR-020).
   {
     what: 'pooled connections',
     version: 'pg18',
     args: [...pooled, ...reusableLogins],
-    profiles: [reading, tame],
+    profiles: [reading, tame, wild, blocks],
     share: 0.1,
     hitsMin: 0,
   },
