@@ -3,16 +3,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { nodeProblem } from './node-version.js';
 
 const compiled = new URL('../dist/proxy/cli.js', import.meta.url);
 const source = new URL('../src/proxy/cli.ts', import.meta.url);
 const isCheckout = existsSync(source);
-const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const stripsTypes = Boolean(process.features.typescript);
-const problem = nodeProblem({ node: process.versions.node, needed: engines.node, isCheckout, stripsTypes });
-if (problem !== null) {
-  process.stderr.write(`${problem}\n`);
+// Node.js strips types by itself from 22.18 on.
+if (isCheckout && !process.features.typescript) {
+  const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  process.stderr.write(
+    `pgfresh: Node.js ${process.versions.node} does not run the TypeScript of a checkout. ` +
+      'Say `npm run pgfresh --` instead, which brings its own Node.js, ' +
+      `or \`npm run build\` and install the package (node ${engines.node})\n`,
+  );
   process.exit(2);
 }
 if (isCheckout) {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -43,6 +43,17 @@ describe('the command line', () => {
     expect(text).toContain('--cache-memory <SIZE>');
     expect(text).toContain('PGFRESH_CACHE_MEMORY');
     expect(text).not.toContain('--faults');
+  });
+
+  it('says which Node.js a checkout needs to one that does not run TypeScript', () => {
+    const args = ['--no-experimental-strip-types', 'bin/pgfresh.js', '--version'];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: repositoryRoot, encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: expect.stringMatching(
+        /^pgfresh: Node.js \S+ does not run the TypeScript of a checkout\. Say `npm run pgfresh --`/,
+      ),
+    });
   });
 
   const wrong = path.join(folder, 'wrong.toml');
