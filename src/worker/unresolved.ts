@@ -54,13 +54,18 @@ export class Unresolved {
     }
     for (const statement of this.waiting) {
       this.waiting.delete(statement);
-      const isHeld = session.statements.get(statement.name) === statement && statement.origin === 'held';
-      if (!isHeld || session.settings.isResolvedHere(statement, context)) continue;
+      if (!this.isThere(statement) || session.settings.isResolvedHere(statement, context)) continue;
       // Its columns are those of the statement that it runs, which may be another by the time it is made anew.
       if (seesStatements(statement.text)) continue;
       this.compare(statement, context);
       return;
     }
+  }
+
+  /** The origin has it; perhaps it was to be made anew, and then the catalog changed once more. */
+  private isThere(statement: Statement): boolean {
+    const isHeld = statement.origin === 'held' || statement.origin === 'outdated';
+    return isHeld && this.session.statements.get(statement.name) === statement;
   }
 
   private compare(statement: Statement, context: Resolution): void {
@@ -85,9 +90,8 @@ export class Unresolved {
     cache: AttachedCache,
     context: Resolution,
   ): void {
-    const { statements } = this.session;
     this.equal = null;
-    if (statements.get(statement.name) !== statement || statement.origin !== 'held') return;
+    if (!this.isThere(statement)) return;
     if (!sameResolution(then, context)) {
       this.add(statement);
       return;
