@@ -113,7 +113,9 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
       return kinds[below(kinds.length)]!;
     };
     const before = await corrected();
-    for (let round = 0; round < 40; round++) {
+    const corrections = async () => (await corrected()) - before;
+    // What is stored in time to be corrected depends on the machine, and on tests that empty the cache.
+    for (let round = 0; round < 40 || (round < 400 && (await corrections()) <= 40); round++) {
       for (const question of questions) await ask(reader, question);
       await Promise.all(
         writers.map(async (writer) => {
@@ -129,6 +131,6 @@ describe.each(['pg15', 'pg18'] as const)('on %s', (origin) => {
         }
       }
     }
-    expect((await corrected()) - before).toBeGreaterThan(40);
+    expect(await corrections()).toBeGreaterThan(40);
   });
 });
