@@ -75,7 +75,7 @@ const runs: readonly Run[] = [
     what: 'pooled connections',
     version: 'pg18',
     args: [...pooled, ...reusableLogins],
-    // The other two meet the known gaps of ADR-020, once in some 500,000 sequences each.
+    // The other two meet the known gaps of ADR-020 now and then.
     profiles: [reading, tame],
     share: 0.1,
     hitsMin: 0,
