@@ -1,5 +1,6 @@
 /** The regression gate: ratios of this run beside those of a baseline, which was taken elsewhere and at another time. */
 import { type BenchCase, Units } from './case.ts';
+import { isPgfresh } from './peers/pgfresh.ts';
 import { median, spread } from './statistics.ts';
 import { type CaseSummary, type CellSummary, type PeerSummary, type Report, ratiosOf } from './summary.ts';
 
@@ -21,24 +22,28 @@ export interface Comparison {
 }
 
 type Key = Omit<Fall, 'before' | 'now'>;
+type Cases = Pick<Report, 'cases'>;
 
 /** Absolute figures say nothing about another machine; ratios of pgfresh to others in the same run do. */
-function* ratiosIn(report: Pick<Report, 'cases'>): Generator<Key & { readonly ratio: number }> {
+function* ratiosIn(report: Cases, of = isPgfresh): Generator<Key & { readonly ratio: number }> {
   for (const { name: caseName, cells } of report.cases) {
     for (const cell of cells) {
       for (const { peer, ratios } of cell.peers) {
-        if (!peer.startsWith('pgfresh')) continue;
+        if (!of(peer)) continue;
         for (const [to, ratio] of Object.entries(ratios)) yield { caseName, cell: cell.name, peer, to, ratio };
       }
     }
   }
 }
 
+const byKey = (ratios: Iterable<Key & { readonly ratio: number }>): Map<string, number> =>
+  new Map([...ratios].map((each) => [keyOf(each), each.ratio]));
+
 const keyOf = ({ caseName, cell, peer, to }: Key): string => JSON.stringify([caseName, cell, peer, to]);
 
 /** What is in one of the two only is not compared. A cell that failed now and was there before is a fall to 0. */
-export function compareReports(baseline: Pick<Report, 'cases'>, now: Pick<Report, 'cases'>): Comparison {
-  const before = new Map([...ratiosIn(baseline)].map((each) => [keyOf(each), each.ratio]));
+export function compareReports(baseline: Cases, now: Cases): Comparison {
+  const before = byKey(ratiosIn(baseline));
   const failed = now.cases.flatMap(({ name, cells }) => cells.flatMap((cell) => failuresOf(name, cell, before)));
   const both = [...ratiosIn(now)].flatMap(({ ratio, ...key }) => {
     const old = before.get(keyOf(key));
@@ -63,6 +68,20 @@ function failuresOf(
 
 export const describeFall = ({ caseName, cell, peer, to, before, now }: Fall): string =>
   `${caseName}: ${cell}: ${peer} fell from ${before.toFixed(2)} to ${now.toFixed(2)} × ${to}`;
+
+/** Node servers that do next to nothing: what they reach beside PostgreSQL is the machine's doing. */
+const yardsticks = ['floor', 'relay'];
+
+/** Where the machine itself weighs its servers otherwise than that of the baseline: there the ratios of pgfresh to them move, too. */
+export function machineMoves(baseline: Cases, now: Cases): string[] {
+  const isYardstick = (peer: string): boolean => yardsticks.includes(peer);
+  const before = byKey(ratiosIn(baseline, isYardstick));
+  return [...ratiosIn(now, isYardstick)].flatMap(({ ratio, ...key }) => {
+    const old = before.get(keyOf(key));
+    if (key.to !== 'direct' || old === undefined || Math.abs(ratio / old - 1) <= fallMax) return [];
+    return `${key.caseName}: ${key.cell}: ${key.peer} is ${ratio.toFixed(2)} × direct, ${old.toFixed(2)} in the baseline`;
+  });
+}
 
 /** The cases with only those cells that fell, to measure them once more before anything is said. */
 export const fallenCells = (cases: readonly BenchCase[], falls: readonly Fall[]): BenchCase[] =>

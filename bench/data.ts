@@ -31,6 +31,8 @@ export const warmSecondsOfWrites = 6;
 
 /** Where most statements reach the origin it takes so long until the code for that is compiled, of a bare relay as well. */
 export const warmSecondsOfMisses = 5;
+/** One client sends a quarter of what eight do. */
+export const warmSecondsOfLonelyMisses = 12;
 
 export const shopCustomers = 2_000;
 

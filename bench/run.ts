@@ -6,7 +6,15 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { BenchCase } from './case.ts';
 import { cases } from './cases.ts';
-import { type Comparison, compareReports, describeFall, differences, fallenCells, mergeCells } from './compare.ts';
+import {
+  type Comparison,
+  compareReports,
+  describeFall,
+  differences,
+  fallenCells,
+  machineMoves,
+  mergeCells,
+} from './compare.ts';
 import { conditionsOf } from './conditions.ts';
 import { Household } from './household.ts';
 import { type BenchOptions, parseOptions, UsageError, usage } from './options.ts';
@@ -104,6 +112,13 @@ function conclude(report: Report, comparison: Comparison | null): number {
   return failed.length + falls.length > 0 || compared === 0 ? 1 : 0;
 }
 
+/** Why ratios may have fallen though pgfresh is what it was. */
+function printStrangeness(baseline: Report, report: Report): void {
+  for (const each of differences(baseline.conditions, report.conditions))
+    print(`compared with another kind of run: ${each}`);
+  for (const each of machineMoves(baseline, report)) print(`compared with a machine of another kind: ${each}`);
+}
+
 /** The first signal ends the run in order, the second at once. */
 function abortOnSignal(): AbortController {
   const abort = new AbortController();
@@ -131,9 +146,7 @@ async function run(options: BenchOptions): Promise<number> {
         : await compareWith(baseline, bench, selection, first, options);
     const report: Report = { conditions: conditionsOf(options, bench.versions), cases: summaries };
     writeReport(options.out, report);
-    for (const difference of baseline === null ? [] : differences(baseline.conditions, report.conditions)) {
-      print(`compared with another kind of run: ${difference}`);
-    }
+    if (baseline !== null) printStrangeness(baseline, report);
     print(`report: ${options.out}/README.md`);
     return conclude(report, comparison);
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { BenchCase, CellResult, Derived } from '../case.ts';
-import { accountsSql, knownKeySql, newKeySql, warmSecondsOfMisses } from '../data.ts';
+import { accountsSql, knownKeySql, newKeySql, warmSecondsOfLonelyMisses } from '../data.ts';
 import { direct } from '../peers/direct.ts';
 import { relay } from '../peers/node-server.ts';
 import { isPgfresh, pgfreshOne } from '../peers/pgfresh.ts';
@@ -52,7 +52,7 @@ export const breakEven: BenchCase = {
     name,
     load: { mode: 'prepared', clients: 1, transport: 'tcp', scripts: [{ sql }] },
     quick: true,
-    warmSecondsMin: warmSecondsOfMisses,
+    ...(name === fresh ? { warmSecondsMin: warmSecondsOfLonelyMisses } : {}),
   })),
   derive,
 };

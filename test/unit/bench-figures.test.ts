@@ -2,7 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { cases } from '../../bench/cases.ts';
 import { axisTicks, barChart, chartsOf, lineChart } from '../../bench/chart.ts';
-import { compareReports, describeFall, differences, fallenCells, mergeCells } from '../../bench/compare.ts';
+import {
+  compareReports,
+  describeFall,
+  differences,
+  fallenCells,
+  machineMoves,
+  mergeCells,
+} from '../../bench/compare.ts';
 import { cpuSeconds, familyOf } from '../../bench/load/cpu.ts';
 import { parseReport, percentilesMs } from '../../bench/load/pgbench.ts';
 import { hitRatioBetween } from '../../bench/measure.ts';
@@ -190,6 +197,28 @@ describe('the regression gate', () => {
       'cores: 2 in the baseline, 8 here',
       'Node: 24.21.0 in the baseline, 26.6.0 here',
     ]);
+  });
+
+  it('says where the machine has moved, and not pgfresh', () => {
+    const hits = (direct: number, floor: number, pgfresh: number) => ({
+      cases: [
+        summary('point', 'simple', [
+          peer('direct', direct, { floor: direct / floor }),
+          peer('floor', floor, { direct: floor / direct }),
+          peer('pgfresh-1', pgfresh, { direct: pgfresh / direct, floor: pgfresh / floor }),
+        ]),
+      ],
+    });
+    const baseline = hits(10, 32, 32);
+    expect(machineMoves(baseline, hits(20, 64, 32))).toEqual([]); // twice as fast, and pgfresh is not
+    expect(machineMoves(baseline, hits(10, 30, 20))).toEqual([]);
+    expect(machineMoves(baseline, hits(20, 50, 50))).toEqual([
+      'point: simple: floor is 2.50 × direct, 3.20 in the baseline',
+    ]);
+    expect(machineMoves(baseline, hits(10, 50, 32))).toEqual([
+      'point: simple: floor is 5.00 × direct, 3.20 in the baseline',
+    ]);
+    expect(compareReports(baseline, hits(20, 50, 50)).falls).toHaveLength(1); // said, not forgiven
   });
 });
 
