@@ -9,14 +9,13 @@ import { Frontend } from '../shared/wire/codes.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import { isCustomSetting, isNamingSetting, isParseSetting } from './carried-settings.ts';
 import type { Batch } from './client-input.ts';
+import { namesStatements } from './prepared-by-sql.ts';
 import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Resolution } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
-/** Texts after which SQL sees or changes prepared statements, which have other names there. */
-const statementSql = /\b(?:prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
 const sequenceSql = /\b(?:currval|lastval)\b/i;
 
 const text: frontend.TextRange = { start: 0, end: 0 };
@@ -165,7 +164,8 @@ export class PoolGate {
       this.take(slot.verdict, doubt.text);
       return;
     }
-    if (statementSql.test(doubt.text)) this.pins('pool.prepare');
+    // They have other names on a pooled connection.
+    if (namesStatements(doubt.text)) this.pins('pool.prepare');
     if (slot !== null && !slot.failed) this.pending ??= slot;
     const { text: sql, parameterTypes } = doubt;
     this.found.doubts.push({ text: sql, parameterTypes, protocol });

@@ -21,6 +21,11 @@ import type { ParseMark } from './settings.ts';
 import { type Resolution, Statement, sameResolution } from './statement.ts';
 import { VerdictSlot } from './verdicts.ts';
 
+const namingSql = /\b(?:prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
+
+/** Whether a text may see or change prepared statements: those of the protocol have the same names there. */
+export const namesStatements = (sql: string): boolean => namingSql.test(sql);
+
 export class PreparedBySql {
   readonly name: string;
   /** The PREPARE, without comments. */

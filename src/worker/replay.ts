@@ -9,19 +9,18 @@ import * as frontend from '../shared/wire/frontend.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Batch } from './client-input.ts';
 import { nowhere, questionKinds, type ReplySink } from './owed.ts';
+import { namesStatements } from './prepared-by-sql.ts';
 import { isWorthComparing, madeNow, renew, slotOfStatement } from './resolving.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Resolution, Statement } from './statement.ts';
 import { isComparable } from './told.ts';
 
-/** Texts by which SQL sees or changes prepared statements: the origin must have them all. */
-const statementSql = /\b(prepare|deallocate|execute|discard|pg_prepared_statements?)\b/i;
-
 /** A text that gives up all of them: what the origin lacks it need not have. */
 const givesUpAll = /^\s*(?:discard\s+all|deallocate\s+(?:prepare\s+)?all)\s*;?\s*$/i;
 
-export const seesStatements = (sql: string): boolean => statementSql.test(sql) && !givesUpAll.test(sql);
+/** Whether the origin must have them all before it gets this text. */
+export const seesStatements = (sql: string): boolean => namesStatements(sql) && !givesUpAll.test(sql);
 
 const parse: frontend.ParseView = { name: '', textStart: 0, textEnd: 0 };
 const bind: frontend.BindView = { portal: '', statement: '', tailStart: 0, tailEnd: 0 };

@@ -1,5 +1,7 @@
 /** What the bench computes from what it measured. */
 import { describe, expect, it } from 'vitest';
+import type { Sample } from '../../bench/case.ts';
+import { breakEven } from '../../bench/cases/break-even.ts';
 import { cases } from '../../bench/cases.ts';
 import { axisTicks, barChart, chartsOf, lineChart } from '../../bench/chart.ts';
 import {
@@ -219,6 +221,22 @@ describe('the regression gate', () => {
       'point: simple: floor is 5.00 × direct, 3.20 in the baseline',
     ]);
     expect(compareReports(baseline, hits(20, 50, 50)).falls).toHaveLength(1); // said, not forgiven
+  });
+});
+
+describe('break-even', () => {
+  it('compares what a miss adds with what the relay adds in the same round', () => {
+    const cell = (name: string, of: Record<string, number[]>) => ({
+      ...{ name, failures: new Map<string, string>() },
+      samples: new Map(Object.entries(of).map(([who, values]) => [who, values.map((value): Sample => ({ value }))])),
+    });
+    // The machine is slower in some rounds, and not for all alike.
+    const [share, relative] = breakEven.derive!([
+      cell('keys that come again', { direct: [1, 1, 3], relay: [2, 2, 6], 'pgfresh-1': [0.5, 0.5, 1.5] }),
+      cell('new keys', { direct: [1, 5, 3], relay: [2, 6, 7], 'pgfresh-1': [2.2, 6.2, 7.8] }),
+    ]);
+    expect(relative!.value).toBeCloseTo(1.2);
+    expect(share!.value).toBeCloseTo((6.2 - 3) / (6.2 - 0.5));
   });
 });
 
