@@ -37,6 +37,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
     altered: number[][];
     errors: Error[];
     retained: number[];
+    snapshots: Set<string>;
   };
 
   const makeClock = (): FreshnessClock =>
@@ -44,7 +45,11 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
       {
         clock: monotonicClock,
         wallClock,
-        ask: (question) => askRound(rounds, { ...names, slot: names.slot }, question),
+        ask: async (question) => {
+          const answer = await askRound(rounds, { ...names, slot: names.slot }, question);
+          seen.snapshots.add(answer.snapshotText);
+          return answer;
+        },
         nudge: (target) => nudgeOrigin(rounds, version * 10_000, target),
         appliedLsn: () => stream.appliedLsn,
         awaited: (lsn) => stream.awaited(lsn),
@@ -97,7 +102,7 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
     writer.on('error', () => undefined);
     await writer.connect();
     started = 0;
-    seen = { fresh: 0, commitsAtFresh: 0, changed: [], altered: [], errors: [], retained: [] };
+    seen = { fresh: 0, commitsAtFresh: 0, changed: [], altered: [], errors: [], retained: [], snapshots: new Set() };
     sink = new RecordingSink();
     publication = new Publication({
       sql: work,
@@ -183,15 +188,20 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
   it('waits for nothing of a transaction that has not ended', async () => {
     await fresh();
     const { nudges } = clock;
+    const { size } = seen.snapshots;
     await writer.query('BEGIN');
-    for (let i = 0; i < 5; i++) {
+    let same = 0;
+    for (let i = 0; same < 5; i++) {
+      const before = seen.snapshots.size;
       // The end of it is flushed by nobody, so the stream does not get there.
       await writer.query(
         `INSERT INTO other SELECT i, repeat('x', 500) FROM generate_series(${i * 100}, ${i * 100 + 99}) i`,
       );
       await fresh();
+      if (seen.snapshots.size === before) same++;
     }
-    expect(clock.nudges).toBe(nudges);
+    // A transaction of another test file has a position of its own to wait for.
+    expect(clock.nudges - nudges).toBeLessThanOrEqual(seen.snapshots.size - size);
     await writer.query('ROLLBACK');
   });
 
