@@ -43,7 +43,7 @@ it.each([
     // The table is published: from now on answers are kept.
     await proxy.warm(() => ask(reader, text, [20]));
     const raw = await connectRaw(proxy.url);
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 20; i++) {
       raw.send(
         serialize.parse({ text, name: '', types: [] }),
         serialize.bind({ portal, values: [String(id)] }),

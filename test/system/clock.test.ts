@@ -153,8 +153,8 @@ describe.each([15, 18] as const)('freshness on PostgreSQL %i', (version) => {
 
   it('goes on while a bulk transaction is open and idle in the midst of its log (C12)', async () => {
     await writer.query('BEGIN; INSERT INTO other SELECT i, repeat($$x$$, 500) FROM generate_series(1, 3000) i');
-    // Other tests' commits may flush the log sooner than a nudge would.
-    for (let i = 0; i < 5 || (clock.nudges === 0 && i < 200); i++) {
+    // The commits of other tests may flush the log sooner than a nudge would; the server itself does every 15 s.
+    for (let i = 0; i < 15 || (clock.nudges === 0 && i < 200); i++) {
       // The stream does not tell of this one, so the position must.
       await work.query(`INSERT INTO public.other VALUES (${20_000 + i}, 'x')`);
       // Behind that commit, and flushed by nobody.
