@@ -5,6 +5,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { loadDescriptors } from '../shared/descriptors.ts';
 import type { Logger } from '../shared/log.ts';
+import { openControl, publishSpareProcessors } from '../shared/memory/control.ts';
 import { TrustedProxies } from '../shared/proxy-protocol.ts';
 import { historyStepMs } from './admin/history.ts';
 import { type Admin, startAdmin } from './admin/http.ts';
@@ -16,6 +17,7 @@ import { drain } from './drain.ts';
 import type { Incoming } from './handoff.ts';
 import { type Listener, listen } from './listener.ts';
 import { withOrigin } from './origin.ts';
+import { watchProcessors } from './spare-processors.ts';
 import { Supervisor } from './supervisor.ts';
 import { threadFile } from './thread.ts';
 import { loadTls, reloadTls } from './tls-material.ts';
@@ -105,11 +107,18 @@ export async function startProxy(config: Config, ports: ProxyPorts): Promise<Run
     reportMinutely(reporter, log),
     setInterval(() => reporter.sample(), historyStepMs).unref(),
   ];
+  const words = openControl(supervisor.control);
+  const unwatch = watchProcessors(config.concurrency, plan, {
+    nowMs: () => performance.now(),
+    lookedMs: () => supervisor.counters.total('polledMs'),
+    publish: (isSpare) => publishSpareProcessors(words, isSpare),
+  });
   return {
     ...{ supervisor, listener, dispatcher, reporter, admin },
     reloadTls: () => reloadTls(config, supervisor, log),
     async stop() {
       for (const timer of timers) clearInterval(timer);
+      unwatch?.();
       await drain({ config, listener, dispatcher, supervisor, admin, log });
     },
   };

@@ -135,10 +135,10 @@ export const settings = {
     'latency or throughput: what auto decides by',
   ),
   'concurrency.poll': setting(
-    '0',
+    '200us',
     'TIME',
     parsePollTime,
-    'how long a worker looks for more before it sleeps, while that mostly finds some (200us; 0: never)',
+    'how long a worker looks for more before it sleeps, while processors are idle and it mostly finds some (0: never)',
   ),
   consistency: setting('strong', 'LEVEL', (t) => parseChoice(t, ConsistencyLevels), ConsistencyLevels.join(', ')),
   'cache.memory': setting('256MB', 'SIZE', positive(parseSize, MIB), 'shared memory for cached answers'),

@@ -173,8 +173,13 @@ export class Supervisor {
 
   /** Share of time each running thread was busy since the last call. */
   utilization(): Readonly<Record<string, number>> {
-    const threads = [this.#cache, ...this.#workers.map(({ supervised }) => supervised)];
-    return Object.fromEntries(threads.flatMap(({ name, thread }) => (thread ? [[name, thread.utilization()]] : [])));
+    const workers = this.#workers.map(({ slot, supervised: { name, thread } }) => ({ name, thread, slot }));
+    const { name, thread } = this.#cache;
+    const lookedMs = (slot: number): number => this.counters.of(slot, 'polledMs');
+    return Object.fromEntries([
+      ...(thread ? [[name, thread.utilization(0)]] : []),
+      ...workers.flatMap((each) => (each.thread ? [[each.name, each.thread.utilization(lookedMs(each.slot))]] : [])),
+    ]);
   }
 
   /** Delay of each thread's event loop, by the thread's name. */

@@ -92,8 +92,11 @@ export interface Thread<T> {
   readonly calls: Remote<T>;
   /** Settles once, when the native thread has ended and its handles are closed. Never rejects. */
   readonly exited: Promise<ThreadExit>;
-  /** Share of time the event loop was not idle since the last call, 0–1. */
-  utilization(): number;
+  /**
+   * Share of time the event loop was busy since the last call, 0–1.
+   * @param lookedMs since the thread's start: looked for work instead of sleeping, which is not called busy
+   */
+  utilization(lookedMs: number): number;
   /** The same over the last half second or more, however often it is asked for. */
   load(): number;
   /** Breaks the thread on purpose; needs `ThreadOptions.faults`. */
@@ -217,11 +220,14 @@ function makeThread<T>(
     Object.entries(exposed).map(([key, method]) => [key, (...args: unknown[]) => callThread(method, args)]),
   ) as Remote<T>;
   let previous = worker.performance.eventLoopUtilization();
-  const utilization = (): number => {
+  let previousLookedMs = 0;
+  const utilization = (lookedMs: number): number => {
     const current = worker.performance.eventLoopUtilization();
-    const { utilization: share } = worker.performance.eventLoopUtilization(current, previous);
+    const { active, idle } = worker.performance.eventLoopUtilization(current, previous);
+    const share = (active - (lookedMs - previousLookedMs)) / (active + idle);
     previous = current;
-    return Number.isFinite(share) ? share : 0;
+    previousLookedMs = lookedMs;
+    return Number.isFinite(share) ? Math.max(0, share) : 0;
   };
   let before = previous;
   let share = 0;

@@ -1,6 +1,6 @@
 /**
- * Adaptive polling (ADR-023): after work a worker looks for more without sleeping, while that mostly finds some. Being put to sleep and woken again
- * costs a request that comes alone more than all that is done for it.
+ * Adaptive polling (ADR-023): after work a worker looks for more without sleeping, while processors are idle and that mostly finds some. Being put to
+ * sleep and woken again costs a request that comes alone more than all that is done for it.
  *
  *            poke                                    nothing for `window`, or somebody else ran: score − 1
  *   asleep ───────▶ polling ─ turn, turn, turn, … ───────────────────────────────▶ asleep
@@ -13,9 +13,7 @@
  * computes for as long as it may, a yield lasts a time slice, which requests would wait for: then nothing is tried again for a while, longer each time.
  * So polling takes only time that nobody wants, and little of that where requests are rare.
  */
-import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import type { ConcurrencyConfig } from '../shared/config.ts';
 import { loadFunction } from '../shared/libc.ts';
 
 export interface PollPorts {
@@ -24,8 +22,10 @@ export interface PollPorts {
   readonly yieldNow: () => unknown;
   /** Calls back in the next turn of the event loop, after its sockets. */
   readonly nextTurn: (callback: () => void) => unknown;
-  /** Looked in vain for so long. */
-  readonly onWasted: (ms: number) => void;
+  /** Whether the machine has processor time that nobody wants (proxy/spare-processors.ts). */
+  readonly isSpare: () => boolean;
+  /** Looked for so long, whether something came or not. */
+  readonly onLooked: (ms: number) => void;
 }
 
 export interface PollLimits {
@@ -77,7 +77,7 @@ export class Poller {
   /** Work was done. Cheap; to be called for every event of a socket. */
   poke(): void {
     this.poked = true;
-    if (this.polling) return;
+    if (this.polling || !this.ports.isSpare()) return;
     if (this.score === 0) {
       if (++this.pokes % POKES_PER_LOOK !== 0 || this.ports.nowMs() < this.restUntilMs) return;
       this.score = SCORE_MAX / 2;
@@ -88,11 +88,15 @@ export class Poller {
   }
 
   private turn(): void {
-    const { nowMs, yieldNow, nextTurn } = this.ports;
+    const { nowMs, yieldNow, nextTurn, isSpare, onLooked } = this.ports;
     if (this.poked) {
       this.poked = false;
       if (this.empty > 0) this.found();
       this.empty = 0;
+      if (!isSpare()) {
+        this.polling = false;
+        return;
+      }
       this.sinceMs = this.turnedMs = nowMs();
     } else {
       yieldNow();
@@ -100,7 +104,9 @@ export class Poller {
       const before = this.turnedMs;
       this.turnedMs = nowMs();
       const turnMs = this.turnedMs - before;
-      if (turnMs > this.limits.turnMsMax || this.turnedMs - this.sinceMs >= this.limits.windowMs) {
+      const isTaken = turnMs > this.limits.turnMsMax;
+      if (!isTaken) onLooked(turnMs);
+      if (isTaken || this.turnedMs - this.sinceMs >= this.limits.windowMs) {
         this.failed(turnMs > this.limits.stolenMs);
         return;
       }
@@ -114,7 +120,6 @@ export class Poller {
 
   private failed(isStolen: boolean): void {
     this.polling = false;
-    this.ports.onWasted(this.turnedMs - this.sinceMs);
     this.score = isStolen ? 0 : this.score - 1;
     if (this.score > 0) return;
     const { stolenRestMs, restMsMin, restMsMax } = this.limits;
@@ -125,18 +130,11 @@ export class Poller {
   }
 }
 
-/** Not with one processor, nor where threads outnumber processors or are compared by how busy they are (ADR-016). */
-export function mayPoll({ model, tcp, unix, optimizeFor, pollUs }: ConcurrencyConfig, processors: number): boolean {
-  const models = [model, tcp, unix];
-  const isPool = !models.includes('work-stealing') && !models.includes('per-connection');
-  return pollUs > 0 && optimizeFor === 'latency' && processors > 1 && isPool;
-}
-
 /** Null where a worker does not poll, or has no way to yield. */
-export function openPoller(concurrency: ConcurrencyConfig, onWasted: (ms: number) => void): Poller | null {
-  if (!mayPoll(concurrency, availableParallelism())) return null;
+export function openPoller(pollUs: number, isSpare: () => boolean, onLooked: (ms: number) => void): Poller | null {
+  if (pollUs === 0) return null;
   const yieldNow = loadFunction<() => number>('int sched_yield()');
   if (yieldNow === null) return null;
-  const ports = { nowMs: () => performance.now(), yieldNow, nextTurn: setImmediate, onWasted };
-  return new Poller(ports, { ...defaults, windowMs: concurrency.pollUs / 1_000 });
+  const ports = { nowMs: () => performance.now(), yieldNow, nextTurn: setImmediate, isSpare, onLooked };
+  return new Poller(ports, { ...defaults, windowMs: pollUs / 1_000 });
 }

@@ -11,7 +11,7 @@ import { ExampleTexts } from '../shared/example-texts.ts';
 import type { Arrival } from '../shared/handoff.ts';
 import { Limits } from '../shared/limits.ts';
 import type { Logger } from '../shared/log.ts';
-import { addSessions, type ControlWords, openControl } from '../shared/memory/control.ts';
+import { addSessions, areProcessorsSpare, type ControlWords, openControl } from '../shared/memory/control.ts';
 import { type Counters, openCounters } from '../shared/memory/counters.ts';
 import { Counter, epochWord } from '../shared/memory/layout.ts';
 import { openShapeHits, type ShapeHits } from '../shared/memory/shape-hits.ts';
@@ -98,7 +98,11 @@ export class Runtime {
     this.originTarget = new OriginTarget(upstream, limits.originConnectTimeoutMs, keepaliveMs);
     this.verifiers = openVerifiers(init.config);
     this.timing = new Timing(clock, this.counters);
-    this.poller = openPoller(init.config.concurrency, (ms) => this.count(Counter.polledMs, ms));
+    this.poller = openPoller(
+      init.config.concurrency.pollUs,
+      () => areProcessorsSpare(this.control),
+      (ms) => this.count(Counter.polledMs, ms),
+    );
     this.proxies = new TrustedProxies(init.config.proxyProtocol);
     this.idle = new IdleWatch(this, () => this.sessions.keys());
     this.databases = new DatabaseLinks(init.config, this.control, (link) => {

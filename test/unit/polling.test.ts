@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ConcurrencyConfig } from '../../src/shared/config.ts';
-import { mayPoll, Poller } from '../../src/worker/polling.ts';
+import { Poller } from '../../src/worker/polling.ts';
 
 const limits = { windowMs: 0.2, turnMsMax: 0.02, stolenMs: 0.5, stolenRestMs: 20, restMsMin: 10, restMsMax: 40 };
 const TURN_MS = 0.004;
@@ -8,7 +7,7 @@ const TURN_MS = 0.004;
 /** A worker whose event loop turns when the test says so. */
 function bench() {
   const waiting: (() => void)[] = [];
-  const seen = { yields: 0, wastedMs: 0 };
+  const seen = { yields: 0, lookedMs: 0, isSpare: true };
   /** What the next yield takes: another thread runs meanwhile. */
   let othersMs = 0;
   let nowMs = 1_000;
@@ -21,8 +20,9 @@ function bench() {
         othersMs = 0;
       },
       nextTurn: (callback) => waiting.push(callback),
-      onWasted: (ms) => {
-        seen.wastedMs += ms;
+      isSpare: () => seen.isSpare,
+      onLooked: (ms) => {
+        seen.lookedMs += ms;
       },
     },
     limits,
@@ -85,14 +85,15 @@ describe('adaptive polling', () => {
     expect(turns).toBeGreaterThanOrEqual(limits.windowMs / TURN_MS);
     expect(turns).toBeLessThan(limits.windowMs / TURN_MS + 4);
     expect(seen.yields).toBe(turns - 1);
-    expect(seen.wastedMs).toBeCloseTo(limits.windowMs, 1);
+    expect(seen.lookedMs).toBeCloseTo(limits.windowMs, 1);
   });
 
   it('goes on for as long as work comes', () => {
     const { poller, find, seen } = bench();
     for (let i = 0; i < 1_000; i++) find();
     expect(poller.isPolling).toBe(true);
-    expect(seen.wastedMs).toBe(0);
+    // Two of three turns of each find were empty.
+    expect(seen.lookedMs).toBeCloseTo(2_000 * TURN_MS);
   });
 
   it('counts work turn after turn as neither found nor missed', () => {
@@ -115,6 +116,25 @@ describe('adaptive polling', () => {
     takeAway(0.05);
     turn();
     expect(poller.isPolling).toBe(false);
+    expect(seen.yields).toBe(2);
+    // The time that the other one took was not spent looking.
+    expect(seen.lookedMs).toBeCloseTo(TURN_MS);
+  });
+
+  it('does not begin while processors are wanted elsewhere, and ends with the next work when they are', () => {
+    const { poller, find, turn, seen } = bench();
+    seen.isSpare = false;
+    for (let i = 0; i < 100; i++) poller.poke();
+    expect(poller.isPolling).toBe(false);
+    seen.isSpare = true;
+    find();
+    expect(poller.isPolling).toBe(true);
+    seen.isSpare = false;
+    poller.poke();
+    turn();
+    expect(poller.isPolling).toBe(false);
+    expect(seen.yields).toBe(2);
+    turn();
     expect(seen.yields).toBe(2);
   });
 
@@ -154,23 +174,5 @@ describe('adaptive polling', () => {
     }
     worker.poller.poke();
     expect(worker.poller.isPolling).toBe(true);
-  });
-});
-
-describe('whether a worker polls', () => {
-  const pool: ConcurrencyConfig = {
-    ...{ model: 'auto', tcp: undefined, unix: undefined, maxThreads: 1, threadIdleMs: 0, queueDepthMax: 1 },
-    ...{ optimizeFor: 'latency', pollUs: 200 },
-  };
-  const polls = (change: Partial<typeof pool>, processors = 2) => mayPoll({ ...pool, ...change }, processors);
-
-  it('is a matter of the goal, the model, the time given and the processors', () => {
-    expect(polls({})).toBe(true);
-    expect(polls({}, 1)).toBe(false);
-    expect(polls({ pollUs: 0 })).toBe(false);
-    expect(polls({ optimizeFor: 'throughput' })).toBe(false);
-    expect(polls({ model: 'work-stealing' })).toBe(false);
-    expect(polls({ unix: 'per-connection' })).toBe(false);
-    expect(polls({ model: 'async' })).toBe(true);
   });
 });

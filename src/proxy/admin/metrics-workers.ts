@@ -75,7 +75,7 @@ export const workerFamilies: readonly Family[] = [
   },
   {
     name: 'pgfresh_worker_polled_seconds',
-    help: 'Time that this worker spent looking for work that did not come, before it slept (concurrency.poll); the utilization of its thread counts it',
+    help: 'Time that this worker spent looking for work instead of sleeping (concurrency.poll); the utilization of its thread leaves it out',
     labels: ['worker'],
     samples: ofWorkers((counters, slot) => counters.of(slot, 'polledMs') / 1e3),
   },

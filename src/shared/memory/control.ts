@@ -96,6 +96,14 @@ export function cacheLoopDelay(words: ControlWords): LoopDelay {
   return { p99Ms: ms(Control.CACHE_LOOP_P99_US), maxMs: ms(Control.CACHE_LOOP_MAX_US) };
 }
 
+/** For main alone. */
+export function publishSpareProcessors(words: ControlWords, isSpare: boolean): void {
+  const word = isSpare ? 1 : 0;
+  if (Atomics.load(words, Control.SPARE_PROCESSORS) !== word) Atomics.store(words, Control.SPARE_PROCESSORS, word);
+}
+
+export const areProcessorsSpare = (words: ControlWords): boolean => Atomics.load(words, Control.SPARE_PROCESSORS) === 1;
+
 /** For the cache thread alone: its event loop goes round. */
 export function beatCacheHeartbeat(words: ControlWords): void {
   Atomics.add(words, Control.CACHE_HEARTBEAT, 1);

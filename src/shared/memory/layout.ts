@@ -42,6 +42,8 @@ export const Control = {
   /** Delay of the cache thread's event loop lately, microseconds (shared/loop-delay.ts). Writer: the cache thread. */
   CACHE_LOOP_MAX_US: 7 * LINE,
   CACHE_LOOP_P99_US: 8 * LINE,
+  /** 1 while processors are idle: workers may look for work before they sleep (worker/polling.ts). Writer: main. */
+  SPARE_PROCESSORS: 9 * LINE,
 } as const;
 
 const CONTROL_WORDS = 16 * LINE;
@@ -187,7 +189,7 @@ export const Counter = {
   poolWaits: 26,
   poolWaitMs: 27,
   poolTimeouts: 28,
-  /** Time spent looking for work that did not come (worker/polling.ts). */
+  /** Time spent looking for work instead of sleeping (worker/polling.ts). */
   polledMs: 29,
   /** First of `reasonCodes.length` counters, by reason index. */
   reasons: 32,
