@@ -33,15 +33,14 @@ export interface PollLimits {
   readonly windowMs: number;
   /** An empty turn takes 2 to 4 µs. One that took longer than this has let another thread run. */
   readonly turnMsMax: number;
-  /** One that took longer than this, a thread that goes on computing: polling is given up for so long at least. */
+  /** One that took longer than this, a thread that goes on computing: polling is given up for now. */
   readonly stolenMs: number;
-  readonly stolenRestMs: number;
   /** How long polling is given up: this, and up to that if it is given up again soon. */
   readonly restMsMin: number;
   readonly restMsMax: number;
 }
 
-const defaults = { turnMsMax: 0.02, stolenMs: 0.5, stolenRestMs: 250, restMsMin: 10, restMsMax: 1_000 };
+const defaults = { turnMsMax: 0.02, stolenMs: 0.5, restMsMin: 5, restMsMax: 80 };
 const SCORE_MAX = 8;
 /** Polling that lasted so many times its last rest was worth it. */
 const WORTH = 8;
@@ -122,10 +121,9 @@ export class Poller {
     this.polling = false;
     this.score = isStolen ? 0 : this.score - 1;
     if (this.score > 0) return;
-    const { stolenRestMs, restMsMin, restMsMax } = this.limits;
+    const { restMsMin, restMsMax } = this.limits;
     const lastedMs = this.turnedMs - this.restUntilMs;
-    const longer = lastedMs > WORTH * this.restMs ? restMsMin : Math.min(restMsMax, 2 * this.restMs);
-    this.restMs = isStolen ? Math.max(stolenRestMs, longer) : longer;
+    this.restMs = lastedMs > WORTH * this.restMs ? restMsMin : Math.min(restMsMax, 2 * this.restMs);
     this.restUntilMs = this.turnedMs + this.restMs;
   }
 }
