@@ -1,6 +1,6 @@
 /**
- * Tells the workers whether the machine has processor time that nobody wants: only then may they look for work instead of sleeping (ADR-023). What
- * they looked for in vain counts as idle, or their looking would end itself.
+ * Tells the workers whether the machine has processor time that nobody wants: only then may they look for work instead of sleeping (ADR-023). The
+ * time that they look counts as idle, or their looking would end itself.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
