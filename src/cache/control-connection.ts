@@ -6,6 +6,7 @@
  * calls: whatever must be atomic goes in one string (an implicit transaction) or in one DO block.
  */
 import { EventEmitter } from 'node:events';
+import net from 'node:net';
 import pg from 'pg';
 import type { Upstream } from '../shared/config.ts';
 import { PgfreshError } from '../shared/errors.ts';
@@ -33,13 +34,16 @@ export interface ConnectOptions {
   readonly upstream: Upstream;
   readonly applicationName: string;
   readonly connectTimeoutMs: number;
-  /** Sent as a startup parameter `replication=database`. */
+  /** Sent as a startup parameter `replication=database`. While its stream is paused, what comes stays in the kernel. */
   readonly replication?: boolean;
 }
 
+/** Node reads on for a paused stream until this much is buffered. With one byte that is one read; then nobody is woken for what comes (ADR-022). */
+const pausable: net.SocketConstructorOpts & { readonly highWaterMark: number } = { highWaterMark: 1 };
+
 /** Connects as sslmode says. @throws as `connectPg` does. */
 export function connectClient(options: ConnectOptions): Promise<pg.Client> {
-  const { upstream } = options;
+  const { upstream, replication = false } = options;
   return connectPg(
     upstream,
     (ssl) =>
@@ -49,14 +53,14 @@ export function connectClient(options: ConnectOptions): Promise<pg.Client> {
         user: upstream.user,
         ...(upstream.password === undefined ? {} : { password: upstream.password }),
         database: upstream.database,
-        ssl,
+        ssl: replication && typeof ssl === 'object' ? { ...ssl, ...pausable } : ssl,
         types: asText,
         client_encoding: 'UTF8',
         application_name: options.applicationName,
         connectionTimeoutMillis: options.connectTimeoutMs,
         keepAlive: true,
         keepAliveInitialDelayMillis: 5_000,
-        ...(options.replication === true ? { replication: 'database' } : {}),
+        ...(replication ? { replication: 'database', stream: () => new net.Socket(pausable) } : {}),
       }),
   );
 }

@@ -94,7 +94,8 @@ export class Intake {
   }
 
   #countBurst(bytes: number): void {
-    if (this.#burstBytes === 0) setImmediate(() => this.#endBurst());
+    // One turn later, not at the end of this one: behind a pause the first read brings what was read ahead, and only the second what has come since.
+    if (this.#burstBytes === 0) setImmediate(() => setImmediate(() => this.#endBurst()));
     const before = this.#burstBytes;
     this.#burstBytes += bytes;
     if (before < BURST_BYTES_MAX && this.#burstBytes >= BURST_BYTES_MAX) this.#ports.pause();

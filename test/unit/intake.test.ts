@@ -5,6 +5,9 @@ let log: string[];
 let awaited: boolean;
 let intake: Intake;
 const frame = (bytes = 10): Buffer => Buffer.alloc(bytes);
+/** To the end of this turn of the event loop, and of the next: what an immediate sets off is a millisecond later to the clock of the test. */
+const turn = () => vi.advanceTimersByTimeAsync(0);
+const nextTurn = () => vi.advanceTimersByTimeAsync(1);
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -36,12 +39,23 @@ it('leaves the socket alone after a small burst: five milliseconds when nobody w
     log = [];
     intake.receive(frame());
     intake.receive(frame());
-    await vi.advanceTimersByTimeAsync(0);
+    await turn();
+    expect(log).toEqual(['take', 'take']);
+    await nextTurn();
     await vi.advanceTimersByTimeAsync(gapMs - 1);
     expect(log).toEqual(['take', 'take', 'pause']);
     await vi.advanceTimersByTimeAsync(1);
     expect(log).toEqual(['take', 'take', 'pause', 'resume']);
   }
+});
+
+it('takes in what the next turn reads, too: behind a pause the first read brings only what was read ahead', async () => {
+  intake.receive(frame());
+  await turn();
+  intake.receive(frame());
+  await nextTurn();
+  expect(log).toEqual(['take', 'take', 'pause']);
+  await vi.advanceTimersByTimeAsync(5);
 });
 
 it('reads at once what somebody begins to wait for, and only once', async () => {
