@@ -23,6 +23,7 @@ import { askForRound } from './fence.ts';
 import type { Flight } from './flights.ts';
 import { type KeyPrefix, keyPrefix } from './key-prefix.ts';
 import { Outbox } from './offer.ts';
+import { ParsedTexts } from './parsed-texts.ts';
 import { Verdicts } from './verdicts.ts';
 import { Worth } from './worth.ts';
 
@@ -88,6 +89,7 @@ export class AttachedCache {
   readonly databaseFence: number;
   readonly reader: StoreReader;
   readonly verdicts: Verdicts;
+  readonly parses = new ParsedTexts();
   readonly outbox: Outbox;
   readonly worth = new Worth();
   readonly bypass = new Bypass();

@@ -25,7 +25,7 @@ import { faultOf } from './remaking.ts';
 import { Replayer } from './replay.ts';
 import type { Runtime } from './runtime.ts';
 import type { Session } from './session.ts';
-import { type Resolution, Statement } from './statement.ts';
+import type { Resolution } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 import { Works } from './works.ts';
 
@@ -233,7 +233,7 @@ export class Forwarder {
       if (nameEnd >= 0) statements.untrackedParseSent(owed, bytes.toString('latin1', start + HEADER_BYTES, nameEnd));
       return;
     }
-    const statement = new Statement(parse, bytes, start, end);
+    const statement = this.works.made(parse, bytes, start, end);
     statement.resolvedAt(this.trusted ? this.context : null);
     statement.mark = this.session.settings.parseMark(this.cache);
     statements.parseSent(owed, statement);

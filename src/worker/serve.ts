@@ -40,7 +40,7 @@ import type { Runtime } from './runtime.ts';
 import { ServedShapes } from './served-shapes.ts';
 import type { Session } from './session.ts';
 import { framesFor, isToldAlike } from './shared-answer.ts';
-import { type Resolution, Statement } from './statement.ts';
+import type { Resolution, Statement } from './statement.ts';
 import { Telling } from './telling.ts';
 import { confirm, toldBefore } from './told.ts';
 
@@ -220,12 +220,12 @@ export class HitPath {
 
   private parseFrame(bytes: Buffer, start: number, end: number): Outcome {
     if (!frontend.decodeParse(bytes, start, end, parse)) return 'statement.protocol';
-    const { statements } = this.session;
+    const { statements, settings } = this.session;
     const known = statements.get(parse.name);
     const isTwice = parse.name !== '' && this.defined.named(parse.name) !== null;
     if (isTwice || statements.mayExist(parse.name)) return 'statement.protocol';
     const again = known !== null && this.isResolvedHere(known) && known.isParse(bytes, start, end);
-    const statement = again ? known : new Statement(parse, bytes, start, end);
+    const statement = again ? known : this.cache.parses.make(parse, bytes, start, end, this.context, settings.utf8);
     statement.resolvedAt(this.context);
     this.defined.add(statement);
     this.proven = false;

@@ -79,13 +79,25 @@ export class Statement {
   private description: KeyPrefix | null = null;
   private execution: KeyPrefix | null = null;
 
-  /** Copies the frame [start, end). */
-  constructor(view: ParseView, bytes: Buffer, start: number, end: number) {
+  /** Copies the frame [start, end). `alike`: one whose Parse was the same; what follows from that alone is taken over. */
+  constructor(view: ParseView, bytes: Buffer, start: number, end: number, alike: Statement | null = null) {
     this.name = view.name;
-    this.parse = Buffer.allocUnsafeSlow(end - start);
-    bytes.copy(this.parse, 0, start, end);
     this.textStart = view.textStart - start;
     this.textEnd = view.textEnd - start;
+    if (alike === null) {
+      this.parse = Buffer.allocUnsafeSlow(end - start);
+      bytes.copy(this.parse, 0, start, end);
+      return;
+    }
+    this.parse = alike.parse;
+    this.ownContent = alike.ownContent;
+    this.contentSettings = alike.contentSettings;
+    this.blockCommand = alike.blockCommand;
+    this.ownHints = alike.ownHints;
+    this.ownDeallocated = alike.ownDeallocated;
+    this.portal = alike.portal;
+    this.description = alike.description;
+    this.execution = alike.execution;
   }
 
   get text(): string {
@@ -154,6 +166,11 @@ export class Statement {
     this.slot = slot;
     this.slotResolution = context;
     if (sameResolution(this.resolution, context)) this.proof = slot;
+  }
+
+  /** The same as one whose Parse was the same, if that was judged under this context. */
+  judgedAs({ slot, slotResolution }: Statement, context: Resolution): void {
+    if (slot !== null && !slot.failed && sameResolution(slotResolution, context)) this.judged(slot, context);
   }
 
   private keep(slot: VerdictSlot): void {

@@ -1,4 +1,5 @@
 /** What statements that are sent to the origin do there, as far as fences and settings are concerned, under the settings of one moment. */
+import type { ParseView } from '../shared/wire/frontend.ts';
 import type { BlockCommand } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
 import type { Work } from './owed.ts';
@@ -6,7 +7,7 @@ import { mayName, type Points, pointsOf } from './points.ts';
 import { type Execution, slotBehind } from './prepared-by-sql.ts';
 import { slotOfStatement, slotOfText } from './resolving.ts';
 import type { Session } from './session.ts';
-import type { Resolution, Statement } from './statement.ts';
+import { type Resolution, Statement } from './statement.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
 const noSlots: readonly VerdictSlot[] = [];
@@ -24,6 +25,12 @@ export class Works {
     this.cache = cache;
     this.context = cache === null ? null : session.settings.presumed(cache);
     this.trusted = this.context !== null && !session.settings.inDoubt;
+  }
+
+  /** The statement of the Parse [start, end). */
+  made(view: ParseView, bytes: Buffer, start: number, end: number): Statement {
+    if (this.cache === null) return new Statement(view, bytes, start, end);
+    return this.cache.parses.make(view, bytes, start, end, this.context, this.session.settings.utf8);
   }
 
   /** @param sql null: it cannot be read */
