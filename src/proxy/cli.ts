@@ -61,6 +61,7 @@ function program(): Command {
     .description('A caching proxy for PostgreSQL: repeated reads from memory, kept fresh by logical replication')
     .version(version, '-V, --version')
     .showSuggestionAfterError()
+    .showHelpAfterError('(pgfresh --help says what there is)')
     .exitOverride();
   addSettings(
     root.command('serve', { isDefault: true }).description('run the proxy (the default)'),

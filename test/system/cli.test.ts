@@ -70,7 +70,8 @@ describe('the command line', () => {
       /unknown key "cache.memroy" .* did you mean "cache.memory"\?$/,
     ],
     [['--cache-memorie', '1GB'], /unknown option '--cache-memorie'\n\(Did you mean --cache-memory\?\)/],
-    [['srve'], /error/],
+    [['--no-such-flag'], /unknown option '--no-such-flag'\n\(pgfresh --help says what there is\)/],
+    [['srve'], /error.*\n\(pgfresh --help says what there is\)/],
   ])('a wrong configuration ends it with code 2: %j', async (args, message) => {
     const { code, text } = await cli(args);
     expect({ code, text }).toMatchObject({ code: 2, text: expect.stringMatching(message) });
