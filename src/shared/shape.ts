@@ -60,7 +60,14 @@ function trimSpace(text: string): string {
  * statement leaves no trace. A text that does not end properly (open quote or comment) is returned as it is.
  */
 export function stripComments(text: string): string {
-  if (text.indexOf('--') < 0 && text.indexOf('/*') < 0) return text;
+  return mayHoldComment(text) ? withoutComments(text) : text;
+}
+
+function mayHoldComment(text: string): boolean {
+  return text.indexOf('--') >= 0 || text.indexOf('/*') >= 0;
+}
+
+function withoutComments(text: string): string {
   let out = '';
   let from = 0;
   let found = false;
@@ -219,14 +226,14 @@ function fits(digits: string, max: string): boolean {
 /** The shape of a statement and its constants; null when it is too long or does not end properly. */
 export function shapeOf(text: string): Shape | null {
   if (text.length > Limits.statementBytesMax || text.indexOf(MARK) >= 0) return null;
-  const stripped = stripComments(text);
+  if (!mayHoldComment(text)) return new Lifter(text).run();
+  const stripped = withoutComments(text);
   if (stripped.length === text.length && hasComment(text)) return null;
   return new Lifter(stripped).run();
 }
 
 /** Whether a text that stripping left alone still holds a comment, that is: does not end properly. */
 function hasComment(text: string): boolean {
-  if (text.indexOf('--') < 0 && text.indexOf('/*') < 0) return false;
   for (let i = 0; i < text.length; ) {
     if (isCommentStart(text, i)) return true;
     const end = skipToken(text, i);

@@ -20,7 +20,7 @@ import { deallocated } from './deallocated.ts';
 import { isBehind, isStoredYetUnused, type Outcome, reasonOf } from './outcome.ts';
 import { type Owed, unknownWork } from './owed.ts';
 import type { Portal } from './portals.ts';
-import { executionKey, executionOf, preparing } from './prepared-by-sql.ts';
+import { type Execution, executionKey, executionOf, preparing } from './prepared-by-sql.ts';
 import { faultOf } from './remaking.ts';
 import { Replayer } from './replay.ts';
 import type { Runtime } from './runtime.ts';
@@ -215,12 +215,25 @@ export class Forwarder {
     if (owed === null || !this.isCapturable(slot) || !session.settings.reads(bytes, start, end)) return;
     const hints = hintsOf(sql);
     if (hints?.skip === true) return;
-    const simple = () => ({ prefix: this.cache!.simplePrefix(this.context!.contextId), tail: Buffer.from(stripped) });
-    const key = execution === null ? simple() : executionKey(execution, this.context!);
+    if (execution === null) this.captureText(owed, slot!, bytes, stripped === sql ? null : stripped, hints);
+    else this.captureExecution(owed, slot!, execution, hints);
+  }
+
+  /** The answer to the Query just decoded. @param stripped null: it has no comments, and its key is what was read */
+  private captureText(owed: Owed, slot: VerdictSlot, bytes: Buffer, stripped: string | null, hints: Hints | null) {
+    const prefix = this.cache!.simplePrefix(this.context!.contextId);
+    const tail = stripped === null ? bytes : Buffer.from(stripped);
+    const { start, end } = stripped === null ? text : { start: 0, end: tail.length };
+    const hash = keyHash(prefix.hash, tail, start, end);
+    this.capture(owed, slot, { hash, prefix: prefix.bytes, tail, tailStart: start, tailEnd: end }, hints);
+  }
+
+  private captureExecution(owed: Owed, slot: VerdictSlot, execution: Execution, hints: Hints | null) {
+    const key = executionKey(execution, this.context!);
     if (key === null) return;
     const { prefix, tail } = key;
     const hash = keyHash(prefix.hash, tail, 0, tail.length);
-    this.capture(owed, slot!, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, hints);
+    this.capture(owed, slot, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, hints);
   }
 
   private parseFrame(bytes: Buffer, start: number, end: number): void {

@@ -19,8 +19,6 @@ export class VerdictSlot {
   private waiting: (() => void)[] | null = null;
   /** What a miss costs: milliseconds until the origin's answer is there, as an average that forgets. Null: not known. */
   costMs: number | null = null;
-  /** Catalog version under which the origin accepted a Parse of exactly this text. */
-  parsedVersion = -1;
 
   took(ms: number): void {
     this.costMs = this.costMs === null ? ms : this.costMs + (ms - this.costMs) / 4;
@@ -53,6 +51,8 @@ export class Verdicts {
   private readonly byText = new Recent<VerdictSlot>(Limits.verdictsPerWorkerMax / 2, Limits.verdictsTextMax / 2);
   private readonly byShape = new Recent<VerdictSlot>(Limits.verdictsPerWorkerMax / 2, Limits.verdictsTextMax / 2);
   private version = -1;
+  /** The head of the last statement without declared parameters. */
+  private plain = { contextId: -1, protocol: '', head: '' };
   private inFlight = 0;
 
   constructor(analyse: Analyse) {
@@ -71,12 +71,21 @@ export class Verdicts {
       this.version = catalogVersion;
     }
     const text = stripComments(request.text);
-    const head = `${request.contextId} ${request.protocol} ${request.parameterTypes.join(',')} `;
-    const known = this.byText.get(head + text);
-    if (known !== undefined) return known;
+    const head = this.headOf(request);
+    // Of most statements the shape decides, and each of their texts is another one: to look for those by the text would be in vain.
     const shape = shapeOf(text)?.shape;
     const shared = shape === undefined ? undefined : this.byShape.get(head + shape);
-    return shared ?? this.ask(request, head + text, shape === undefined ? null : head + shape);
+    if (shared !== undefined) return shared;
+    return this.byText.get(head + text) ?? this.ask(request, head + text, shape === undefined ? null : head + shape);
+  }
+
+  /** What else decides, in front of text or shape. */
+  private headOf({ contextId, protocol, parameterTypes }: AnalyseRequest): string {
+    if (parameterTypes.length > 0) return `${contextId} ${protocol} ${parameterTypes.join(',')} `;
+    const { plain } = this;
+    if (plain.contextId !== contextId || plain.protocol !== protocol)
+      this.plain = { contextId, protocol, head: `${contextId} ${protocol}  ` };
+    return this.plain.head;
   }
 
   private ask(request: AnalyseRequest, textKey: string, shapeKey: string | null): VerdictSlot {

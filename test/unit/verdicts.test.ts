@@ -53,3 +53,22 @@ it('passes through what finds too many analyses under way, and remembers nothing
   await see([]);
   expect(verdicts.size).toBe(Limits.analysesInFlightMax);
 });
+
+it('judges a text by itself under each context, protocol and list of parameter types', async () => {
+  const { verdicts, analysed, see } = make('shape');
+  const text = 'SELECT a FROM t WHERE b = 1';
+  const others: readonly AnalyseRequest[] = [
+    request(text),
+    { ...request(text), contextId: 2 },
+    { ...request(text), protocol: 'extended' },
+    { ...request(text), protocol: 'extended', parameterTypes: [23] },
+    { ...request(text), protocol: 'extended', parameterTypes: [23, 25] },
+  ];
+  const slots = new Set(others.map((other) => verdicts.lookup(other, VERSION)));
+  await see([]);
+  expect(slots.size).toBe(others.length);
+  expect(analysed).toHaveLength(others.length);
+  for (const other of others) expect(slots).toContain(verdicts.lookup(other, VERSION));
+  await see(['SELECT a FROM t WHERE b = 2', 'SELECT a /* c */ FROM t WHERE b = 3']);
+  expect(analysed).toHaveLength(others.length + 1);
+});
