@@ -92,6 +92,7 @@ export class Forwarder {
   /** The beginning of a frame that is sent in pieces. */
   forwardLong(session: Session, code: number, bytes: Buffer, start: number, end: number): void {
     const { order, statements, transaction, names } = session;
+    this.session = session;
     this.replayer.closePortal(session, code);
     if (code === Frontend.bind) this.replayer.replayFor(session, session.liveCache, bytes, start, end);
     if (names === null) this.runtime.originOut.append(bytes, start, end);

@@ -105,6 +105,17 @@ describe('hits', () => {
     await client.end();
   });
 
+  it.each([
+    ['a constant that looks like a comment', "SELECT v FROM t WHERE v <> '--' AND id = 1"],
+    ['letters beyond ASCII', "SELECT v FROM t WHERE v <> 'größer' AND id = 1"],
+    ['a comment in the middle', 'SELECT v /* größer */ FROM t WHERE id = 1'],
+  ])('are found again by a text with %s', async (_what, text) => {
+    const client = await connect();
+    await untilHit(() => client.query(text));
+    expect(await hitsOf(() => client.query(text))).toBe(1);
+    await client.end();
+  });
+
   it('answer a batch as one, and give way to the origin when one part is missing', async () => {
     const client = await connectRaw(url);
     const ask = async (...ids: string[]) => {

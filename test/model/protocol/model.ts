@@ -6,6 +6,7 @@ import { type Group, LaneGenerator, OUTSIDE, type Servers, Sessions, UNANSWERED 
 import { type Message, print } from './message.ts';
 import { minimise } from './minimise.ts';
 import type { Profile } from './profile.ts';
+import { withRollbacks } from './query-in-pipeline.ts';
 import { laneAnew, laneRows } from './schema.ts';
 
 export interface LaneOptions {
@@ -87,7 +88,8 @@ export class Minimiser {
       sequences.flatMap(({ messages }) => messages.map((message): Piece => ({ group, session, cuts, message }))),
     );
     const least = await minimise(pieces, (part) => this.fails(grouped(part)), mayGoOn);
-    return `${printPieces(least)}\n${this.what}`;
+    const met = this.what === what ? '' : `\nmet as:\n${what}`;
+    return `${printPieces(least)}\n${this.what}${met}`;
   }
 
   /** Several times from the same beginning: caches warm up, and threads meet differently. */
@@ -119,7 +121,12 @@ function grouped(pieces: readonly Piece[]): Group[] {
     if (groups.at(-1)?.group !== group) groups.push({ group, session, cuts, messages: [] });
     groups.at(-1)!.messages.push(message);
   }
-  return groups.map(({ session, cuts, messages }, number) => ({ session, cuts, sequences: [{ number, messages }] }));
+  return groups.map(({ session, cuts, messages }, number) => ({
+    session,
+    cuts,
+    // Without them the least that fails might be PostgreSQL's own error, whatever failed before.
+    sequences: [{ number, messages: withRollbacks(messages) }],
+  }));
 }
 
 function printPieces(pieces: readonly Piece[]): string {

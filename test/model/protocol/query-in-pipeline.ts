@@ -7,11 +7,12 @@ import type { Message } from './message.ts';
 
 const rollback: Message = { kind: 'query', sql: 'ROLLBACK' };
 
-/** Puts a ROLLBACK behind each Sync whose pipeline had a Query or a FunctionCall in it. */
+/** Puts a ROLLBACK behind each Sync whose pipeline had a Query or a FunctionCall in it; those put before, of which some may be missing, are put anew. */
 export function withRollbacks(messages: readonly Message[]): Message[] {
   let isOpen = false;
   let hasQuery = false;
   return messages.flatMap((message) => {
+    if (message === rollback) return [];
     if (message.kind === 'query' || message.kind === 'call') hasQuery ||= isOpen;
     else isOpen = message.kind !== 'sync';
     if (isOpen || !hasQuery) return [message];
