@@ -60,10 +60,10 @@ function trimSpace(text: string): string {
  * statement leaves no trace. A text that does not end properly (open quote or comment) is returned as it is.
  */
 export function stripComments(text: string): string {
-  return mayHoldComment(text) ? withoutComments(text) : text;
+  return hasCommentMark(text) ? withoutComments(text) : text;
 }
 
-function mayHoldComment(text: string): boolean {
+function hasCommentMark(text: string): boolean {
   return text.indexOf('--') >= 0 || text.indexOf('/*') >= 0;
 }
 
@@ -226,7 +226,7 @@ function fits(digits: string, max: string): boolean {
 /** The shape of a statement and its constants; null when it is too long or does not end properly. */
 export function shapeOf(text: string): Shape | null {
   if (text.length > Limits.statementBytesMax || text.indexOf(MARK) >= 0) return null;
-  if (!mayHoldComment(text)) return new Lifter(text).run();
+  if (!hasCommentMark(text)) return new Lifter(text).run();
   const stripped = withoutComments(text);
   if (stripped.length === text.length && hasComment(text)) return null;
   return new Lifter(stripped).run();

@@ -6,8 +6,10 @@
  */
 
 import type { FillToken, Offer, Verdict } from '../shared/messages.ts';
+import { keyHash } from '../shared/query-key.ts';
 import { Backend } from '../shared/wire/codes.ts';
 import type { Flight } from './flights.ts';
+import type { KeyPrefix } from './key-prefix.ts';
 import type { Told } from './told.ts';
 import type { VerdictSlot } from './verdicts.ts';
 
@@ -17,6 +19,12 @@ export interface CaptureKey {
   readonly tail: Uint8Array;
   readonly tailStart: number;
   readonly tailEnd: number;
+}
+
+/** The key `prefix ‖ tail[start, end)`. */
+export function captureKey(prefix: KeyPrefix, tail: Uint8Array, start: number, end: number): CaptureKey {
+  const hash = keyHash(prefix.hash, tail, start, end);
+  return { hash, prefix: prefix.bytes, tail, tailStart: start, tailEnd: end };
 }
 
 export class Capture {

@@ -6,7 +6,6 @@ import { type Hints, hintsOf } from '../shared/hints.ts';
 import { countReason } from '../shared/memory/counters.ts';
 import { Counter } from '../shared/memory/layout.ts';
 import type { FillToken } from '../shared/messages.ts';
-import { finishHash, keyHash } from '../shared/query-key.ts';
 import type { Reason } from '../shared/reasons.ts';
 import { stripComments } from '../shared/shape.ts';
 import { Frontend } from '../shared/wire/codes.ts';
@@ -14,7 +13,7 @@ import { HEADER_BYTES } from '../shared/wire/framer.ts';
 import * as frontend from '../shared/wire/frontend.ts';
 import { blockCommand } from './block.ts';
 import type { AttachedCache } from './cache-link.ts';
-import { Capture, type CaptureKey } from './capture.ts';
+import { Capture, type CaptureKey, captureKey } from './capture.ts';
 import type { Batch } from './client-input.ts';
 import { deallocated } from './deallocated.ts';
 import { isBehind, isStoredYetUnused, type Outcome, reasonOf } from './outcome.ts';
@@ -225,16 +224,12 @@ export class Forwarder {
     const prefix = this.cache!.simplePrefix(this.context!.contextId);
     const tail = stripped === null ? bytes : Buffer.from(stripped);
     const { start, end } = stripped === null ? text : { start: 0, end: tail.length };
-    const hash = keyHash(prefix.hash, tail, start, end);
-    this.capture(owed, slot, { hash, prefix: prefix.bytes, tail, tailStart: start, tailEnd: end }, hints);
+    this.capture(owed, slot, captureKey(prefix, tail, start, end), hints);
   }
 
   private captureExecution(owed: Owed, slot: VerdictSlot, execution: Execution, hints: Hints | null) {
     const key = executionKey(execution, this.context!);
-    if (key === null) return;
-    const { prefix, tail } = key;
-    const hash = keyHash(prefix.hash, tail, 0, tail.length);
-    this.capture(owed, slot, { hash, prefix: prefix.bytes, tail, tailStart: 0, tailEnd: tail.length }, hints);
+    if (key !== null) this.capture(owed, slot, captureKey(key.prefix, key.tail, 0, key.tail.length), hints);
   }
 
   private parseFrame(bytes: Buffer, start: number, end: number): void {
@@ -294,8 +289,7 @@ export class Forwarder {
     const slot = this.works.slotOf(statement);
     if (!this.mayOffer || !this.isCapturable(slot)) return;
     const prefix = statement.descriptionPrefix(this.context!.contextId);
-    const key = { hash: finishHash(prefix.hash), prefix: prefix.bytes, tail: empty, tailStart: 0, tailEnd: 0 };
-    this.capture(owed, slot!, key, statement.hints, true);
+    this.capture(owed, slot!, captureKey(prefix, empty, 0, 0), statement.hints, true);
   }
 
   private executeFrame(bytes: Buffer, start: number, end: number): void {
@@ -318,9 +312,7 @@ export class Forwarder {
     if (!this.works.isResolvedHere(bound.statement) || !session.settings.reads(bytes, this.tailStart, this.tailEnd))
       return;
     const prefix = bound.statement.portalPrefix(this.context!.contextId);
-    const { tailStart, tailEnd } = this;
-    const hash = keyHash(prefix.hash, bytes, tailStart, tailEnd);
-    const key = { hash, prefix: prefix.bytes, tail: bytes, tailStart, tailEnd };
+    const key = captureKey(prefix, bytes, this.tailStart, this.tailEnd);
     const capture = this.capture(owed, work.slot!, key, bound.statement.hints);
     if (this.described !== null) this.described.capture = capture;
     if (capture !== null) capture.told = bound.statement.told;
