@@ -23,8 +23,8 @@ export const knownKeySql = `${drawId()}\n\\set nonce 1\nSELECT balance FROM acco
 /** A volatile function: never cached. */
 export const uncacheableSql = `${drawId()}\nSELECT balance FROM accounts WHERE id = :id AND random() >= 0;`;
 
-export const updateSql = (from = 1, to = keyCount): string =>
-  `${drawId(from, to)}\nUPDATE accounts SET balance = balance + 1 WHERE id = :id;`;
+export const updateSql = (from = 1, to = keyCount, table = 'accounts'): string =>
+  `${drawId(from, to)}\nUPDATE ${table} SET balance = balance + 1 WHERE id = :id;`;
 
 /** Beside writes a peer is warm when its code for changes is compiled, too. */
 export const warmSecondsOfWrites = 6;

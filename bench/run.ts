@@ -93,8 +93,9 @@ async function compareWith(
 
 /** Prints what was reached, what failed and what fell; the exit code. */
 function conclude(report: Report, comparison: Comparison | null): number {
-  for (const { text, reached, worst } of judge(report)) {
-    print(`${reached ? 'reached    ' : 'NOT REACHED'} ${text}: ${worst}`);
+  for (const { text, reached, worst, ceiling } of judge(report)) {
+    const most = ceiling === null ? '' : `, at most ${ceiling}`;
+    print(`${reached ? 'reached    ' : 'NOT REACHED'} ${text}: ${worst}${most}`);
   }
   const failed = report.cases.flatMap(({ name, cells }) =>
     cells.flatMap((cell) =>

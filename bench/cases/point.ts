@@ -11,7 +11,9 @@ const transports: readonly Transport[] = ['tcp', 'unix', 'tls'];
 /** pgpool has a process for each client, and not so many (peers/pgpool.ts). */
 const crowd = 128;
 /** What the targets are about (8 and 32 clients over TCP) is measured in every round and for longer, the rest in fewer. */
-const [roundsElsewhere, roundsOfCrowd, secondsOfTargets] = [3, 2, 2];
+const secondsOfTargets = 2;
+const roundsElsewhere = (clients: number, transport: Transport): number =>
+  clients === 1 && transport === 'tcp' ? 3 : 2;
 
 /** Over TCP everybody, as far as it says something; elsewhere the two ends of the scale and pgfresh with all its workers. */
 function isPeerOf(peer: string, clients: number, transport: Transport, most: string): boolean {
@@ -32,7 +34,7 @@ const cell = (mode: Mode, clients: number, transport: Transport): Cell => ({
   runsOn: (peer, options) => isPeerOf(peer, clients, transport, `pgfresh-${options.workers.at(-1)}`),
   ...(transport === 'tcp' && (clients === 8 || clients === 32)
     ? { secondsMin: secondsOfTargets }
-    : { roundsMax: clients === crowd ? roundsOfCrowd : roundsElsewhere }),
+    : { roundsMax: roundsElsewhere(clients, transport) }),
 });
 
 export const point: BenchCase = {

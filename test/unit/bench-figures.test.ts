@@ -254,7 +254,9 @@ describe('targets', () => {
       conditions: {} as never,
       cases: [{ ...summary('shapes', '', []), cells: [cell('count', 1, 1.5), cell('in', 4, 3)] }],
     };
-    expect(judge(report)).toEqual([{ text: 'every shape is 2 × direct', reached: false, worst: '1.50 (count)' }]);
+    expect(judge(report)).toEqual([
+      { text: 'every shape is 2 × direct', reached: false, worst: '1.50 (count)', ceiling: null },
+    ]);
   });
 
   it('are judged by what a case derives, where they are about that', () => {
@@ -265,6 +267,7 @@ describe('targets', () => {
         text: 'eviction is 3 points above LRU (Zipf 0.9)',
         reached: true,
         worst: '3.90 (p, skew 0.9: points above LRU)',
+        ceiling: null,
       },
     ]);
   });
@@ -277,7 +280,35 @@ describe('targets', () => {
     });
     const cells = [cell('extended, 8 clients, tcp', 0.95), cell('extended, 128 clients, tcp', 0.5)];
     expect(judge({ conditions: {} as never, cases: [{ ...summary('point', '', []), cells }] })).toEqual([
-      { text: 'a hit reaches 0.90 × the floor', reached: true, worst: '0.95 (extended, 8 clients, tcp)' },
+      {
+        text: 'a hit reaches 0.90 × the floor',
+        reached: true,
+        worst: '0.95 (extended, 8 clients, tcp)',
+        ceiling: null,
+      },
+    ]);
+  });
+
+  it('say what the load allows at most, by its best cell, and do not count that', () => {
+    const cell = (name: string, ratio: number) => ({
+      name,
+      failures: {},
+      peers: [peer('pgfresh-1', 1, { direct: ratio })],
+    });
+    const cells = [
+      cell('10 % writes, same keys', 0.7),
+      cell('10 % writes, same keys, simple', 0.8),
+      cell('10 % writes, unread table', 0.5),
+      cell('10 % writes, unread table, simple', 1.1),
+      cell('50 % writes, unread table', 0.6),
+    ];
+    expect(judge({ conditions: {} as never, cases: [{ ...summary('write-sweep', '', []), cells }] })).toEqual([
+      {
+        text: '10 % writes to the same keys: 1.2 × direct',
+        reached: false,
+        worst: '0.70 (10 % writes, same keys)',
+        ceiling: '1.10 (10 % writes, unread table, simple)',
+      },
     ]);
   });
 
