@@ -6,6 +6,8 @@ export const Limits = {
   assembledFrameBytesMax: 64 * 1024,
   /** Largest client batch (up to its Sync or Flush) held back while it is being completed. */
   heldBatchBytesMax: 128 * 1024,
+  /** For how long, too: a server executes messages as they come. */
+  heldBatchMsMax: 20,
   /** PostgreSQL's own limit on a frontend message (PQ_LARGE_MESSAGE_LIMIT, MaxAllocSize - 1). */
   frameBytesMax: 0x3fffffff,
   /** The longest statement text that is analysed or keyed. */

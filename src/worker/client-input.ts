@@ -3,9 +3,8 @@
  *
  *   read buffer  ┃ P B D E S ┃ Q ┃ P B …      two batches in place, the third's beginning is copied to `held`
  *
- * What cannot be held is handed on in parts: a batch longer than `heldBatchBytesMax` frame by frame ("open"), a frame longer than
- * `assembledFrameBytesMax` and COPY data in pieces. So a session holds at most
- * heldBatchBytesMax + assembledFrameBytesMax + readBufferBytes.
+ * What is not to be held is handed on in parts: a batch longer than `heldBatchBytesMax`, or one that need not wait for its end (`BatchPatience`), a frame longer
+ * than `assembledFrameBytesMax` and COPY data in pieces. So a session holds at most heldBatchBytesMax + assembledFrameBytesMax + readBufferBytes.
  */
 
 import { Limits } from '../shared/limits.ts';
@@ -35,6 +34,11 @@ export interface BatchSink {
   piece(bytes: Buffer, start: number, end: number): void;
 }
 
+export interface BatchPatience {
+  /** Whether these frames go on now, although the end of their batch has not come. Asked again with more of them, and by `lookAgain`. */
+  isOver(batch: Batch): boolean;
+}
+
 class MutableBatch implements Batch {
   bytes: Buffer = NOTHING;
   start = 0;
@@ -59,6 +63,10 @@ export class ClientInput {
   private heldStart = 0;
   private heldEnd = 0;
   private pieceLeft = 0;
+  /** Batches, and parts of some, that were taken. */
+  taken = 0;
+  /** Null: a batch waits for its end as long as there is room. */
+  patience: BatchPatience | null = null;
   private blocked = false;
   private stopped = false;
 
@@ -107,6 +115,11 @@ export class ClientInput {
     if (!this.blocked || this.stopped) return;
     this.blocked = false;
     if (this.held !== null) this.consumeHeld();
+  }
+
+  /** Whether what is held of a batch goes on without its end is asked again. @throws WireError */
+  lookAgain(): void {
+    if (!this.blocked && !this.stopped && this.held !== null) this.consumeHeld();
   }
 
   /** Everything held, for a session that stops cutting batches. */
@@ -182,9 +195,10 @@ export class ClientInput {
         return this.offer(bytes, start, at, true, at === end) ? at : start;
       }
     }
-    if (batch.count > 0 && end - start > Limits.heldBatchBytesMax)
-      return this.offer(bytes, start, at, false) ? at : start;
-    return start;
+    if (batch.count === 0) return start;
+    this.fill(bytes, start, at, false, false);
+    const goesOn = end - start > Limits.heldBatchBytesMax || this.patience?.isOver(batch) === true;
+    return goesOn && this.hand() ? at : start;
   }
 
   /** A frame that is passed on in pieces: first what stands before it, then its beginning. */
@@ -203,14 +217,23 @@ export class ClientInput {
   }
 
   private offer(bytes: Buffer, start: number, end: number, ended: boolean, isLast = false): boolean {
+    this.fill(bytes, start, end, ended, isLast);
+    return this.hand();
+  }
+
+  private fill(bytes: Buffer, start: number, end: number, ended: boolean, isLast: boolean): void {
     const batch = this.batch;
     batch.bytes = bytes;
     batch.start = start;
     batch.end = end;
     batch.ended = ended;
     batch.isLast = isLast;
-    const taken = this.sink.batch(batch);
-    if (!taken) this.blocked = true;
-    return taken;
+  }
+
+  private hand(): boolean {
+    const isTaken = this.sink.batch(this.batch);
+    if (isTaken) this.taken++;
+    else this.blocked = true;
+    return isTaken;
   }
 }

@@ -63,8 +63,12 @@ export class LevelCommands {
     if (bytes[start] === Frontend.query) {
       return beginsLikeCommand(bytes, start + HEADER_BYTES, batch.end) ? this.query(batch) : 'forward';
     }
-    if (this.prepared.size > 0 || this.skipping || this.mayPrepare(batch)) return this.extended(batch);
-    return 'forward';
+    return this.mayBeOurs(batch) ? this.extended(batch) : 'forward';
+  }
+
+  /** Of a batch of the extended protocol, or of its beginning. */
+  mayBeOurs(batch: Batch): boolean {
+    return this.prepared.size > 0 || this.skipping || this.mayPrepare(batch);
   }
 
   private mayPrepare(batch: Batch): boolean {

@@ -187,8 +187,8 @@ export class PooledSession extends AttachingSession {
 
   // ── giving it up ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  override turn(effect?: () => void, bytesRead = 0): void {
-    super.turn(effect, bytesRead);
+  override turn(effect?: () => void, clientBytes = 0, originBytes = 0): void {
+    super.turn(effect, clientBytes, originBytes);
     if (!this.turning && this.pooled !== null && this.state === 'ready') this.letGo(this.pooled);
   }
 

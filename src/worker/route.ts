@@ -9,6 +9,7 @@ import type { Offer } from '../shared/messages.ts';
 import { encodeReady } from '../shared/wire/backend.ts';
 import { Frontend, TransactionStatus } from '../shared/wire/codes.ts';
 import { encodeQuestion, SYNC } from '../shared/wire/frontend.ts';
+import { BatchEnd } from './batch-end.ts';
 import type { Batch } from './client-input.ts';
 import { SessionHold } from './database-hold.ts';
 import { askForAwaitedRound } from './fence.ts';
@@ -46,6 +47,7 @@ export class Router implements Reader {
     this.session = session;
     this.runtime = runtime;
     this.levels = new LevelCommands(session, runtime);
+    session.input.patience = new BatchEnd(session, this.levels);
     this.hold = new SessionHold(session, runtime);
     this.snapshot = new FirstSnapshot(session, runtime);
     this.remaking = new Remaking(session, runtime);

@@ -116,7 +116,6 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     return this.link.socket;
   }
 
-  /** It has a connection to the origin. */
   get isAtOrigin(): boolean {
     return this.origin !== null;
   }
@@ -126,7 +125,7 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
   }
 
   /** Everything that happens to a session happens in a turn: effects, then `pump`, then one write per socket. */
-  turn(effect?: () => void, bytesRead = 0): void {
+  turn(effect?: () => void, clientBytes = 0, originBytes = 0): void {
     if (this.turning) {
       effect?.();
       return;
@@ -143,8 +142,8 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     this.order.flush(this.client);
     this.sendToOrigin();
     this.pending.update(this.order.length > 0 && this.origin !== null);
-    const { client, origin, input, state } = this;
-    this.balance.update(client, origin?.socket ?? null, input.isBlocked, state !== 'ending', bytesRead);
+    const socket = this.origin?.socket ?? null;
+    this.balance.update(this.client, socket, this.input.isBlocked, this.state !== 'ending', clientBytes, originBytes);
   }
 
   sendToOrigin(): void {
@@ -303,13 +302,15 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
   }
 
   bytes(count: number): void {
-    this.turn(() => {
-      this.runtime.count(Counter.bytesToClients, count);
-      if (this.order.isQuiet || !this.order.isFree) this.activity.originSpoke(this.runtime.idle.nowMs);
-      const isRaw = this.state === 'tunnelling' && this.framer.atBoundary;
-      if (isRaw) this.order.passThrough(this.runtime.readBuffer, 0, count);
-      else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);
-    }, count);
+    this.turn(() => this.originBytes(count), 0, count);
+  }
+
+  private originBytes(count: number): void {
+    this.runtime.count(Counter.bytesToClients, count);
+    if (this.order.isQuiet || !this.order.isFree) this.activity.originSpoke(this.runtime.idle.nowMs);
+    if (this.state === 'tunnelling' && this.framer.atBoundary)
+      this.order.passThrough(this.runtime.readBuffer, 0, count);
+    else if (this.state !== 'closed' && this.state !== 'ending') this.framer.push(this.runtime.readBuffer, 0, count);
   }
 
   drained(): void {
@@ -392,7 +393,6 @@ export class Session extends SessionAccount implements BatchSink, FrameSink, Ori
     this.turn();
   }
 
-  /** Ends it now. */
   shutDown(): void {
     this.turn(() => this.finish(shutdown));
     this.client.destroy();

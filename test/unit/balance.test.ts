@@ -23,9 +23,9 @@ const full = Limits.readBufferBytes;
 function bench() {
   const [client, origin] = [new FakeSocket(), new FakeSocket()];
   let turns = 0;
-  const update = (bytesRead = 0, holdsClient = false, isLive = true) => {
+  const update = (clientBytes = 0, holdsClient = false, isLive = true, originBytes = 0) => {
     const sockets = [client as unknown as ClientSocket, origin as unknown as net.Socket] as const;
-    balance.update(...sockets, holdsClient, isLive, bytesRead);
+    balance.update(...sockets, holdsClient, isLive, clientBytes, originBytes);
     return [client.isRead, origin.isRead];
   };
   const balance = new Balance(() => {
@@ -51,21 +51,34 @@ it('lets others have their turn after two reads that filled the buffer', async (
   const { update, turns } = bench();
   expect(update(full)).toEqual([true, true]);
   expect(update(full - 1)).toEqual([true, true]);
-  expect(update(full)).toEqual([false, false]);
-  expect(update()).toEqual([false, false]);
+  expect(update(full)).toEqual([false, true]);
+  expect(update()).toEqual([false, true]);
   await eventLoopRound();
   expect([turns(), ...update()]).toEqual([1, true, true]);
   expect(update(full)).toEqual([true, true]);
+  expect(update(full)).toEqual([false, true]);
+  await eventLoopRound();
+  expect([turns(), ...update()]).toEqual([2, true, true]);
+});
+
+it('counts the reads of each by themselves', async () => {
+  const { update, turns } = bench();
+  const fromOrigin = () => update(0, false, true, full);
+  update(full);
+  expect(fromOrigin()).toEqual([true, true]);
+  expect(fromOrigin()).toEqual([true, false]);
   expect(update(full)).toEqual([false, false]);
   await eventLoopRound();
   expect([turns(), ...update()]).toEqual([2, true, true]);
 });
 
 it('goes on to hold who is ahead when others had their turn', async () => {
-  const { client, update } = bench();
-  client.writableLength = Limits.peerQueueBytesMax + 1;
-  update(full);
-  expect(update(full)).toEqual([false, false]);
+  const { origin, update } = bench();
+  origin.writableLength = Limits.peerQueueBytesMax + 1;
+  expect(update(full)).toEqual([false, true]);
+  expect(update(full)).toEqual([false, true]);
   await eventLoopRound();
-  expect(update()).toEqual([true, false]);
+  expect(update()).toEqual([false, true]);
+  origin.writableLength = 0;
+  expect(update()).toEqual([true, true]);
 });
